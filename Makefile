@@ -1,0 +1,67 @@
+# One door for commands. `make help` lists them; CI calls the same ones.
+SHELL := /bin/bash
+.SHELLFLAGS := -o pipefail -c
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+# SERVE=0 ends `make demo` after its table.
+SERVE ?= 1
+PORT ?= 8000
+JOBS ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help install build demo serve stop test test-fast lint format schema messages bench clean
+
+help:  ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
+
+$(VENV)/.installed: pyproject.toml deploy/constraints.txt deploy/install.py
+	@$(PYTHON) deploy/install.py
+
+frontend/node_modules/.installed: frontend/package.json frontend/package-lock.json | $(VENV)/.installed
+	@echo "[front end] installing packages"
+	@cd frontend && npm ci --no-audit --no-fund --loglevel=error && touch node_modules/.installed
+
+frontend/dist/index.html: frontend/node_modules/.installed $(shell find frontend/src frontend/public frontend/index.html frontend/vite.config.ts -type f 2>/dev/null)
+	@echo "[front end] building"
+	@cd frontend && npm run --silent build && touch dist/index.html
+
+install: $(VENV)/.installed  ## the virtual environment with every package
+build: $(VENV)/.installed frontend/dist/index.html  ## install, and build the web interface
+
+demo: build  ## run the loop once on the project's own sample, then serve the site (SERVE=0: do not serve)
+	@$(RUN) manage.py demo --port $(PORT) $(if $(filter 0,$(SERVE)),--no-serve,--serve)
+
+serve: build  ## migrate, then run web, workers and beat (Ctrl-C stops them)
+	@$(RUN) manage.py serve --port $(PORT)
+
+stop:  ## stop the embedded PostgreSQL and Valkey
+	@$(RUN) manage.py servers stop
+
+test: build  ## every test
+	@$(RUN) -m pytest -n $(JOBS) --dist loadgroup
+	@cd frontend && npm run --silent test
+
+test-fast: build  ## the quick part
+	@$(RUN) -m pytest -n $(JOBS) --dist loadgroup -m "not slow and not e2e"
+
+lint: build  ## format, lint, types, import rules, schema
+	@$(RUN) -m ruff check . && $(RUN) -m ruff format --check .
+	@$(RUN) -m mypy annotate trainer
+	@$(VENV)/bin/lint-imports
+	@cd frontend && npm run --silent lint
+
+format:  ## put every file into the one format
+	@$(RUN) -m ruff check --fix . && $(RUN) -m ruff format .
+	@cd frontend && npm run --silent format
+
+schema: $(VENV)/.installed frontend/node_modules/.installed  ## write the OpenAPI schema and the front end's types anew
+	@$(RUN) manage.py spectacular --fail-on-warn --file frontend/openapi.yaml
+	@cd frontend && npm run --silent types
+
+bench: build  ## benchmarks, one JSON line each
+	@for file in bench/*.py; do $(RUN) $$file || exit 1; done
+
+clean:  ## remove what was built (not the data directory .parley)
+	rm -rf $(VENV) frontend/node_modules frontend/dist

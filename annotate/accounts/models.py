@@ -1,0 +1,56 @@
+"""Who: logins with roles, and annotators (a login's person, or the author of imported feedback)."""
+
+import uuid
+
+from django.contrib.auth.models import AbstractUser
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class User(AbstractUser):
+    """A login. One person may hold several roles; a superuser holds all of them."""
+
+    is_annotator = models.BooleanField(_("annotator"), default=True)
+    is_admin = models.BooleanField(_("admin"), default=False)
+    is_trainer = models.BooleanField(_("trainer"), default=False)
+    language = models.CharField(_("interface language"), max_length=16, default="", blank=True)
+
+    @property
+    def roles(self) -> list[str]:
+        held = {"annotator": self.is_annotator, "admin": self.is_admin, "trainer": self.is_trainer}
+        return [role for role, has in held.items() if has or self.is_superuser]
+
+    def has_perm(self, perm: str, obj: models.Model | None = None) -> bool:
+        """Django admin: an admin may do there whatever its pages allow."""
+        return (self.is_active and self.is_admin) or super().has_perm(perm, obj)
+
+    def has_module_perms(self, app_label: str) -> bool:
+        return (self.is_active and self.is_admin) or super().has_module_perms(app_label)
+
+
+class Annotator(models.Model):
+    """A person who gave feedback: behind a login, or known only by an id in imported feedback.
+
+    Snapshots name an annotator by `pseudonym` alone.
+    """
+
+    user = models.OneToOneField(
+        User, null=True, blank=True, on_delete=models.SET_NULL, related_name="annotator"
+    )
+    source = models.CharField(max_length=64, blank=True, default="")
+    external_id = models.CharField(max_length=200, blank=True, default="")
+    pseudonym = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    is_scripted = models.BooleanField(default=False, help_text="a program, not a person")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["source", "external_id"],
+                condition=models.Q(user=None) & ~models.Q(external_id=""),
+                name="annotator_external_id_once_per_source",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.user.username if self.user else f"{self.source}:{self.external_id}"

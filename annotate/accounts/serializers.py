@@ -1,0 +1,69 @@
+"""The JSON of accounts."""
+
+from django.conf import settings
+from rest_framework import serializers
+
+from annotate.accounts.models import User
+from annotate.accounts.services import ROLES
+
+LANGUAGES = ["", *(code for code, _ in settings.LANGUAGES)]
+
+
+class UserSerializer(serializers.ModelSerializer):
+    """A login as its owner and admins see it."""
+
+    name = serializers.CharField(source="first_name", read_only=True)
+    roles = serializers.ListField(child=serializers.ChoiceField(ROLES), read_only=True)
+
+    class Meta:
+        model = User
+        fields = ["id", "username", "name", "email", "language", "roles", "is_active"]
+        read_only_fields = fields
+
+
+class ProfileChangesSerializer(serializers.Serializer):
+    """What a person may change of their own login."""
+
+    name = serializers.CharField(max_length=150, required=False, allow_blank=True)
+    language = serializers.ChoiceField(LANGUAGES, required=False)
+
+
+class UserChangesSerializer(ProfileChangesSerializer):
+    """What an admin may change of a login."""
+
+    email = serializers.EmailField(max_length=254, required=False, allow_blank=True)
+    roles = serializers.ListField(child=serializers.ChoiceField(ROLES), required=False, max_length=3)
+    is_active = serializers.BooleanField(required=False)
+    password = serializers.CharField(max_length=128, required=False, trim_whitespace=False, write_only=True)
+
+
+class NewUserSerializer(serializers.Serializer):
+    username = serializers.CharField(max_length=150, validators=[User.username_validator])
+    password = serializers.CharField(max_length=128, trim_whitespace=False, write_only=True)
+    name = serializers.CharField(max_length=150, required=False, allow_blank=True)
+    email = serializers.EmailField(max_length=254, required=False, allow_blank=True)
+    language = serializers.ChoiceField(LANGUAGES, required=False)
+    roles = serializers.ListField(child=serializers.ChoiceField(ROLES), required=False, max_length=3)
+
+
+class SignInSerializer(serializers.Serializer):
+    username = serializers.CharField(max_length=150)
+    password = serializers.CharField(max_length=128, trim_whitespace=False, write_only=True)
+
+
+class PasswordChangeSerializer(serializers.Serializer):
+    old_password = serializers.CharField(max_length=128, trim_whitespace=False, write_only=True)
+    new_password = serializers.CharField(max_length=128, trim_whitespace=False, write_only=True)
+
+
+class TokenSerializer(serializers.Serializer):
+    """A token as it can be seen later: by its first characters."""
+
+    id = serializers.CharField(source="token_key")
+    created_at = serializers.DateTimeField(source="created")
+    expires_at = serializers.DateTimeField(source="expiry", allow_null=True)
+
+
+class NewTokenSerializer(serializers.Serializer):
+    id = serializers.CharField()
+    token = serializers.CharField(help_text="shown this once; only its hash is kept")

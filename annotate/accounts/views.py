@@ -1,0 +1,160 @@
+"""Sign-in, one's own login, tokens, and the admin's list of logins."""
+
+from typing import Any
+
+from django.contrib.auth import authenticate, login, logout, update_session_auth_hash
+from django.db.models import Q
+from django.shortcuts import get_object_or_404
+from django.utils.translation import gettext as _
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from knox.models import AuthToken
+from rest_framework import generics, status
+from rest_framework.exceptions import ValidationError
+from rest_framework.permissions import AllowAny, BasePermission, IsAuthenticated
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from annotate.accounts import services
+from annotate.accounts.authentication import SignInThrottle
+from annotate.accounts.models import User
+from annotate.accounts.serializers import (
+    NewTokenSerializer,
+    NewUserSerializer,
+    PasswordChangeSerializer,
+    ProfileChangesSerializer,
+    SignInSerializer,
+    TokenSerializer,
+    UserChangesSerializer,
+    UserSerializer,
+)
+from annotate.permissions import IsAdmin, SignedInRequest
+
+
+class MeView(APIView):
+    """The login that asks."""
+
+    @extend_schema(operation_id="me", responses=UserSerializer)
+    def get(self, request: SignedInRequest) -> Response:
+        return Response(UserSerializer(request.user).data)
+
+    @extend_schema(operation_id="me_update", request=ProfileChangesSerializer, responses=UserSerializer)
+    def patch(self, request: SignedInRequest) -> Response:
+        changes = ProfileChangesSerializer(data=request.data)
+        changes.is_valid(raise_exception=True)
+        user = services.update_user(request.user, changes.validated_data, by=request.user)
+        return Response(UserSerializer(user).data)
+
+
+class SessionView(APIView):
+    """The browser's session.
+
+    Signing in needs no CSRF token: the body must be application/json, which no foreign page can send unasked.
+    """
+
+    def get_authenticators(self) -> list[Any]:
+        # A stale session or token must not stand in the way of signing in.
+        return [] if self.request and self.request.method == "POST" else super().get_authenticators()
+
+    def get_permissions(self) -> list[BasePermission]:
+        return [AllowAny()] if self.request.method == "POST" else [IsAuthenticated()]
+
+    def get_throttles(self) -> list[Any]:
+        return [SignInThrottle()] if self.request.method == "POST" else []
+
+    @extend_schema(operation_id="sign_in", request=SignInSerializer, responses=UserSerializer, auth=[])
+    def post(self, request: SignedInRequest) -> Response:
+        given = SignInSerializer(data=request.data)
+        given.is_valid(raise_exception=True)
+        user = authenticate(request._request, **given.validated_data)
+        if user is None:
+            raise ValidationError(_("This login name and password do not go together."), code="sign_in")
+        login(request._request, user)
+        return Response(UserSerializer(user).data)
+
+    @extend_schema(operation_id="sign_out", responses={204: None})
+    def delete(self, request: SignedInRequest) -> Response:
+        logout(request._request)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class PasswordView(APIView):
+    @extend_schema(operation_id="change_password", request=PasswordChangeSerializer, responses={204: None})
+    def post(self, request: SignedInRequest) -> Response:
+        given = PasswordChangeSerializer(data=request.data)
+        given.is_valid(raise_exception=True)
+        services.change_password(request.user, **given.validated_data)
+        update_session_auth_hash(request._request, request.user)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class TokensView(APIView):
+    """Tokens for programs."""
+
+    @extend_schema(operation_id="tokens", responses=TokenSerializer(many=True))
+    def get(self, request: SignedInRequest) -> Response:
+        tokens = AuthToken.objects.filter(user=request.user).order_by("-created")
+        return Response(TokenSerializer(tokens, many=True).data)
+
+    @extend_schema(operation_id="create_token", request=None, responses={201: NewTokenSerializer})
+    def post(self, request: SignedInRequest) -> Response:
+        token, secret = services.create_token(request.user)
+        return Response({"id": token.token_key, "token": secret}, status=status.HTTP_201_CREATED)
+
+
+class TokenView(APIView):
+    @extend_schema(
+        operation_id="delete_token",
+        parameters=[OpenApiParameter("token_id", OpenApiTypes.STR, OpenApiParameter.PATH)],
+        responses={204: None},
+    )
+    def delete(self, request: SignedInRequest, token_id: str) -> Response:
+        get_object_or_404(AuthToken, user=request.user, token_key=token_id).delete()
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class UsersView(generics.GenericAPIView):
+    """Every login, for admins."""
+
+    permission_classes = [IsAdmin]
+    serializer_class = UserSerializer
+    queryset = User.objects.order_by("username")
+
+    @extend_schema(
+        operation_id="users",
+        parameters=[OpenApiParameter("search", str, description="part of the login name, name or address")],
+        responses=UserSerializer(many=True),
+    )
+    def get(self, request: SignedInRequest) -> Response:
+        users = self.get_queryset()
+        if search := request.query_params.get("search", "").strip():
+            named = (
+                Q(username__icontains=search) | Q(first_name__icontains=search) | Q(email__icontains=search)
+            )
+            users = users.filter(named)
+        page = self.paginate_queryset(users)
+        return self.get_paginated_response(UserSerializer(page, many=True).data)
+
+    @extend_schema(operation_id="create_user", request=NewUserSerializer, responses={201: UserSerializer})
+    def post(self, request: SignedInRequest) -> Response:
+        given = NewUserSerializer(data=request.data)
+        given.is_valid(raise_exception=True)
+        user = services.create_user(**given.validated_data)
+        return Response(UserSerializer(user).data, status=status.HTTP_201_CREATED)
+
+
+class UserView(APIView):
+    permission_classes = [IsAdmin]
+
+    @extend_schema(operation_id="user", responses=UserSerializer)
+    def get(self, request: SignedInRequest, user_id: int) -> Response:
+        return Response(UserSerializer(get_object_or_404(User, id=user_id)).data)
+
+    @extend_schema(operation_id="update_user", request=UserChangesSerializer, responses=UserSerializer)
+    def patch(self, request: SignedInRequest, user_id: int) -> Response:
+        changes = UserChangesSerializer(data=request.data)
+        changes.is_valid(raise_exception=True)
+        user = get_object_or_404(User, id=user_id)
+        return Response(
+            UserSerializer(services.update_user(user, changes.validated_data, by=request.user)).data
+        )

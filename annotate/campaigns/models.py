@@ -1,0 +1,195 @@
+"""Asked: a campaign, its guidelines and members, the prompts, and the completions people judge."""
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
+
+from annotate.accounts.models import Annotator
+
+
+def default_flags() -> list[str]:
+    return ["fails_instruction", "untrue", "harmful"]
+
+
+def default_sampling() -> dict:
+    return {"temperature": 1.0, "top_p": 1.0, "max_new_tokens": 256}
+
+
+class Campaign(models.Model):
+    """One goal, its guidelines, one group of annotators."""
+
+    class Kind(models.TextChoices):
+        DEMONSTRATION = "demonstration", _("demonstration")
+        RANKING = "ranking", _("ranking")
+
+    class Status(models.TextChoices):
+        OPEN = "open", _("open")
+        PAUSED = "paused", _("paused")
+        CLOSED = "closed", _("closed")
+
+    name = models.CharField(max_length=200, unique=True)
+    kind = models.CharField(max_length=20, choices=Kind.choices)
+    status = models.CharField(max_length=20, choices=Status.choices, default=Status.OPEN)
+    language = models.CharField(max_length=16, default="en", help_text="BCP 47 tag of the work, as en or fr")
+    overlap = models.PositiveSmallIntegerField(default=1, help_text="how many people do each unit")
+    num_completions = models.PositiveSmallIntegerField(default=4, help_text="K, completions in one ranking")
+    sampling = models.JSONField(default=default_sampling)
+    flags = models.JSONField(default=default_flags)
+    lease_seconds = models.PositiveIntegerField(default=600)
+    # The same for every campaign, unless somebody knows better: a prompt that two share is on one side in both.
+    split_seed = models.PositiveIntegerField(default=0, editable=False)
+    validation_fraction = models.FloatField(default=0.1)
+    queue_epoch = models.PositiveIntegerField(default=0, editable=False)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-created_at", "-id"]
+        constraints = [
+            models.CheckConstraint(condition=Q(kind__in=["demonstration", "ranking"]), name="campaign_kind"),
+            models.CheckConstraint(condition=Q(overlap__gte=1), name="campaign_overlap_at_least_1"),
+            models.CheckConstraint(
+                condition=Q(num_completions__gte=2, num_completions__lte=9), name="campaign_k_from_2_to_9"
+            ),
+            models.CheckConstraint(condition=Q(lease_seconds__gte=30), name="campaign_lease_at_least_30_s"),
+            models.CheckConstraint(
+                condition=Q(validation_fraction__gte=0, validation_fraction__lt=1),
+                name="campaign_validation_fraction",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Guidelines(models.Model):
+    """One version of a campaign's guidelines (markdown). The highest version is in force; none is changed."""
+
+    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="guidelines")
+    version = models.PositiveIntegerField()
+    text = models.TextField()
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-version"]
+        verbose_name_plural = "guidelines"
+        constraints = [
+            models.UniqueConstraint(fields=["campaign", "version"], name="guidelines_version_once")
+        ]
+
+
+class Membership(models.Model):
+    """A login that works in a campaign, and where its next look into the queue begins (see feedback.assigning)."""
+
+    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="memberships")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships")
+    cursor_epoch = models.PositiveIntegerField(default=0, editable=False)
+    cursor_priority = models.IntegerField(null=True, editable=False)
+    cursor_position = models.BigIntegerField(null=True, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["campaign", "user"], name="membership_once")]
+
+
+class Tree(models.Model):
+    """An imported message tree (Open-Assistant's form), kept whole so that it can be given back."""
+
+    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="trees")
+    external_id = models.CharField(max_length=200)
+    source = models.CharField(max_length=64)
+    state = models.CharField(max_length=64, blank=True, default="")
+    language = models.CharField(max_length=16, blank=True, default="")
+    metadata = models.JSONField(default=dict, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["campaign", "external_id"], name="tree_once_per_campaign")
+        ]
+
+
+class Message(models.Model):
+    """One message of an imported tree. `rank` 0 is best among its siblings; null was never ranked."""
+
+    tree = models.ForeignKey(Tree, on_delete=models.CASCADE, related_name="messages")
+    parent = models.ForeignKey(
+        "self", null=True, blank=True, on_delete=models.CASCADE, related_name="replies"
+    )
+    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="+")
+    external_id = models.CharField(max_length=200)
+    role = models.CharField(max_length=16)
+    text = models.TextField(blank=True)
+    language = models.CharField(max_length=16, blank=True, default="")
+    author = models.ForeignKey(Annotator, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    rank = models.PositiveSmallIntegerField(null=True, blank=True)
+    is_deleted = models.BooleanField(default=False)
+    is_synthetic = models.BooleanField(default=False)
+    metadata = models.JSONField(default=dict, blank=True, help_text="every other field, as it came")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["campaign", "external_id"], name="message_once_per_campaign"),
+            models.CheckConstraint(condition=~Q(parent=F("id")), name="message_not_its_own_parent"),
+        ]
+
+
+class Prompt(models.Model):
+    """What is asked: a list of chat messages [{role, content}], or, for writing from nothing, a brief."""
+
+    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="prompts")
+    messages = models.JSONField(default=list)
+    brief = models.TextField(blank=True, default="", help_text="what the writer is asked to write about")
+    key = models.CharField(
+        max_length=64, help_text="sha256 of messages and brief; the same prompt is stored once"
+    )
+    language = models.CharField(max_length=16, blank=True, default="")
+    source = models.CharField(max_length=64, blank=True, default="")
+    external_id = models.CharField(max_length=200, blank=True, default="")
+    author = models.ForeignKey(Annotator, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    metadata = models.JSONField(default=dict, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["campaign", "key"], name="prompt_once_per_campaign"),
+            models.CheckConstraint(condition=~Q(messages=[]) | ~Q(brief=""), name="prompt_says_something"),
+        ]
+
+
+class Completion(models.Model):
+    """An answer to a prompt, and where it came from: a policy version, a person, or a model outside Parley."""
+
+    prompt = models.ForeignKey(Prompt, on_delete=models.CASCADE, related_name="completions")
+    text = models.TextField(blank=True)
+    policy_version = models.ForeignKey(
+        "runs.PolicyVersion", null=True, blank=True, on_delete=models.PROTECT, related_name="completions"
+    )
+    author = models.ForeignKey(Annotator, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    model_name = models.CharField(
+        max_length=200, blank=True, default="", help_text="an outside model, as imported"
+    )
+    sampling = models.JSONField(null=True, blank=True)
+    seed = models.BigIntegerField(null=True, blank=True)
+    source = models.CharField(max_length=64, blank=True, default="")
+    external_id = models.CharField(max_length=200, blank=True, default="")
+    metadata = models.JSONField(default=dict, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["prompt", "source", "external_id"],
+                condition=~Q(external_id=""),
+                name="completion_once_per_source",
+            ),
+            models.CheckConstraint(
+                condition=Q(policy_version=None) | Q(author=None), name="completion_has_one_origin"
+            ),
+        ]

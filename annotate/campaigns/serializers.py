@@ -1,0 +1,126 @@
+"""The JSON of campaigns."""
+
+from rest_framework import serializers
+
+from annotate.campaigns.models import Campaign, default_flags, default_sampling
+
+ROLES = ("system", "user", "assistant")
+LANGUAGE = r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*$"
+MAX_TEXT = 200_000
+MAX_MESSAGES = 200
+
+
+class MessageSerializer(serializers.Serializer):
+    """One chat message."""
+
+    role = serializers.ChoiceField(ROLES)
+    content = serializers.CharField(max_length=MAX_TEXT, trim_whitespace=False)
+
+
+class SamplingSerializer(serializers.Serializer):
+    """How completions are drawn from a policy."""
+
+    temperature = serializers.FloatField(min_value=0, max_value=2)
+    top_p = serializers.FloatField(min_value=0.01, max_value=1)
+    max_new_tokens = serializers.IntegerField(min_value=1, max_value=32_768)
+
+
+class GuidelinesSerializer(serializers.Serializer):
+    version = serializers.IntegerField(read_only=True)
+    text = serializers.CharField(max_length=MAX_TEXT, allow_blank=True, trim_whitespace=False)
+
+
+class NamedSerializer(serializers.Serializer):
+    id = serializers.IntegerField()
+    name = serializers.CharField()
+
+
+class CampaignPolicySerializer(serializers.Serializer):
+    policy_version = NamedSerializer()
+    weight = serializers.FloatField()
+
+
+class CampaignProgressSerializer(serializers.Serializer):
+    num_units = serializers.IntegerField()
+    num_done = serializers.IntegerField(help_text="as many submissions as the overlap asks")
+    num_open = serializers.IntegerField(help_text="somebody can still begin on it")
+    num_leased = serializers.IntegerField(help_text="somebody works on it now")
+
+
+class MineSerializer(serializers.Serializer):
+    num_submitted = serializers.IntegerField()
+    num_skipped = serializers.IntegerField()
+    has_lease = serializers.BooleanField()
+
+
+class CampaignSerializer(serializers.Serializer):
+    """A campaign as one login sees it (campaigns.overview)."""
+
+    id = serializers.IntegerField(source="campaign.id")
+    name = serializers.CharField(source="campaign.name")
+    kind = serializers.ChoiceField(Campaign.Kind.choices, source="campaign.kind")
+    status = serializers.ChoiceField(Campaign.Status.choices, source="campaign.status")
+    language = serializers.CharField(source="campaign.language")
+    overlap = serializers.IntegerField(source="campaign.overlap")
+    num_completions = serializers.IntegerField(source="campaign.num_completions")
+    sampling = SamplingSerializer()
+    flags = serializers.ListField(child=serializers.CharField(), source="campaign.flags")
+    lease_seconds = serializers.IntegerField(source="campaign.lease_seconds")
+    validation_fraction = serializers.FloatField(source="campaign.validation_fraction")
+    created_at = serializers.DateTimeField(source="campaign.created_at")
+    guidelines = GuidelinesSerializer(allow_null=True)
+    num_members = serializers.IntegerField()
+    is_member = serializers.BooleanField()
+    policies = CampaignPolicySerializer(many=True, help_text="empty for annotators, who must not know")
+    progress = CampaignProgressSerializer()
+    mine = MineSerializer(allow_null=True)
+
+
+class CampaignChangesSerializer(serializers.Serializer):
+    """What an admin may change of a campaign. Its kind stays: its units were made for it."""
+
+    name = serializers.CharField(max_length=200, required=False)
+    status = serializers.ChoiceField(Campaign.Status.choices, required=False)
+    language = serializers.RegexField(LANGUAGE, max_length=16, required=False)
+    overlap = serializers.IntegerField(min_value=1, max_value=100, required=False)
+    num_completions = serializers.IntegerField(min_value=2, max_value=9, required=False)
+    sampling = SamplingSerializer(required=False)
+    flags = serializers.ListField(child=serializers.CharField(max_length=64), max_length=30, required=False)
+    lease_seconds = serializers.IntegerField(min_value=30, max_value=86_400, required=False)
+    validation_fraction = serializers.FloatField(min_value=0, max_value=0.9, required=False)
+
+    def validate_flags(self, flags: list[str]) -> list[str]:
+        return list(dict.fromkeys(flags))
+
+
+class NewCampaignSerializer(CampaignChangesSerializer):
+    status = None  # type: ignore[assignment]
+    name = serializers.CharField(max_length=200)
+    kind = serializers.ChoiceField(Campaign.Kind.choices)
+    language = serializers.RegexField(LANGUAGE, max_length=16, default="en")
+    sampling = SamplingSerializer(default=default_sampling)
+    flags = serializers.ListField(
+        child=serializers.CharField(max_length=64), max_length=30, default=default_flags
+    )
+    guidelines_text = serializers.CharField(
+        max_length=MAX_TEXT, required=False, allow_blank=True, trim_whitespace=False
+    )
+
+
+class PersonSerializer(serializers.Serializer):
+    id = serializers.IntegerField()
+    username = serializers.CharField()
+    name = serializers.CharField(source="first_name")
+
+
+class MemberSerializer(serializers.Serializer):
+    user = PersonSerializer()
+    created_at = serializers.DateTimeField()
+    num_submitted = serializers.IntegerField()
+    num_skipped = serializers.IntegerField()
+    seconds_per_unit = serializers.FloatField(allow_null=True, help_text="median")
+    last_active_at = serializers.DateTimeField(allow_null=True)
+
+
+class NewMemberSerializer(serializers.Serializer):
+    username = serializers.CharField(max_length=150)

@@ -1,0 +1,143 @@
+"""Writes of campaigns: the campaign itself, its guidelines, its members and its prompts."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.db.models import F, Value
+from django.db.models.functions import Greatest
+from django.utils.translation import gettext as _
+from rest_framework.exceptions import ValidationError
+
+from annotate.accounts.models import Annotator, User
+from annotate.campaigns.models import Campaign, Guidelines, Membership, Prompt
+
+BATCH = 2000
+
+
+@transaction.atomic
+def create_campaign(
+    *, name: str, kind: str, created_by: User | None = None, guidelines_text: str = "", **options: Any
+) -> Campaign:
+    """A campaign, open, with the first version of its guidelines when there is a text."""
+    campaign = Campaign(name=name, kind=kind, created_by=created_by, **options)
+    _save_with_own_name(campaign)
+    if guidelines_text:
+        write_guidelines(campaign, guidelines_text, by=created_by)
+    return campaign
+
+
+def _save_with_own_name(campaign: Campaign) -> None:
+    try:
+        with transaction.atomic():
+            campaign.save()
+    except IntegrityError as error:
+        if "name" not in str(error):
+            raise
+        taken = _("There is already a campaign of this name. Choose another.")
+        raise ValidationError({"name": [taken]}, code="unique") from error
+
+
+@transaction.atomic
+def update_campaign(campaign: Campaign, changes: dict[str, Any]) -> Campaign:
+    """Change a campaign's settings. A new overlap also holds for the units that had the old one."""
+    campaign = Campaign.objects.select_for_update(no_key=True).get(id=campaign.id)
+    old_overlap = campaign.overlap
+    for name, value in changes.items():
+        setattr(campaign, name, value)
+    if campaign.overlap != old_overlap:
+        _change_overlap(campaign, old_overlap, campaign.overlap)
+    _save_with_own_name(campaign)
+    return campaign
+
+
+def _change_overlap(campaign: Campaign, old: int, new: int) -> None:
+    """Live leases and submissions stay; when the overlap falls, units that have enough of them close."""
+    open_slots = Greatest(F("open_slots") + Value(new - old), Value(0))
+    campaign.units.filter(overlap=old).update(overlap=new, open_slots=open_slots)
+    if new > old:  # units behind people's cursors are open again
+        campaign.queue_epoch += 1
+
+
+@transaction.atomic
+def write_guidelines(campaign: Campaign, text: str, *, by: User | None) -> Guidelines:
+    """A new version; the same text again is no new version."""
+    Campaign.objects.select_for_update(no_key=True).get(id=campaign.id)
+    latest = campaign.guidelines.order_by("-version").first()
+    if latest and latest.text == text:
+        return latest
+    version = latest.version + 1 if latest else 1
+    return Guidelines.objects.create(campaign=campaign, version=version, text=text, created_by=by)
+
+
+def add_member(campaign: Campaign, user: User) -> tuple[Membership, bool]:
+    """The membership, and whether it is new."""
+    return Membership.objects.get_or_create(campaign=campaign, user=user)
+
+
+def remove_member(campaign: Campaign, user_id: int) -> bool:
+    """Whether there was one. What the person gave stays; their live leases run out."""
+    deleted, _rows = Membership.objects.filter(campaign=campaign, user_id=user_id).delete()
+    return deleted > 0
+
+
+def prompt_key(messages: Sequence[dict[str, str]], brief: str = "") -> str:
+    """sha256 of what is asked, in one canonical spelling: the same prompt has the same key."""
+    asked = {"brief": brief, "messages": [{"content": m["content"], "role": m["role"]} for m in messages]}
+    canonical = json.dumps(asked, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+@dataclass
+class NewPrompt:
+    """A prompt as somebody hands it in."""
+
+    messages: Sequence[dict[str, str]] = ()
+    brief: str = ""
+    language: str = ""
+    source: str = ""
+    external_id: str = ""
+    author: Annotator | None = None
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class AddedPrompts:
+    """In the order given; a prompt that was stored already, or came twice, is in `repeated` once for each time."""
+
+    created: list[Prompt]
+    repeated: list[Prompt]
+
+
+@transaction.atomic
+def add_prompts(campaign: Campaign, prompts: Iterable[NewPrompt]) -> AddedPrompts:
+    """Store prompts, each once. Batches of some thousand rows; the campaign's row keeps two writers apart."""
+    Campaign.objects.select_for_update(no_key=True).get(id=campaign.id)
+    added = AddedPrompts([], [])
+    waiting = iter(prompts)
+    while batch := list(islice(waiting, BATCH)):
+        keyed = [(prompt_key(prompt.messages, prompt.brief), prompt) for prompt in batch]
+        known = {p.key: p for p in campaign.prompts.filter(key__in=[key for key, _prompt in keyed])}
+        new: list[Prompt] = []
+        for key, given in keyed:
+            if key in known:
+                added.repeated.append(known[key])
+                continue
+            known[key] = Prompt(
+                campaign=campaign,
+                key=key,
+                messages=list(given.messages),
+                brief=given.brief,
+                language=given.language or campaign.language,
+                source=given.source,
+                external_id=given.external_id,
+                author=given.author,
+                metadata=given.metadata,
+            )
+            new.append(known[key])
+        added.created += Prompt.objects.bulk_create(new)
+    return added

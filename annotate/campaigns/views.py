@@ -1,0 +1,121 @@
+"""Campaigns, their guidelines and members. Prompts and progress are in `feedback`, where units are made."""
+
+from typing import Any
+
+from django.http import Http404
+from django.utils.translation import gettext as _
+from drf_spectacular.utils import extend_schema
+from rest_framework import status
+from rest_framework.exceptions import ValidationError
+from rest_framework.permissions import IsAuthenticated
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from annotate.accounts.models import User
+from annotate.campaigns import services
+from annotate.campaigns.access import require_admin, visible_campaign, visible_to
+from annotate.campaigns.models import Campaign
+from annotate.campaigns.overview import members_of, overviews
+from annotate.campaigns.serializers import (
+    CampaignChangesSerializer,
+    CampaignSerializer,
+    GuidelinesSerializer,
+    MemberSerializer,
+    NewCampaignSerializer,
+    NewMemberSerializer,
+)
+from annotate.permissions import IsAdmin, SignedInRequest
+
+
+def _shown(campaign: Campaign, user: User) -> dict[str, Any]:
+    return CampaignSerializer(overviews(Campaign.objects.filter(id=campaign.id), user)[0]).data
+
+
+class CampaignsView(APIView):
+    """The campaigns one may see; admins make new ones."""
+
+    permission_classes = [IsAuthenticated]
+
+    @extend_schema(operation_id="campaigns", responses=CampaignSerializer(many=True))
+    def get(self, request: SignedInRequest) -> Response:
+        return Response(CampaignSerializer(overviews(visible_to(request.user), request.user), many=True).data)
+
+    @extend_schema(
+        operation_id="create_campaign", request=NewCampaignSerializer, responses={201: CampaignSerializer}
+    )
+    def post(self, request: SignedInRequest) -> Response:
+        require_admin(request.user)
+        given = NewCampaignSerializer(data=request.data)
+        given.is_valid(raise_exception=True)
+        campaign = services.create_campaign(created_by=request.user, **given.validated_data)
+        return Response(_shown(campaign, request.user), status=status.HTTP_201_CREATED)
+
+
+class CampaignView(APIView):
+    permission_classes = [IsAuthenticated]
+
+    @extend_schema(operation_id="campaign", responses=CampaignSerializer)
+    def get(self, request: SignedInRequest, campaign_id: int) -> Response:
+        return Response(_shown(visible_campaign(request.user, campaign_id), request.user))
+
+    @extend_schema(
+        operation_id="update_campaign", request=CampaignChangesSerializer, responses=CampaignSerializer
+    )
+    def patch(self, request: SignedInRequest, campaign_id: int) -> Response:
+        campaign = visible_campaign(request.user, campaign_id)
+        require_admin(request.user)
+        changes = CampaignChangesSerializer(data=request.data)
+        changes.is_valid(raise_exception=True)
+        return Response(_shown(services.update_campaign(campaign, changes.validated_data), request.user))
+
+
+class GuidelinesView(APIView):
+    permission_classes = [IsAuthenticated]
+
+    @extend_schema(
+        operation_id="write_guidelines", request=GuidelinesSerializer, responses=GuidelinesSerializer
+    )
+    def put(self, request: SignedInRequest, campaign_id: int) -> Response:
+        campaign = visible_campaign(request.user, campaign_id)
+        require_admin(request.user)
+        given = GuidelinesSerializer(data=request.data)
+        given.is_valid(raise_exception=True)
+        guidelines = services.write_guidelines(campaign, given.validated_data["text"], by=request.user)
+        return Response(GuidelinesSerializer(guidelines).data)
+
+
+class MembersView(APIView):
+    """Who works in a campaign and what they gave, for admins."""
+
+    permission_classes = [IsAuthenticated]
+
+    @extend_schema(operation_id="members", responses=MemberSerializer(many=True))
+    def get(self, request: SignedInRequest, campaign_id: int) -> Response:
+        campaign = visible_campaign(request.user, campaign_id)
+        require_admin(request.user)
+        return Response(MemberSerializer(members_of(campaign), many=True).data)
+
+    @extend_schema(operation_id="add_member", request=NewMemberSerializer, responses={201: MemberSerializer})
+    def post(self, request: SignedInRequest, campaign_id: int) -> Response:
+        campaign = visible_campaign(request.user, campaign_id)
+        require_admin(request.user)
+        given = NewMemberSerializer(data=request.data)
+        given.is_valid(raise_exception=True)
+        user = User.objects.filter(username=given.validated_data["username"], is_active=True).first()
+        if user is None:
+            raise ValidationError({"username": [_("There is no active login of this name.")]}, code="unknown")
+        membership, is_new = services.add_member(campaign, user)
+        return Response(
+            MemberSerializer(members_of(campaign).get(id=membership.id)).data,
+            status=status.HTTP_201_CREATED if is_new else status.HTTP_200_OK,
+        )
+
+
+class MemberView(APIView):
+    permission_classes = [IsAdmin]
+
+    @extend_schema(operation_id="remove_member", responses={204: None})
+    def delete(self, request: SignedInRequest, campaign_id: int, user_id: int) -> Response:
+        if not services.remove_member(visible_campaign(request.user, campaign_id), user_id):
+            raise Http404
+        return Response(status=status.HTTP_204_NO_CONTENT)

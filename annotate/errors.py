@@ -1,0 +1,106 @@
+"""One form for every error of the API, and the headers that keep strangers' text from running."""
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from django.db import DatabaseError, DataError, IntegrityError, InterfaceError, OperationalError
+from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext as _
+from redis.exceptions import RedisError
+from rest_framework import status
+from rest_framework.exceptions import APIException, ValidationError
+from rest_framework.response import Response
+from rest_framework.views import exception_handler as rest_exception_handler
+from rest_framework.views import set_rollback
+
+log = logging.getLogger(__name__)
+
+
+class Conflict(APIException):
+    """409: what was asked does not fit what is stored now; `detail` says what to do, `extra` what is stored."""
+
+    status_code = status.HTTP_409_CONFLICT
+    default_code = "conflict"
+
+    def __init__(self, detail: str, code: str | None = None, extra: dict[str, Any] | None = None) -> None:
+        super().__init__(detail, code)
+        self.extra = extra or {}
+
+
+class Unavailable(APIException):
+    """503: something this needs is not there just now."""
+
+    status_code = status.HTTP_503_SERVICE_UNAVAILABLE
+    default_code = "unavailable"
+
+
+def _flatten(detail: Any, path: str = "") -> list[dict[str, str]]:
+    """[{field, reason, code}] from REST framework's nested refusals; a place in a list is written [i]."""
+    if isinstance(detail, dict):
+        places = {key: f"[{key}]" if isinstance(key, int) else f".{key}" if path else key for key in detail}
+        return [error for key, value in detail.items() for error in _flatten(value, f"{path}{places[key]}")]
+    if isinstance(detail, list):
+        nested = any(isinstance(entry, dict | list) for entry in detail)
+        return [
+            error
+            for i, entry in enumerate(detail)
+            for error in _flatten(entry, f"{path}[{i}]" if nested else path)
+        ]
+    field = path.removesuffix("non_field_errors").removesuffix(".")
+    return [
+        {
+            "field": "" if field == "detail" else field,
+            "reason": str(detail),
+            "code": getattr(detail, "code", "error"),
+        }
+    ]
+
+
+def sentence(detail: Any) -> str:
+    """The first refusal in words, with its field."""
+    first = next(iter(_flatten(detail)), {"field": "", "reason": ""})
+    return f"{first['field']}: {first['reason']}" if first["field"] else first["reason"]
+
+
+def exception_handler(exception: Exception, context: dict[str, Any]) -> Response | None:
+    """Every refusal is {"detail": sentence, "errors": [{"field", "reason", "code"}]}."""
+    if isinstance(exception, OperationalError | InterfaceError):
+        log.error("database: %s", exception)
+        exception = Unavailable(
+            _("The database cannot be reached. Nothing was stored; try again in a moment.")
+        )
+    elif isinstance(exception, RedisError):
+        log.error("broker: %s", exception)
+        exception = Unavailable(_("The broker (Redis) cannot be reached. Try again in a moment."))
+    elif isinstance(exception, DataError):
+        exception = ValidationError(_("A value is out of range, or holds characters that cannot be stored."))
+    elif isinstance(exception, IntegrityError):
+        exception = Conflict(_("This does not fit what is already stored. Reload the page and try again."))
+    elif isinstance(exception, DatabaseError):
+        log.exception("database refused")
+        exception = Conflict(_("The database refused this. Check the values and try again."))
+    answer = rest_exception_handler(exception, context)
+    if answer is None:
+        return None
+    set_rollback()
+    refused = answer.data
+    answer.data = {"detail": sentence(refused) or str(exception), "errors": _flatten(refused)}
+    answer.data |= getattr(exception, "extra", {})
+    return answer
+
+
+def content_security_policy(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable:
+    """Scripts and connections of our own only; no remote images; inline styles are Mantine's."""
+    policy = (
+        "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+        "font-src 'self' data:; connect-src 'self'; frame-ancestors 'none'; base-uri 'self'; form-action 'self'"
+    )
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        answer = get_response(request)
+        if not request.path.startswith("/api/docs"):
+            answer.headers.setdefault("Content-Security-Policy", policy)
+        return answer
+
+    return middleware

@@ -1,0 +1,19 @@
+"""The pairs that a ranking implies."""
+
+from collections.abc import Sequence
+from itertools import combinations
+
+
+def ranking_to_comparisons(tiers: Sequence[Sequence[int]]) -> list[tuple[int, int, int]]:
+    """[(chosen, rejected, margin)] for tiers of completion ids, best first; margin = tiers between the two.
+
+    Completions in one tier are tied and make no pair. A ranking marked "all bad" still says which of the bad is
+    worse, so its pairs are derived like any other's; who must not learn from them filters on `Ranking.all_bad`.
+    """
+    filled = [tier for tier in tiers if tier]
+    return [
+        (chosen, rejected, worse - better)
+        for better, worse in combinations(range(len(filled)), 2)
+        for chosen in filled[better]
+        for rejected in filled[worse]
+    ]

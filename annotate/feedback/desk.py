@@ -1,0 +1,96 @@
+"""What lies before an annotator: one assignment with everything it needs, in a number of queries that is fixed."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db.models import Count, Q
+from django.db.models.functions import TruncDate
+from django.http import Http404
+from django.utils.translation import gettext as _
+
+from annotate.accounts.models import User
+from annotate.campaigns.models import Campaign, Completion, Guidelines
+from annotate.campaigns.overview import progress_of
+from annotate.feedback.models import Assignment, Comparison, Demonstration, Draft, Ranking, Suggestion, Unit
+from annotate.feedback.suggestions import can_suggest
+
+
+@dataclass
+class Desk:
+    """An assignment, laid out. Completions are in the order that was stored when it was leased."""
+
+    id: int
+    state: str
+    campaign: Campaign
+    unit: Unit
+    lease_expires_at: datetime
+    guidelines: Guidelines | None
+    shown_completions: list[dict[str, Any]]
+    kept_draft: Draft | None
+    offered_suggestions: list[Suggestion]
+    can_suggest: bool
+
+
+def lay_out(assignment: Assignment) -> Desk:
+    texts = dict(Completion.objects.filter(id__in=assignment.shown_order).values_list("id", "text"))
+    return Desk(
+        id=assignment.id,
+        state=assignment.state,
+        campaign=assignment.campaign,
+        unit=assignment.unit,
+        lease_expires_at=assignment.lease_expires_at,
+        guidelines=assignment.campaign.guidelines.order_by("-version").first(),
+        shown_completions=[{"id": id, "text": texts[id]} for id in assignment.shown_order if id in texts],
+        kept_draft=Draft.objects.filter(assignment=assignment).first(),
+        offered_suggestions=list(Suggestion.objects.filter(assignment=assignment).order_by("id")),
+        can_suggest=can_suggest(assignment.campaign),
+    )
+
+
+def own_assignment(user: User, assignment_id: int) -> Assignment:
+    """One's own, while one is a member; writing what was typed (draft, submit) needs no membership any more."""
+    own = Assignment.objects.filter(annotator__user=user, campaign__memberships__user=user, id=assignment_id)
+    assignment = own.select_related("campaign", "unit__prompt").first()
+    if assignment is None:
+        raise Http404
+    return assignment
+
+
+def nothing_now(reason: str, campaign: Campaign) -> str:
+    """The reason as a sentence."""
+    if reason == "no_units":
+        if campaign.kind == Campaign.Kind.RANKING:
+            return _("There is nothing to rank yet: completions come when a policy has been sampled.")
+        return _("There is nothing to write yet: an admin has to add prompts.")
+    return {
+        "": "",
+        "none_left": _("You have done everything there is for you here. New work appears when it is added."),
+        "all_leased": _(
+            "Others work on what is left. Look again in a few minutes: what they leave comes back."
+        ),
+        "paused": _("This campaign is paused. What you have written is kept."),
+        "closed": _("This campaign is closed. Thank you for your work."),
+    }[reason]
+
+
+def progress(campaign: Campaign) -> dict[str, Any]:
+    """Counts of a campaign, and submissions by day (UTC)."""
+    kind = Demonstration if campaign.kind == Campaign.Kind.DEMONSTRATION else Ranking
+    submitted = kind.objects.filter(campaign=campaign)
+    num_surplus = {
+        model: model.objects.filter(campaign=campaign).aggregate(
+            all=Count("id"), surplus=Count("id", Q(is_surplus=True))
+        )
+        for model in (Demonstration, Ranking)
+    }
+    by_day = submitted.annotate(date=TruncDate("created_at")).values("date").order_by("date")
+    return progress_of([campaign.id])[campaign.id] | {
+        "num_prompts": campaign.prompts.count(),
+        "num_completions": Completion.objects.filter(prompt__campaign=campaign).count(),
+        "num_demonstrations": num_surplus[Demonstration]["all"],
+        "num_rankings": num_surplus[Ranking]["all"],
+        "num_comparisons": Comparison.objects.filter(campaign=campaign).count(),
+        "num_surplus": num_surplus[Demonstration]["surplus"] + num_surplus[Ranking]["surplus"],
+        "by_day": by_day.annotate(num_submitted=Count("id")),
+    }

@@ -1,0 +1,245 @@
+"""Given: units of work, the leases on them, drafts, and what people submitted."""
+
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Now
+
+from annotate.accounts.models import Annotator
+from annotate.campaigns.models import Campaign, Completion, Prompt
+
+
+class Unit(models.Model):
+    """One thing to be written (a prompt) or judged (a prompt with its K completions).
+
+    `open_slots` = overlap - assignments that hold a slot (leases and counted submissions). Lower `priority` is served first; within a
+    priority, lower `position`, which comes from a database sequence and is renewed when a slot reopens.
+    """
+
+    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="units")
+    prompt = models.ForeignKey(Prompt, on_delete=models.CASCADE, related_name="units")
+    completions: models.ManyToManyField = models.ManyToManyField(Completion, related_name="units", blank=True)
+    overlap = models.PositiveSmallIntegerField(default=1)
+    open_slots = models.PositiveSmallIntegerField()
+    priority = models.IntegerField(default=0)
+    position = models.BigIntegerField(
+        unique=True,
+        db_default=models.Func(
+            models.Value("feedback_unit_position_seq"),
+            function="nextval",
+            output_field=models.BigIntegerField(),
+        ),
+    )
+    external_id = models.CharField(max_length=200, blank=True, default="")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["campaign", "priority", "position"], condition=Q(open_slots__gt=0), name="unit_queue"
+            )
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(open_slots__lte=F("overlap")), name="unit_slots_within_overlap"
+            ),
+            models.UniqueConstraint(
+                fields=["campaign", "external_id"], condition=~Q(external_id=""), name="unit_external_id_once"
+            ),
+        ]
+
+
+class Assignment(models.Model):
+    """One annotator, one unit: a lease until `lease_expires_at`, then what became of it."""
+
+    class State(models.TextChoices):
+        LEASED = "leased"
+        SUBMITTED = "submitted"
+        SKIPPED = "skipped"
+        RELEASED = "released"
+        EXPIRED = "expired"
+
+    unit = models.ForeignKey(Unit, on_delete=models.CASCADE, related_name="assignments")
+    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="+")
+    annotator = models.ForeignKey(Annotator, on_delete=models.CASCADE, related_name="assignments")
+    state = models.CharField(max_length=16, choices=State.choices, default=State.LEASED)
+    holds_slot = models.BooleanField(
+        default=True, help_text="a lease, or a submission that counts towards the overlap"
+    )
+    shown_order = models.JSONField(
+        default=list, help_text="completion ids in the order shown, left or top first"
+    )
+    skip_reason = models.CharField(max_length=500, blank=True, default="")
+    leased_at = models.DateTimeField()
+    lease_expires_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["unit", "annotator"], name="assignment_once_per_person"),
+            models.CheckConstraint(
+                condition=Q(state__in=["leased", "submitted", "skipped", "released", "expired"]),
+                name="assignment_state",
+            ),
+            models.CheckConstraint(
+                condition=Q(holds_slot=True, state__in=["leased", "submitted"])
+                | Q(holds_slot=False, state__in=["submitted", "skipped", "released", "expired"]),
+                name="assignment_slot_goes_with_state",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["lease_expires_at"], condition=Q(state="leased"), name="assignment_live_leases"
+            ),
+            models.Index(fields=["annotator", "campaign", "state"], name="assignment_of_annotator"),
+        ]
+
+
+class Draft(models.Model):
+    """What a person has typed so far. `revision` rises by one with every save; a save names the one it read."""
+
+    assignment = models.OneToOneField(Assignment, on_delete=models.CASCADE, related_name="draft")
+    content = models.JSONField(default=dict)
+    revision = models.PositiveIntegerField(default=0)
+    saved_at = models.DateTimeField(auto_now=True)
+
+
+class Suggestion(models.Model):
+    """A completion the current policy offered to a writer at one turn, and what became of it."""
+
+    class Outcome(models.TextChoices):
+        OFFERED = "offered"
+        TAKEN = "taken"
+        EDITED = "edited"
+        REFUSED = "refused"
+
+    assignment = models.ForeignKey(Assignment, on_delete=models.CASCADE, related_name="suggestions")
+    turn = models.PositiveSmallIntegerField(help_text="index of the message it was offered for")
+    policy_version = models.ForeignKey(
+        "runs.PolicyVersion", null=True, blank=True, on_delete=models.SET_NULL, related_name="suggestions"
+    )
+    sampling = models.JSONField(default=dict)
+    seed = models.BigIntegerField()
+    text = models.TextField(blank=True, default="")
+    is_complete = models.BooleanField(default=False)
+    outcome = models.CharField(max_length=16, choices=Outcome.choices, default=Outcome.OFFERED)
+    final_text = models.TextField(blank=True, default="")
+    edit_distance = models.PositiveIntegerField(null=True, blank=True, help_text="Levenshtein, characters")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+
+class Submission(models.Model):
+    """What demonstrations and rankings share. `submission_key` is made by the client: sent twice, stored once."""
+
+    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="%(class)ss")
+    assignment = models.OneToOneField(Assignment, null=True, blank=True, on_delete=models.PROTECT)
+    annotator = models.ForeignKey(
+        Annotator, null=True, blank=True, on_delete=models.SET_NULL, related_name="%(class)ss"
+    )
+    submission_key = models.UUIDField(null=True, blank=True, unique=True)
+    is_surplus = models.BooleanField(
+        default=False, help_text="came after its lease ended and its slot was taken"
+    )
+    seconds_spent = models.FloatField(null=True, blank=True)
+    language = models.CharField(max_length=16, blank=True, default="")
+    source = models.CharField(max_length=64, blank=True, default="")
+    external_id = models.CharField(max_length=200, blank=True, default="")
+    metadata = models.JSONField(default=dict, blank=True)
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        abstract = True
+
+
+class Demonstration(Submission):
+    """A dialogue one person wrote: both sides."""
+
+    prompt = models.ForeignKey(
+        Prompt, null=True, blank=True, on_delete=models.PROTECT, related_name="demonstrations"
+    )
+    messages = models.JSONField()
+    weight = models.FloatField(default=1.0)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["campaign", "source", "external_id"],
+                condition=~Q(external_id=""),
+                name="demonstration_once_per_source",
+            )
+        ]
+
+
+class Ranking(Submission):
+    """Completions of one prompt in ordered tiers, best first; completions in one tier are tied."""
+
+    prompt = models.ForeignKey(Prompt, on_delete=models.PROTECT, related_name="rankings")
+    shown_order = models.JSONField(default=list)
+    tiers = models.JSONField(
+        default=list, help_text="[[completion id, …], …] best first; absent ids are unranked"
+    )
+    all_bad = models.BooleanField(default=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["campaign", "source", "external_id"],
+                condition=~Q(external_id=""),
+                name="ranking_once_per_source",
+            )
+        ]
+
+
+class Rating(models.Model):
+    """A person's number for one completion under one criterion, and the flags they raised."""
+
+    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="ratings")
+    completion = models.ForeignKey(Completion, on_delete=models.CASCADE, related_name="ratings")
+    ranking = models.ForeignKey(
+        Ranking, null=True, blank=True, on_delete=models.CASCADE, related_name="ratings"
+    )
+    annotator = models.ForeignKey(
+        Annotator, null=True, blank=True, on_delete=models.SET_NULL, related_name="ratings"
+    )
+    criterion = models.CharField(max_length=64, default="overall")
+    value = models.FloatField(null=True, blank=True)
+    scale_min = models.FloatField(default=1)
+    scale_max = models.FloatField(default=7)
+    flags = models.JSONField(default=list, blank=True)
+    source = models.CharField(max_length=64, blank=True, default="")
+    external_id = models.CharField(max_length=200, blank=True, default="")
+    metadata = models.JSONField(default=dict, blank=True)
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["ranking", "completion", "criterion"],
+                condition=Q(ranking__isnull=False),
+                name="rating_once_per_ranking",
+            ),
+            models.UniqueConstraint(
+                fields=["campaign", "source", "external_id", "criterion"],
+                condition=~Q(external_id=""),
+                name="rating_once_per_source",
+            ),
+            models.CheckConstraint(
+                condition=Q(value=None) | Q(value__gte=F("scale_min"), value__lte=F("scale_max")),
+                name="rating_within_its_scale",
+            ),
+        ]
+
+
+class Comparison(models.Model):
+    """A pair a ranking implies. Derived by feedback.comparisons; kept so that counts and exports are one query."""
+
+    ranking = models.ForeignKey(Ranking, on_delete=models.CASCADE, related_name="comparisons")
+    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="+")
+    chosen = models.ForeignKey(Completion, on_delete=models.CASCADE, related_name="+")
+    rejected = models.ForeignKey(Completion, on_delete=models.CASCADE, related_name="+")
+    margin = models.PositiveSmallIntegerField(default=1, help_text="tiers between the two")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["ranking", "chosen", "rejected"], name="comparison_once"),
+            models.CheckConstraint(condition=~Q(chosen=F("rejected")), name="comparison_of_two"),
+        ]

@@ -1,0 +1,192 @@
+"""The JSON of feedback. What goes to an annotator names completions by id and text only."""
+
+from typing import Any
+
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from annotate.campaigns.models import Campaign
+from annotate.campaigns.serializers import (
+    LANGUAGE,
+    MAX_MESSAGES,
+    MAX_TEXT,
+    GuidelinesSerializer,
+    MessageSerializer,
+)
+from annotate.feedback.models import Assignment, Suggestion
+
+THIRTY_DAYS = 30 * 86_400
+
+
+class SuggestionSerializer(serializers.ModelSerializer):
+    """What was offered; not by which policy."""
+
+    class Meta:
+        model = Suggestion
+        fields = ["id", "turn", "text", "outcome", "is_complete"]
+
+
+class DraftSerializer(serializers.Serializer):
+    content = serializers.JSONField()
+    revision = serializers.IntegerField()
+    saved_at = serializers.DateTimeField()
+
+
+class LeaseSerializer(serializers.Serializer):
+    lease_expires_at = serializers.DateTimeField()
+    seconds_left = serializers.SerializerMethodField()
+
+    def get_seconds_left(self, assignment: Assignment) -> float:
+        if assignment.state != Assignment.State.LEASED:
+            return 0.0
+        return max(0.0, (assignment.lease_expires_at - timezone.now()).total_seconds())
+
+
+class AssignmentCampaignSerializer(serializers.Serializer):
+    id = serializers.IntegerField()
+    name = serializers.CharField()
+    kind = serializers.ChoiceField(Campaign.Kind.choices)
+    language = serializers.CharField()
+    flags = serializers.ListField(child=serializers.CharField())
+    num_completions = serializers.IntegerField()
+    guidelines = serializers.SerializerMethodField()
+
+    @extend_schema_field(GuidelinesSerializer(allow_null=True))
+    def get_guidelines(self, campaign: Campaign) -> Any:
+        guidelines = self.context.get("guidelines")
+        return GuidelinesSerializer(guidelines).data if guidelines else None
+
+
+class AssignmentPromptSerializer(serializers.Serializer):
+    id = serializers.IntegerField()
+    messages = MessageSerializer(many=True)
+    brief = serializers.CharField()
+    language = serializers.CharField()
+
+
+class OfferedCompletionSerializer(serializers.Serializer):
+    """A completion without any sign of where it came from."""
+
+    id = serializers.IntegerField()
+    text = serializers.CharField()
+
+
+class AssignmentSerializer(LeaseSerializer):
+    """One unit of work, with all a person needs for it."""
+
+    id = serializers.IntegerField()
+    state = serializers.ChoiceField(Assignment.State.choices)
+    campaign = AssignmentCampaignSerializer()
+    prompt = AssignmentPromptSerializer(source="unit.prompt")
+    completions = OfferedCompletionSerializer(many=True, source="shown_completions")
+    draft = DraftSerializer(allow_null=True, source="kept_draft")
+    suggestions = SuggestionSerializer(many=True, source="offered_suggestions")
+    can_suggest = serializers.BooleanField()
+
+
+class NextSerializer(serializers.Serializer):
+    assignment = AssignmentSerializer(allow_null=True)
+    reason = serializers.ChoiceField(["", "none_left", "all_leased", "paused", "closed", "no_units"])
+    message = serializers.CharField(allow_blank=True)
+
+
+class DraftSaveSerializer(serializers.Serializer):
+    content = serializers.JSONField()
+    revision = serializers.IntegerField(min_value=0, max_value=2**31 - 2)
+
+
+class DraftSavedSerializer(serializers.Serializer):
+    revision = serializers.IntegerField()
+    saved_at = serializers.DateTimeField()
+
+
+class WrittenMessageSerializer(MessageSerializer):
+    content = serializers.CharField(max_length=MAX_TEXT, allow_blank=True, trim_whitespace=False)
+    suggestion = serializers.IntegerField(
+        required=False, allow_null=True, help_text="the suggestion it began as"
+    )
+
+
+class SubmissionSerializer(serializers.Serializer):
+    submission_key = serializers.UUIDField(
+        help_text="made by the client; sent again, nothing is stored twice"
+    )
+    seconds_spent = serializers.FloatField(
+        min_value=0, max_value=THIRTY_DAYS, required=False, allow_null=True
+    )
+
+
+class DemonstrationSubmissionSerializer(SubmissionSerializer):
+    messages = WrittenMessageSerializer(many=True, max_length=MAX_MESSAGES)  # type: ignore[call-arg]
+
+
+class GivenRatingSerializer(serializers.Serializer):
+    completion = serializers.IntegerField()
+    value = serializers.IntegerField(min_value=1, max_value=7, allow_null=True, default=None)
+    flags = serializers.ListField(child=serializers.CharField(max_length=64), max_length=30, default=list)
+
+    def validate_flags(self, flags: list[str]) -> list[str]:
+        return list(dict.fromkeys(flags))
+
+
+class RankingSubmissionSerializer(SubmissionSerializer):
+    tiers = serializers.ListField(
+        child=serializers.ListField(child=serializers.IntegerField(), max_length=100),
+        max_length=100,
+        help_text="completion ids, best tier first; ids in one tier are tied",
+    )
+    all_bad = serializers.BooleanField(default=False)
+    ratings = GivenRatingSerializer(many=True, required=False, max_length=100)  # type: ignore[call-arg]
+
+
+class SubmittedSerializer(serializers.Serializer):
+    id = serializers.IntegerField()
+    kind = serializers.ChoiceField(Campaign.Kind.choices)
+    is_surplus = serializers.BooleanField(help_text="stored, but its slot had gone to somebody else")
+
+
+class SkipSerializer(serializers.Serializer):
+    reason = serializers.CharField(max_length=500, required=False, allow_blank=True)
+
+
+class SuggestionRequestSerializer(serializers.Serializer):
+    turn = serializers.IntegerField(
+        min_value=0, max_value=MAX_MESSAGES, help_text="index of the message wanted"
+    )
+    messages = MessageSerializer(many=True, max_length=MAX_MESSAGES)  # type: ignore[call-arg]
+
+
+class NewPromptSerializer(serializers.Serializer):
+    messages = MessageSerializer(many=True, required=False, max_length=MAX_MESSAGES)  # type: ignore[call-arg]
+    brief = serializers.CharField(max_length=MAX_TEXT, required=False, allow_blank=True)
+    language = serializers.RegexField(LANGUAGE, max_length=16, required=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if not attrs.get("messages") and not attrs.get("brief"):
+            raise serializers.ValidationError("A prompt needs messages or a brief.", code="empty")
+        return attrs
+
+
+class AddedPromptsSerializer(serializers.Serializer):
+    num_created = serializers.IntegerField()
+    num_repeated = serializers.IntegerField(help_text="stored before, or twice in this list")
+
+
+class DaySerializer(serializers.Serializer):
+    date = serializers.DateField()
+    num_submitted = serializers.IntegerField()
+
+
+class ProgressSerializer(serializers.Serializer):
+    num_units = serializers.IntegerField()
+    num_done = serializers.IntegerField()
+    num_open = serializers.IntegerField()
+    num_leased = serializers.IntegerField()
+    num_prompts = serializers.IntegerField()
+    num_completions = serializers.IntegerField()
+    num_demonstrations = serializers.IntegerField()
+    num_rankings = serializers.IntegerField()
+    num_comparisons = serializers.IntegerField()
+    num_surplus = serializers.IntegerField()
+    by_day = DaySerializer(many=True)

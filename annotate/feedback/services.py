@@ -1,0 +1,368 @@
+"""Writes of feedback, each one verb in one transaction: units, leases, drafts, demonstrations, rankings."""
+
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from rapidfuzz.distance import Levenshtein
+from rest_framework.exceptions import NotFound, PermissionDenied
+
+from annotate.accounts.models import Annotator, User
+from annotate.accounts.services import annotator_of
+from annotate.campaigns.models import Campaign, Membership, Prompt
+from annotate.campaigns.services import AddedPrompts, NewPrompt, add_prompts
+from annotate.errors import Conflict
+from annotate.feedback import assigning
+from annotate.feedback.checks import check_dialogue, check_ranking, refuse
+from annotate.feedback.comparisons import ranking_to_comparisons
+from annotate.feedback.models import (
+    Assignment,
+    Comparison,
+    Demonstration,
+    Draft,
+    Ranking,
+    Rating,
+    Suggestion,
+    Unit,
+)
+
+BATCH = 2000
+
+
+# Units
+
+
+@dataclass
+class NewUnit:
+    """A unit to be queued. The same `external_id` again is queued once."""
+
+    prompt_id: int
+    completion_ids: Sequence[int] = ()
+    external_id: str = ""
+
+
+@transaction.atomic
+def queue_units(
+    campaign: Campaign, units: Iterable[NewUnit], *, priority: int = 0, overlap: int | None = None
+) -> int:
+    """Queue units at the end of their priority; how many were new. Made for some hundred thousand at once."""
+    campaign = Campaign.objects.select_for_update(no_key=True).get(id=campaign.id)
+    overlap = overlap or campaign.overlap
+    if Unit.objects.filter(campaign=campaign, priority__gt=priority, open_slots__gt=0).exists():
+        Campaign.objects.filter(id=campaign.id).update(queue_epoch=F("queue_epoch") + 1)
+    waiting, num_new = iter(units), 0
+    while batch := list(islice(waiting, BATCH)):
+        named = {unit.external_id for unit in batch} - {""}
+        known = set(
+            Unit.objects.filter(campaign=campaign, external_id__in=named).values_list(
+                "external_id", flat=True
+            )
+        )
+        fresh = [unit for unit in batch if unit.external_id not in known]
+        assigning.insert_units(
+            campaign,
+            [(unit.prompt_id, unit.external_id, unit.completion_ids) for unit in fresh],
+            overlap=overlap,
+            priority=priority,
+        )
+        num_new += len(fresh)
+    if num_new >= BATCH // 2:
+        assigning.refresh_statistics()
+    return num_new
+
+
+def create_units(campaign: Campaign, prompts: Iterable[Prompt], *, priority: int = 0) -> int:
+    """Units in which a person writes: one for each prompt."""
+    return queue_units(campaign, (NewUnit(prompt.id) for prompt in prompts), priority=priority)
+
+
+def queue_ranking_units(
+    campaign: Campaign, candidates: Iterable[tuple[int, Sequence[int]]], *, priority: int = 0
+) -> int:
+    """Units in which a person ranks, from (prompt id, completion ids)."""
+    return queue_units(campaign, (NewUnit(*candidate) for candidate in candidates), priority=priority)
+
+
+@transaction.atomic
+def queue_prompts(campaign: Campaign, prompts: Iterable[NewPrompt]) -> AddedPrompts:
+    """Add prompts; those that are new to a demonstration campaign wait there to be written."""
+    added = add_prompts(campaign, prompts)
+    if campaign.kind == Campaign.Kind.DEMONSTRATION:
+        create_units(campaign, added.created)
+    return added
+
+
+# Leases
+
+
+@dataclass
+class Next:
+    """An assignment, or why there is none now."""
+
+    assignment: Assignment | None
+    reason: str = ""
+
+
+@transaction.atomic
+def lease_next_assignment(campaign: Campaign, user: User) -> Next:
+    """What a person works on next: what they hold, what they left a draft in, or the next unit of the queue."""
+    if "annotator" not in user.roles:
+        raise PermissionDenied(_("Only people with the role annotator work on units."))
+    # The lock keeps two windows of one person from taking two units.
+    membership = (
+        Membership.objects.select_for_update(of=("self",), no_key=True)
+        .select_related("campaign")
+        .filter(campaign=campaign, user=user)
+        .first()
+    )
+    if membership is None:
+        raise PermissionDenied(_("You are not a member of this campaign; an admin can add you."))
+    annotator, campaign = annotator_of(user), membership.campaign
+    is_open = campaign.status == Campaign.Status.OPEN
+    own = assigning.own_to_continue(campaign, annotator)
+    if own and (is_open or own.holds_slot) and assigning.take_slot(own):
+        assigning.extend_lease(own, campaign)
+        return Next(own)
+    if not is_open:
+        return Next(None, campaign.status)
+    leased = assigning.lease_from_queue(membership, annotator)
+    if leased is None and assigning.sweep(assigning.SWEEP, campaign):
+        leased = assigning.lease_from_queue(membership, annotator)
+    if (
+        leased is None
+        and (own := assigning.own_to_begin_again(campaign, annotator))
+        and assigning.take_slot(own)
+    ):
+        assigning.extend_lease(own, campaign)
+        leased = own
+    return Next(leased) if leased else Next(None, assigning.why_nothing(campaign, annotator))
+
+
+def _locked(assignment_id: int, annotator: Annotator) -> Assignment:
+    assignment = (
+        Assignment.objects.select_for_update(of=("self",), no_key=True)
+        .select_related("campaign", "unit__prompt")
+        .filter(id=assignment_id, annotator=annotator)
+        .first()
+    )
+    if assignment is None:
+        raise NotFound
+    return assignment
+
+
+def _refuse_ended(assignment: Assignment) -> None:
+    if assignment.state == Assignment.State.SUBMITTED:
+        raise Conflict(_("This was submitted already."), "already_submitted")
+    if assignment.state == Assignment.State.SKIPPED:
+        raise Conflict(_("You skipped this one; it has gone to others."), "skipped")
+
+
+@transaction.atomic
+def renew_lease(assignment_id: int, annotator: Annotator) -> Assignment:
+    """More time. A lease that has ended is taken again while its slot is free."""
+    assignment = _locked(assignment_id, annotator)
+    _refuse_ended(assignment)
+    if not assigning.take_slot(assignment):
+        ended = _(
+            "Your time for this one ended and somebody else has it now. You can still submit what you wrote."
+        )
+        raise Conflict(ended, "lease_ended")
+    assigning.extend_lease(assignment, assignment.campaign)
+    return assignment
+
+
+@transaction.atomic
+def skip(assignment_id: int, annotator: Annotator, reason: str = "") -> None:
+    """Not for this person; somebody else gets it, and it never comes back to them."""
+    assignment = _locked(assignment_id, annotator)
+    if assignment.state == Assignment.State.SKIPPED:
+        return
+    _refuse_ended(assignment)
+    assigning.let_go([assignment], Assignment.State.SKIPPED, reason)
+
+
+@transaction.atomic
+def release(assignment_id: int, annotator: Annotator) -> None:
+    """Not now: the slot is free, the draft stays."""
+    assignment = _locked(assignment_id, annotator)
+    if assignment.state in (Assignment.State.RELEASED, Assignment.State.EXPIRED):
+        return
+    _refuse_ended(assignment)
+    assigning.let_go([assignment], Assignment.State.RELEASED)
+
+
+def expire_leases(batch: int = 500) -> int:
+    """End every lease whose time is over; how many. Short transactions, so that nobody waits long."""
+    num_ended = 0
+    while True:
+        with transaction.atomic():
+            ended = assigning.sweep(batch)
+        num_ended += ended
+        if ended < batch:
+            return num_ended
+
+
+@transaction.atomic
+def save_draft(assignment_id: int, annotator: Annotator, content: Any, revision: int) -> Draft:
+    """Keep what was typed, whatever became of the lease; a live lease is renewed by it.
+
+    `revision` is the one that the client last read (0 for none). Another one means that another window saved
+    since: nothing is overwritten, and the refusal carries what is stored.
+    """
+    assignment = _locked(assignment_id, annotator)
+    draft = Draft.objects.filter(assignment=assignment).first() or Draft(assignment=assignment)
+    if draft.revision == revision:
+        draft.content, draft.revision = content, revision + 1
+        draft.save()
+    elif not (
+        draft.revision == revision + 1 and draft.content == content
+    ):  # the same save, sent twice, is fine
+        stored = {"content": draft.content, "revision": draft.revision, "saved_at": draft.saved_at}
+        raise Conflict(
+            _("This was changed in another window. Choose which version to keep."),
+            "draft_conflict",
+            {"draft": stored if draft.pk else None},
+        )
+    if assignment.state == Assignment.State.LEASED:
+        assigning.extend_lease(assignment, assignment.campaign)
+    return draft
+
+
+# Submissions
+
+
+@dataclass
+class Stored:
+    """What a submission became; `is_new` is False when the same one was sent before."""
+
+    submission: Demonstration | Ranking
+    is_new: bool
+
+
+def _begin_submission(
+    assignment_id: int, annotator: Annotator, kind: type[Demonstration] | type[Ranking], key: uuid.UUID
+) -> tuple[Assignment, Demonstration | Ranking | None]:
+    """The locked assignment, and its submission if the same was sent before."""
+    assignment = _locked(assignment_id, annotator)
+    wanted = Campaign.Kind.DEMONSTRATION if kind is Demonstration else Campaign.Kind.RANKING
+    if assignment.campaign.kind != wanted:
+        raise refuse("kind", _("This campaign collects another kind of feedback."), "kind")
+    stored = kind.objects.filter(submission_key=key).first()
+    if stored and stored.assignment_id != assignment.id:
+        raise refuse("submission_key", _("This key was used for another submission. Make a new one."), "used")
+    if stored is None and assignment.state == Assignment.State.SUBMITTED:
+        raise Conflict(
+            _("This was submitted already, with other words. Both cannot stand."), "already_submitted"
+        )
+    return assignment, stored
+
+
+def _end_submission(assignment: Assignment) -> bool:
+    """Whether it is surplus: its slot went to somebody else. It is kept all the same."""
+    assigning.take_slot(assignment)
+    assignment.state, assignment.ended_at = Assignment.State.SUBMITTED, timezone.now()
+    assignment.save(update_fields=["state", "holds_slot", "ended_at"])
+    return not assignment.holds_slot
+
+
+@transaction.atomic
+def submit_demonstration(
+    assignment_id: int,
+    annotator: Annotator,
+    *,
+    submission_key: uuid.UUID,
+    messages: list[dict[str, Any]],
+    seconds_spent: float | None = None,
+) -> Stored:
+    """Store a dialogue, and what became of each suggestion. The same key again changes nothing."""
+    assignment, stored = _begin_submission(assignment_id, annotator, Demonstration, submission_key)
+    if stored:
+        return Stored(stored, False)
+    prompt = assignment.unit.prompt
+    check_dialogue(messages, prompt.messages)
+    _settle_suggestions(assignment, messages)
+    demonstration = Demonstration.objects.create(
+        campaign=assignment.campaign,
+        assignment=assignment,
+        annotator=annotator,
+        submission_key=submission_key,
+        is_surplus=_end_submission(assignment),
+        seconds_spent=seconds_spent,
+        language=prompt.language or assignment.campaign.language,
+        prompt=prompt,
+        messages=[{"role": m["role"], "content": m["content"]} for m in messages],
+    )
+    return Stored(demonstration, True)
+
+
+def _settle_suggestions(assignment: Assignment, messages: list[dict[str, Any]]) -> None:
+    """Taken as it was, edited (how far), or refused."""
+    offered = {suggestion.id: suggestion for suggestion in Suggestion.objects.filter(assignment=assignment)}
+    used: set[int] = set()
+    for i, message in enumerate(messages):
+        suggestion_id = message.get("suggestion")
+        if suggestion_id is None:
+            continue
+        if suggestion_id not in offered or suggestion_id in used:
+            reason = _("This suggestion was not offered here, or is named twice.")
+            raise refuse(f"messages[{i}].suggestion", reason, "unknown")
+        used.add(suggestion_id)
+        suggestion, text = offered[suggestion_id], message["content"]
+        is_same = text == suggestion.text
+        suggestion.outcome = Suggestion.Outcome.TAKEN if is_same else Suggestion.Outcome.EDITED
+        suggestion.final_text = text
+        suggestion.edit_distance = Levenshtein.distance(suggestion.text, text)
+    for suggestion in offered.values():
+        if suggestion.id not in used:
+            suggestion.outcome = Suggestion.Outcome.REFUSED
+    Suggestion.objects.bulk_update(offered.values(), ["outcome", "final_text", "edit_distance"])
+
+
+@transaction.atomic
+def submit_ranking(
+    assignment_id: int,
+    annotator: Annotator,
+    *,
+    submission_key: uuid.UUID,
+    tiers: list[list[int]],
+    all_bad: bool = False,
+    ratings: Sequence[dict[str, Any]] = (),
+    seconds_spent: float | None = None,
+) -> Stored:
+    """Store a ranking with its ratings and the comparisons it implies. The same key again changes nothing."""
+    assignment, stored = _begin_submission(assignment_id, annotator, Ranking, submission_key)
+    if stored:
+        return Stored(stored, False)
+    campaign, prompt = assignment.campaign, assignment.unit.prompt
+    shown = assignment.shown_order
+    check_ranking(tiers, ratings, completions=shown, flags=campaign.flags, all_bad=all_bad)
+    ranking = Ranking.objects.create(
+        campaign=campaign,
+        assignment=assignment,
+        annotator=annotator,
+        submission_key=submission_key,
+        is_surplus=_end_submission(assignment),
+        seconds_spent=seconds_spent,
+        language=prompt.language or campaign.language,
+        prompt=prompt,
+        shown_order=shown,
+        tiers=[tier for tier in tiers if tier],
+        all_bad=all_bad,
+    )
+    Rating.objects.bulk_create(
+        Rating(campaign=campaign, ranking=ranking, annotator=annotator, completion_id=rating["completion"],
+               value=rating["value"], flags=rating["flags"])
+        for rating in ratings
+        if rating["value"] is not None or rating["flags"]
+    )  # fmt: skip
+    Comparison.objects.bulk_create(
+        Comparison(ranking=ranking, campaign=campaign, chosen_id=chosen, rejected_id=rejected, margin=margin)
+        for chosen, rejected, margin in ranking_to_comparisons(ranking.tiers)
+    )
+    return Stored(ranking, True)

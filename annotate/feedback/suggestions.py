@@ -1,0 +1,182 @@
+"""Suggestions while a person writes: asked of an OpenAI-compatible server, passed on token by token, and kept."""
+
+import json
+import logging
+import random
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+from django.conf import settings
+from django.db.models import QuerySet
+from django.utils.translation import gettext as _
+from httpx_sse import EventSource, SSEError, connect_sse
+
+from annotate.campaigns.models import Campaign, default_sampling
+from annotate.errors import Conflict
+from annotate.feedback.models import Assignment, Suggestion
+
+log = logging.getLogger(__name__)
+SAVE_EVERY_SECONDS = 1.0
+_random = random.SystemRandom()
+
+
+def policies_of(campaign: Campaign) -> QuerySet[Any]:
+    """What the campaign samples from. The rows belong to a later app and are reached by their relation's name."""
+    return campaign.policies.filter(weight__gt=0)
+
+
+def can_suggest(campaign: Campaign) -> bool:
+    return campaign.kind == Campaign.Kind.DEMONSTRATION and policies_of(campaign).exists()
+
+
+def draw_policies(campaign: Campaign) -> list[Any]:
+    """The campaign's policy versions in the order to ask them, drawn by weight."""
+    policies = list(policies_of(campaign).select_related("policy_version").order_by("id"))
+    if not policies:
+        raise Conflict(_("This campaign has no policy yet that could suggest something."), "no_policy")
+    # Sorting by u^(1/weight) draws without replacement by weight (Efraimidis and Spirakis, 2006).
+    policies.sort(key=lambda policy: _random.random() ** (1 / policy.weight), reverse=True)
+    return [policy.policy_version for policy in policies]
+
+
+def begin_suggestion(assignment: Assignment, turn: int, policy_version: Any) -> Suggestion:
+    """A stored, still empty suggestion."""
+    return Suggestion.objects.create(
+        assignment=assignment,
+        turn=turn,
+        policy_version=policy_version,
+        sampling=default_sampling() | assignment.campaign.sampling,
+        seed=_random.randrange(2**31),
+    )
+
+
+def messages_for_turn(messages: list[dict[str, str]], brief: str) -> list[dict[str, str]]:
+    """What to ask so that the policy, which only knows how to answer a user, says the next turn.
+
+    For the user's own turn the roles are exchanged: the policy answers what the assistant said.
+    """
+    spoken = [m for m in messages if m["role"] != "system"]
+    if spoken and spoken[-1]["role"] == "user":
+        return messages
+    if not spoken:
+        return [*messages, {"role": "user", "content": brief}]
+    exchanged = {"user": "assistant", "assistant": "user"}
+    swapped = [{"role": exchanged[m["role"]], "content": m["content"]} for m in spoken]
+    opening = [{"role": "user", "content": brief}] if brief and swapped[0]["role"] == "assistant" else []
+    return opening + swapped
+
+
+def server_url() -> str:
+    """The OpenAI-compatible server, up to and with its /v1."""
+    return settings.MODEL_SERVER_URL.rstrip("/") or f"http://127.0.0.1:{settings.MODEL_SERVER_PORT}/v1"
+
+
+@dataclass
+class Spoken:
+    """What has come so far."""
+
+    text: str = ""
+    finish_reason: str = ""
+
+
+def stream_suggestion(
+    suggestion: Suggestion, messages: list[dict[str, str]], policies: Sequence[Any]
+) -> Iterator[bytes]:
+    """The server-sent events of one suggestion. What was offered is stored, also if the reader leaves."""
+    spoken, saved_at = Spoken(), time.monotonic()
+    yield _event("start", {"id": suggestion.id, "turn": suggestion.turn})
+    try:
+        for token in _tokens(suggestion, messages, policies, spoken):
+            yield _event("token", {"text": token})
+            if time.monotonic() - saved_at > SAVE_EVERY_SECONDS:
+                _keep(suggestion, spoken)
+                saved_at = time.monotonic()
+        if not spoken.finish_reason:
+            raise httpx.RemoteProtocolError("the stream ended without a finish reason")
+    except (
+        httpx.HTTPError,
+        httpx.InvalidURL,
+        SSEError,
+        ValueError,
+        KeyError,
+        IndexError,
+        TypeError,
+    ) as error:
+        log.warning("suggestion %s: %s: %s", suggestion.id, type(error).__name__, error)
+        yield _event("error", {"detail": _what_happened(error)})
+    else:
+        _keep(suggestion, spoken)
+        yield _event("end", {"id": suggestion.id, "text": spoken.text, "finish_reason": spoken.finish_reason})
+    finally:  # also when the reader left in the middle (GeneratorExit)
+        _keep(suggestion, spoken)
+
+
+def _keep(suggestion: Suggestion, spoken: Spoken) -> None:
+    Suggestion.objects.filter(id=suggestion.id).update(
+        text=spoken.text,
+        is_complete=bool(spoken.finish_reason),
+        policy_version=suggestion.policy_version,
+    )
+
+
+def _tokens(
+    suggestion: Suggestion, messages: list[dict[str, str]], policies: Sequence[Any], spoken: Spoken
+) -> Iterator[str]:
+    """Ask the server, and pass on each piece of text.
+
+    A server may serve some of the campaign's policies only (`transformers serve` holds one): it refuses the
+    others with 400 or 404, and the next one is asked. `n` and best-of are not used: `transformers serve` has none.
+    """
+    headers = {}
+    if settings.MODEL_SERVER_API_KEY:
+        headers["Authorization"] = f"Bearer {settings.MODEL_SERVER_API_KEY}"
+    body = {
+        "messages": messages,
+        "stream": True,
+        "seed": suggestion.seed,
+        "temperature": suggestion.sampling["temperature"],
+        "top_p": suggestion.sampling["top_p"],
+        "max_tokens": suggestion.sampling["max_new_tokens"],
+    }
+    timeout = httpx.Timeout(settings.MODEL_SERVER_TIMEOUT_SECONDS, connect=5)
+    address = f"{server_url()}/chat/completions"
+    with httpx.Client(timeout=timeout, headers=headers, trust_env=False) as client:
+        for policy in policies:
+            suggestion.policy_version = policy
+            asked = {"model": policy.served_name, **body}
+            with connect_sse(client, "POST", address, json=asked) as source:
+                if source.response.status_code in (400, 404) and policy is not policies[-1]:
+                    continue
+                source.response.raise_for_status()
+                yield from _pieces(source, spoken)
+                return
+
+
+def _pieces(source: EventSource, spoken: Spoken) -> Iterator[str]:
+    for event in source.iter_sse():
+        if event.data == "[DONE]":
+            return
+        choice = next(iter(json.loads(event.data)["choices"]), None)
+        if choice is None:  # a closing line that only counts tokens
+            continue
+        if piece := (choice.get("delta") or {}).get("content"):
+            # What PostgreSQL cannot keep must not end the stream.
+            piece = piece.replace("\x00", "").encode("utf-8", "replace").decode()
+            spoken.text += piece
+            yield piece
+        spoken.finish_reason = choice.get("finish_reason") or spoken.finish_reason
+
+
+def _what_happened(error: Exception) -> str:
+    if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
+        return _("The model server cannot be reached just now. Write on; suggestions come back when it does.")
+    if isinstance(error, httpx.TimeoutException):
+        return _("The model server took too long to answer. Try again, or write on without it.")
+    return _("The model server did not answer as it should. Try again, or write on without it.")
+
+
+def _event(name: str, content: dict[str, Any]) -> bytes:
+    return f"event: {name}\ndata: {json.dumps(content, ensure_ascii=False)}\n\n".encode()

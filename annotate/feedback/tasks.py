@@ -1,0 +1,10 @@
+"""Celery says when to look; services do the work."""
+
+from celery import shared_task
+
+from annotate.feedback import services
+
+
+@shared_task(name="annotate.feedback.tasks.expire_leases")
+def expire_leases() -> None:
+    services.expire_leases()

@@ -1,0 +1,16 @@
+from django.urls import path
+
+from annotate.feedback import views
+
+urlpatterns = [
+    path("campaigns/<int:campaign_id>/assignments/next", views.NextAssignmentView.as_view()),
+    path("campaigns/<int:campaign_id>/prompts", views.PromptsView.as_view()),
+    path("campaigns/<int:campaign_id>/progress", views.ProgressView.as_view()),
+    path("assignments/<int:assignment_id>", views.AssignmentView.as_view()),
+    path("assignments/<int:assignment_id>/draft", views.DraftView.as_view()),
+    path("assignments/<int:assignment_id>/renew", views.RenewView.as_view()),
+    path("assignments/<int:assignment_id>/submit", views.SubmitView.as_view()),
+    path("assignments/<int:assignment_id>/skip", views.SkipView.as_view()),
+    path("assignments/<int:assignment_id>/release", views.ReleaseView.as_view()),
+    path("assignments/<int:assignment_id>/suggestions", views.SuggestionsView.as_view()),
+]

@@ -1,0 +1,191 @@
+"""An annotator's work: the next assignment, its lease, draft, suggestions and submission; and a campaign's prompts."""
+
+from typing import Any
+
+from django.http import Http404, StreamingHttpResponse
+from django.utils.translation import gettext as _
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema
+from rest_framework import status
+from rest_framework.exceptions import PermissionDenied
+from rest_framework.permissions import IsAuthenticated
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from annotate.accounts.models import Annotator, User
+from annotate.campaigns.access import oversees, require_admin, visible_campaign
+from annotate.campaigns.models import Campaign
+from annotate.campaigns.services import NewPrompt
+from annotate.errors import Conflict
+from annotate.feedback import services, suggestions
+from annotate.feedback.desk import lay_out, nothing_now, own_assignment, progress
+from annotate.feedback.models import Assignment
+from annotate.feedback.serializers import (
+    AddedPromptsSerializer,
+    AssignmentSerializer,
+    DemonstrationSubmissionSerializer,
+    DraftSavedSerializer,
+    DraftSaveSerializer,
+    LeaseSerializer,
+    NewPromptSerializer,
+    NextSerializer,
+    ProgressSerializer,
+    RankingSubmissionSerializer,
+    SkipSerializer,
+    SubmittedSerializer,
+    SuggestionRequestSerializer,
+)
+from annotate.permissions import SignedInRequest
+
+
+def _given(serializer: Any, request: SignedInRequest, **options: Any) -> Any:
+    given = serializer(data=request.data, **options)
+    given.is_valid(raise_exception=True)
+    return given.validated_data
+
+
+def _annotator(user: User) -> Annotator:
+    """The person behind a login; one who never had an assignment has none to be found."""
+    annotator = Annotator.objects.filter(user=user).first()
+    if annotator is None:
+        raise Http404
+    return annotator
+
+
+class FeedbackView(APIView):
+    permission_classes = [IsAuthenticated]
+
+
+class NextAssignmentView(FeedbackView):
+    """Lease the next unit. An assignment of one's own that is not finished comes first."""
+
+    @extend_schema(operation_id="lease_next_assignment", request=None, responses=NextSerializer)
+    def post(self, request: SignedInRequest, campaign_id: int) -> Response:
+        campaign = visible_campaign(request.user, campaign_id)
+        found = services.lease_next_assignment(campaign, request.user)
+        if found.assignment is None:
+            message = nothing_now(found.reason, campaign)
+            return Response({"assignment": None, "reason": found.reason, "message": message})
+        desk = lay_out(found.assignment)
+        assignment = AssignmentSerializer(desk, context={"guidelines": desk.guidelines}).data
+        return Response({"assignment": assignment, "reason": "", "message": ""})
+
+
+class AssignmentView(FeedbackView):
+    @extend_schema(operation_id="assignment", responses=AssignmentSerializer)
+    def get(self, request: SignedInRequest, assignment_id: int) -> Response:
+        desk = lay_out(own_assignment(request.user, assignment_id))
+        return Response(AssignmentSerializer(desk, context={"guidelines": desk.guidelines}).data)
+
+
+class DraftView(FeedbackView):
+    @extend_schema(operation_id="save_draft", request=DraftSaveSerializer, responses=DraftSavedSerializer)
+    def put(self, request: SignedInRequest, assignment_id: int) -> Response:
+        given = _given(DraftSaveSerializer, request)
+        draft = services.save_draft(assignment_id, _annotator(request.user), **given)
+        return Response(DraftSavedSerializer(draft).data)
+
+
+class RenewView(FeedbackView):
+    @extend_schema(operation_id="renew_lease", request=None, responses=LeaseSerializer)
+    def post(self, request: SignedInRequest, assignment_id: int) -> Response:
+        own_assignment(request.user, assignment_id)
+        return Response(LeaseSerializer(services.renew_lease(assignment_id, _annotator(request.user))).data)
+
+
+class SubmitView(FeedbackView):
+    """A demonstration or a ranking, whichever the assignment asks for."""
+
+    @extend_schema(
+        operation_id="submit",
+        request=PolymorphicProxySerializer(
+            "Submission",
+            [DemonstrationSubmissionSerializer, RankingSubmissionSerializer],
+            resource_type_field_name=None,
+        ),
+        responses={200: SubmittedSerializer, 201: SubmittedSerializer},
+    )
+    def post(self, request: SignedInRequest, assignment_id: int) -> Response:
+        annotator = _annotator(request.user)
+        kinds = Assignment.objects.filter(id=assignment_id, annotator=annotator)
+        kind = kinds.values_list("campaign__kind", flat=True).first()
+        if kind is None:
+            raise Http404
+        if kind == Campaign.Kind.DEMONSTRATION:
+            given = _given(DemonstrationSubmissionSerializer, request)
+            stored = services.submit_demonstration(assignment_id, annotator, **given)
+        else:
+            given = _given(RankingSubmissionSerializer, request)
+            stored = services.submit_ranking(assignment_id, annotator, **given)
+        submission = stored.submission
+        return Response(
+            {"id": submission.id, "kind": kind, "is_surplus": submission.is_surplus},
+            status=status.HTTP_201_CREATED if stored.is_new else status.HTTP_200_OK,
+        )
+
+
+class SkipView(FeedbackView):
+    @extend_schema(operation_id="skip", request=SkipSerializer, responses={204: None})
+    def post(self, request: SignedInRequest, assignment_id: int) -> Response:
+        given = _given(SkipSerializer, request)
+        services.skip(assignment_id, _annotator(request.user), given.get("reason", ""))
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class ReleaseView(FeedbackView):
+    @extend_schema(operation_id="release", request=None, responses={204: None})
+    def post(self, request: SignedInRequest, assignment_id: int) -> Response:
+        services.release(assignment_id, _annotator(request.user))
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class SuggestionsView(FeedbackView):
+    """Server-sent events: start {id, turn}, token {text} …, end {id, text, finish_reason} or error {detail}."""
+
+    def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:
+        # A client that asks for text/event-stream still gets its refusals as JSON.
+        return super().perform_content_negotiation(request, force=True)
+
+    @extend_schema(
+        operation_id="suggest",
+        request=SuggestionRequestSerializer,
+        responses={(200, "text/event-stream"): OpenApiTypes.STR},
+    )
+    def post(self, request: SignedInRequest, assignment_id: int) -> Any:
+        assignment = own_assignment(request.user, assignment_id)
+        given = _given(SuggestionRequestSerializer, request)
+        if assignment.state in (Assignment.State.SUBMITTED, Assignment.State.SKIPPED):
+            raise Conflict(_("This one is finished; there is nothing left to suggest."), "ended")
+        policies = suggestions.draw_policies(assignment.campaign)
+        suggestion = suggestions.begin_suggestion(assignment, given["turn"], policies[0])
+        asked = suggestions.messages_for_turn(given["messages"], assignment.unit.prompt.brief)
+        return StreamingHttpResponse(
+            suggestions.stream_suggestion(suggestion, asked, policies),
+            content_type="text/event-stream",
+            headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no"},
+        )
+
+
+class PromptsView(FeedbackView):
+    @extend_schema(
+        operation_id="add_prompts",
+        request=NewPromptSerializer(many=True),
+        responses={201: AddedPromptsSerializer},
+    )
+    def post(self, request: SignedInRequest, campaign_id: int) -> Response:
+        campaign = visible_campaign(request.user, campaign_id)
+        require_admin(request.user)
+        given = _given(NewPromptSerializer, request, many=True)
+        added = services.queue_prompts(campaign, [NewPrompt(**prompt) for prompt in given])
+        counts = {"num_created": len(added.created), "num_repeated": len(added.repeated)}
+        return Response(counts, status=status.HTTP_201_CREATED)
+
+
+class ProgressView(FeedbackView):
+    @extend_schema(operation_id="progress", responses=ProgressSerializer)
+    def get(self, request: SignedInRequest, campaign_id: int) -> Response:
+        campaign = visible_campaign(request.user, campaign_id)
+        if not oversees(request.user):
+            raise PermissionDenied
+        return Response(ProgressSerializer(progress(campaign)).data)

@@ -1,0 +1,29 @@
+"""The two answers that are no API: the single-page app's shell, and the health check."""
+
+from django.conf import settings
+from django.db import connection
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views.decorators.csrf import ensure_csrf_cookie
+from django.views.decorators.http import require_GET
+
+
+@require_GET
+@ensure_csrf_cookie
+def single_page_app(request: HttpRequest) -> HttpResponse:
+    """frontend/dist/index.html for every address that the browser's router knows."""
+    shell = settings.BASE_DIR / "frontend" / "dist" / "index.html"
+    if not shell.exists():
+        return HttpResponse(
+            "The web interface has not been built. Run `make build`, then reload.",
+            status=503,
+            content_type="text/plain",
+        )
+    return HttpResponse(shell.read_bytes(), headers={"Cache-Control": "no-cache"})
+
+
+@require_GET
+def health(request: HttpRequest) -> JsonResponse:
+    """200 while the database answers; for load balancers and container health checks."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+    return JsonResponse({"status": "ok"})

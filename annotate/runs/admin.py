@@ -1,0 +1,70 @@
+from django.contrib import admin
+
+from annotate.runs.models import (
+    CampaignPolicy,
+    Evaluation,
+    ModelServer,
+    PolicyVersion,
+    RewardModel,
+    Round,
+    Run,
+    Schedule,
+)
+
+
+@admin.register(Run)
+class RunAdmin(admin.ModelAdmin):
+    list_display = ["name", "kind", "state", "step", "total_steps", "created_at", "finished_at"]
+    list_filter = ["kind", "state"]
+    search_fields = ["name"]
+    list_select_related = True
+
+
+@admin.register(Round)
+class RoundAdmin(admin.ModelAdmin):
+    list_display = ["name", "stage", "state", "base_policy", "created_at", "finished_at"]
+    list_filter = ["state"]
+    list_select_related = ["base_policy"]
+
+
+@admin.register(PolicyVersion)
+class PolicyVersionAdmin(admin.ModelAdmin):
+    list_display = ["name", "parent", "run", "promoted_at", "created_at"]
+    search_fields = ["name"]
+    list_select_related = ["parent", "run"]
+
+
+@admin.register(CampaignPolicy)
+class CampaignPolicyAdmin(admin.ModelAdmin):
+    list_display = ["campaign", "policy_version", "weight"]
+    list_select_related = ["campaign", "policy_version"]
+
+
+@admin.register(RewardModel)
+class RewardModelAdmin(admin.ModelAdmin):
+    list_display = ["name", "run", "parent", "created_at"]
+    list_select_related = ["run", "parent"]
+
+
+@admin.register(Evaluation)
+class EvaluationAdmin(admin.ModelAdmin):
+    list_display = ["run", "policy_version", "reference", "passed", "threshold", "created_at"]
+    list_select_related = ["run", "policy_version", "reference"]
+
+
+@admin.register(Schedule)
+class ScheduleAdmin(admin.ModelAdmin):
+    list_display = [
+        "name",
+        "every_hours",
+        "min_new_feedback",
+        "snapshot_only",
+        "is_enabled",
+        "last_started_at",
+    ]
+
+
+@admin.register(ModelServer)
+class ModelServerAdmin(admin.ModelAdmin):
+    list_display = ["state", "policy_version", "detail", "started_at"]
+    list_select_related = ["policy_version"]

@@ -1,0 +1,126 @@
+"""Where policies and reward models come from: a directory or hub id given by a person, or a finished run.
+
+A model directory is registered with a hash over its files, and only a directory that still has that hash is
+served. Safetensors only: other weight files can run code when they are loaded.
+"""
+
+import hashlib
+import re
+from pathlib import Path
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.utils.translation import gettext as _
+from rest_framework.exceptions import ValidationError
+
+from annotate.runs.models import PolicyVersion
+from trainer.run_dir import RunError, describe_file, is_finished, read_manifest
+
+HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
+NAME = re.compile(r"[\w][\w. -]{0,199}")
+LOADED_FILES = ("*.safetensors", "*.json", "*.jinja", "*.txt", "*.model")
+
+
+def directory_sha256(directory: Path) -> str:
+    """One hash over the names and contents of the files that loading the model reads."""
+    digest = hashlib.sha256()
+    paths = sorted({path for pattern in LOADED_FILES for path in directory.glob(pattern)})
+    for path in paths:
+        digest.update(f"{path.name} {describe_file(path)['sha256']}\n".encode())
+    return digest.hexdigest()
+
+
+def manifest_sha256(run_dir: Path) -> str:
+    return describe_file(run_dir / "manifest.json")["sha256"]
+
+
+def model_directory(path: str) -> Path | None:
+    """The directory that a PolicyVersion's path names; None for a hub id."""
+    directory = Path(path)
+    return directory if directory.is_absolute() else None
+
+
+def verify_model(path: str, model_sha256: str) -> None:
+    """Raise RunError unless the model directory is what was registered."""
+    directory = model_directory(path)
+    if directory is None:
+        raise RunError(
+            _("%(path)s is a hub id: its files have no hash here, so it is not served.") % {"path": path}
+        )
+    if is_finished(directory.parent) and directory.name == "model":
+        read_manifest(directory.parent, verify=True)
+        found = manifest_sha256(directory.parent)
+    else:
+        check_loadable(directory)
+        found = directory_sha256(directory)
+    if found != model_sha256:
+        raise RunError(
+            _(
+                "The files in %(path)s are not the ones that were registered; restore them or register them anew."
+            )
+            % {"path": path}
+        )
+
+
+def check_loadable(directory: Path) -> None:
+    if not directory.is_dir():
+        raise RunError(_("%(path)s is no directory on this machine; check the path.") % {"path": directory})
+    if not (directory / "config.json").exists():
+        raise RunError(_("%(path)s holds no config.json, so it is no model directory.") % {"path": directory})
+    if not list(directory.glob("*.safetensors")):
+        raise RunError(
+            _(
+                "%(path)s holds no .safetensors file; other weight files can run code and are not loaded. Convert them."
+            )
+            % {"path": directory}
+        )
+
+
+def register_policy(*, name: str, path: str) -> PolicyVersion:
+    """Register a base model: a directory with safetensors (or a run directory), or a hub id."""
+    if not NAME.fullmatch(name):
+        raise ValidationError(
+            {"name": [_("A name has letters, digits, dots, dashes, underscores and spaces; choose another.")]}
+        )
+    given = Path(path).expanduser()
+    try:
+        if given.exists():
+            directory = given.resolve()
+            if is_finished(directory):
+                directory = directory / "model"
+            if is_finished(directory.parent) and directory.name == "model":
+                manifest = read_manifest(directory.parent, verify=True)
+                if manifest["kind"] not in ("sft", "ppo"):
+                    raise RunError(_("The run in %(path)s made no policy.") % {"path": directory.parent})
+                check_loadable(directory)
+                where, sha256 = str(directory), manifest_sha256(directory.parent)
+            else:
+                check_loadable(directory)
+                where, sha256 = str(directory), directory_sha256(directory)
+        elif HUB_ID.fullmatch(path):
+            where, sha256 = path, ""
+        else:
+            raise RunError(_("%(path)s is neither a directory here nor a hub id.") % {"path": path})
+    except (RunError, OSError) as error:
+        raise ValidationError({"path": [str(error)]}) from error
+    try:
+        with transaction.atomic():
+            return PolicyVersion.objects.create(name=name, path=where, model_sha256=sha256)
+    except IntegrityError as error:
+        raise ValidationError(
+            {"name": [_("There is a policy %(name)s already; choose another name.") % {"name": name}]}
+        ) from error
+
+
+def ancestry_of(policy: PolicyVersion) -> list[dict[str, Any]]:
+    """The policy and its parents, root last, each with the run that made it."""
+    chain, seen = [], set()
+    current: PolicyVersion | None = policy
+    while current is not None and current.pk not in seen:
+        seen.add(current.pk)
+        chain.append(current)
+        current = current.parent
+    return [
+        {"policy_version": link, "run": link.run, "reward_model": link.run.reward_model if link.run else None}
+        for link in chain
+    ]

@@ -1,0 +1,140 @@
+"""The next candidates: which prompts a policy is asked, and how its completions reach the ranking queue."""
+
+import json
+import os
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from django.db.models import CharField, Count, Exists, Min, OuterRef, QuerySet, Value
+from django.db.models.functions import MD5, Cast, Concat
+from django.utils.translation import gettext as _
+
+from annotate.campaigns.models import Campaign, Completion, Prompt
+from annotate.feedback.models import Assignment, Unit
+from annotate.feedback.services import NewUnit, queue_units
+from annotate.runs.models import PolicyVersion, Run
+from trainer.run_dir import RunError
+
+NUM_PROMPTS = 100
+SOURCE = "parley"
+CHUNK = 500
+
+
+def prompts_to_sample(campaign: Campaign, policy: PolicyVersion, seed: int) -> QuerySet[Prompt]:
+    """Prompts of a ranking campaign, those judged least often first, in an order that the seed decides.
+
+    A prompt whose completions by the same policy still wait to be judged, or are being judged, is not asked
+    again; nor is one that its authors gave for evaluation only.
+    """
+    of_policy = Unit.objects.filter(
+        campaign=campaign, prompt=OuterRef("pk"), completions__policy_version=policy
+    )
+    leased = Assignment.objects.filter(unit=OuterRef("pk"), state=Assignment.State.LEASED)
+    shuffled = MD5(Concat(Cast("pk", CharField()), Value(f":{seed}"), output_field=CharField()))
+    return (
+        Prompt.objects.filter(campaign=campaign)
+        .exclude(messages=[])
+        .exclude(metadata__contains={"evaluation_only": True})
+        .exclude(Exists(of_policy.filter(open_slots__gt=0)))
+        .exclude(Exists(of_policy.filter(Exists(leased))))
+        .annotate(num_units=Count("units"))
+        .order_by("num_units", shuffled)
+    )
+
+
+def rows_to_sample(
+    campaign: Campaign, policy: PolicyVersion, seed: int, limit: int
+) -> Iterator[dict[str, Any]]:
+    prompts = prompts_to_sample(campaign, policy, seed).only("pk", "messages", "language")
+    for prompt in prompts.iterator(500):
+        if limit <= 0:
+            return
+        if prompt.messages[-1].get("role") != "user":
+            continue  # there is nothing to answer
+        limit -= 1
+        yield {"id": prompt.pk, "prompt": prompt.messages, "language": prompt.language}
+
+
+def write_prompts(run: Run) -> None:
+    """prompts.jsonl, once: a run that is resumed keeps the prompts it began with."""
+    path = Path(run.run_dir) / "prompts.jsonl"
+    if path.exists():
+        return
+    assert run.campaign is not None and run.policy is not None  # queue_run refuses a sample run without them
+    limit = int(run.config.get("num_prompts", NUM_PROMPTS))
+    being_written = path.with_suffix(".tmp")
+    num_rows = 0
+    with open(being_written, "w", encoding="utf-8") as file:
+        for row in rows_to_sample(run.campaign, run.policy, run.pk, limit):
+            file.write(json.dumps(row, ensure_ascii=False) + "\n")
+            num_rows += 1
+        file.flush()
+        os.fsync(file.fileno())
+    if num_rows == 0:
+        being_written.unlink()
+        raise RunError(
+            _(
+                "Every prompt of %(campaign)s already waits with completions of %(policy)s; "
+                "add prompts, or have those judged first."
+            )
+            % {"campaign": run.campaign.name, "policy": run.policy.name}
+        )
+    being_written.rename(path)
+
+
+def store_completions(run: Run, groups: Iterator[tuple[int, list[dict[str, Any]]]]) -> None:
+    """Completions and their ranking units, ahead of everything that waits in the campaign.
+
+    A text that the policy gave twice is shown once; a prompt with a single distinct text has nothing to rank.
+    """
+    assert run.campaign is not None
+    waiting = Unit.objects.filter(campaign=run.campaign, open_slots__gt=0)
+    priority = min(waiting.aggregate(at=Min("priority"))["at"] or 0, 0) - 1
+    num_units = num_completions = num_left_out = 0
+    while chunk := list(islice(groups, CHUNK)):
+        known = set(
+            run.campaign.prompts.filter(pk__in=[pk for pk, _rows in chunk]).values_list("pk", flat=True)
+        )
+        made: dict[int, list[Completion]] = {}
+        for prompt_id, rows in chunk:
+            distinct = {storable(row["text"]): row for row in reversed(rows) if row["text"].strip()}
+            if prompt_id in known and len(distinct) > 1:
+                made[prompt_id] = [_completion(run, prompt_id, text, row) for text, row in distinct.items()]
+        Completion.objects.bulk_create(completion for group in made.values() for completion in group)
+        units = [
+            NewUnit(pk, [completion.pk for completion in group], external_id=f"{run.name}:{pk}")
+            for pk, group in made.items()
+        ]
+        num_units += queue_units(run.campaign, units, priority=priority)
+        num_completions += sum(map(len, made.values()))
+        num_left_out += len(chunk) - len(made)
+    run.metrics = {
+        **run.metrics,
+        "num_queued_units": num_units,
+        "num_queued_completions": num_completions,
+        "num_prompts_left_out": num_left_out,
+    }
+
+
+def storable(text: str) -> str:
+    """A model may write any bytes; what PostgreSQL cannot keep is shown as the replacement character."""
+    return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
+
+
+def _completion(run: Run, prompt_id: int, text: str, row: dict[str, Any]) -> Completion:
+    return Completion(
+        prompt_id=prompt_id,
+        text=text,
+        policy_version=run.policy,
+        sampling=row.get("sampling") or {},
+        seed=row.get("seed"),
+        source=SOURCE,
+        external_id=f"{run.name}:{row['prompt_id']}:{row['index']}",
+        metadata={
+            "run": run.name,
+            "finish_reason": row.get("finish_reason"),
+            "num_tokens": row.get("num_tokens"),
+        },
+    )

@@ -1,0 +1,92 @@
+"""Rounds and snapshots that start by themselves: after some hours, after enough new feedback, or both."""
+
+import logging
+from datetime import timedelta
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from rest_framework.exceptions import ValidationError
+
+from annotate.campaigns.models import Campaign
+from annotate.errors import Conflict
+from annotate.feedback.models import Demonstration, Ranking
+from annotate.runs.models import Round, Schedule
+from annotate.runs.rounds import check_config, start_round
+from annotate.snapshots.services import SnapshotRefused, queue_snapshot
+
+log = logging.getLogger(__name__)
+
+
+def save_schedule(schedule: Schedule | None, changes: dict[str, Any]) -> Schedule:
+    """Make a schedule (None) or change one. It counts new feedback and hours from now on."""
+    campaigns = changes.pop("campaigns", None)
+    check_config(changes.get("config") or {})
+    made = schedule is None
+    schedule = schedule or Schedule(last_started_at=timezone.now())
+    for name, value in changes.items():
+        setattr(schedule, name, value)
+    if not schedule.every_hours and not schedule.min_new_feedback:
+        raise ValidationError(
+            {"every_hours": [_("Say when: every so many hours, after so much feedback, or both.")]}
+        )
+    try:
+        with transaction.atomic():
+            if made and campaigns:
+                schedule.last_feedback_count = num_feedback(campaigns)
+            schedule.save()
+            if campaigns is not None:
+                schedule.campaigns.set(campaigns)
+    except IntegrityError as error:
+        raise Conflict(_("There is a schedule of this name already; choose another.")) from error
+    return schedule
+
+
+def num_feedback(campaigns: list[Campaign]) -> int:
+    return sum(
+        table.objects.filter(campaign__in=campaigns, is_surplus=False).count()
+        for table in (Demonstration, Ranking)
+    )
+
+
+def is_due(schedule: Schedule, count: int) -> bool:
+    """Each condition that the schedule names must hold."""
+    waited = timezone.now() - (schedule.last_started_at or schedule.created_at)
+    if schedule.every_hours and waited < timedelta(hours=schedule.every_hours):
+        return False
+    return not schedule.min_new_feedback or count - schedule.last_feedback_count >= schedule.min_new_feedback
+
+
+def start_due_schedules() -> None:
+    """One look at every schedule. One whose last round still runs waits for it."""
+    for pk in list(Schedule.objects.filter(is_enabled=True).values_list("pk", flat=True)):
+        try:
+            with transaction.atomic():
+                schedule = (
+                    Schedule.objects.select_for_update(skip_locked=True, of=("self",))
+                    .select_related("base_policy")
+                    .filter(pk=pk, is_enabled=True)
+                    .first()
+                )
+                if schedule is not None:
+                    _start_if_due(schedule)
+        except (SnapshotRefused, ValidationError) as refusal:
+            log.warning("schedule %s: %s", pk, refusal)
+
+
+def _start_if_due(schedule: Schedule) -> None:
+    campaigns = list(schedule.campaigns.all())
+    count = num_feedback(campaigns)
+    is_busy = schedule.rounds.filter(state=Round.State.RUNNING).exists()
+    if not campaigns or is_busy or not is_due(schedule, count):
+        return
+    schedule.last_started_at, schedule.last_feedback_count = timezone.now(), count
+    schedule.save(update_fields=["last_started_at", "last_feedback_count"])
+    if schedule.snapshot_only:
+        queue_snapshot(campaigns=campaigns)
+    else:
+        start_round(
+            campaigns=campaigns, base_policy=schedule.base_policy, config=schedule.config, schedule=schedule
+        )
+    log.info("schedule %s started", schedule.name)

@@ -1,0 +1,196 @@
+"""Verbs on runs and policies that a person, a round or a schedule asks for. The queue itself: advancing.py."""
+
+import re
+import secrets
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from rest_framework.exceptions import ValidationError
+
+from annotate.campaigns.models import Campaign
+from annotate.errors import Conflict
+from annotate.runs.models import CampaignPolicy, Evaluation, PolicyVersion, RewardModel, Round, Run
+from annotate.runs.sampling import rows_to_sample
+from annotate.snapshots.models import Snapshot
+from trainer.run_dir import request_stop
+
+OPTION = re.compile(r"[a-z][a-z0-9_]*")
+# What a run's inputs decide; `config` may not say otherwise.
+INPUT_OPTIONS = {
+    "snapshot", "init_model", "model", "ref_model", "reward_model", "run_dir", "config", "prompts", "policy_version"
+}  # fmt: skip
+NEEDS = {
+    "sft": ("snapshot",),
+    "reward": ("snapshot",),
+    "ppo": ("snapshot", "reward_model"),
+    "evaluate": ("snapshot", "reward_model", "ref_policy"),
+    "sample": ("campaign",),
+}
+UNFINISHED = (Run.State.QUEUED, Run.State.RUNNING)
+RESUMABLE = (Run.State.FAILED, Run.State.LOST, Run.State.CANCELLED)
+
+
+def queue_run(
+    *,
+    kind: str,
+    policy: PolicyVersion,
+    snapshot: Snapshot | None = None,
+    ref_policy: PolicyVersion | None = None,
+    reward_model: RewardModel | None = None,
+    campaign: Campaign | None = None,
+    round: Round | None = None,
+    config: dict[str, Any] | None = None,
+    triggered_by: Any = None,
+) -> Run:
+    """A row in state `queued`; advance_runs starts its job when there is room."""
+    if kind == Run.Kind.PPO and ref_policy is None:
+        ref_policy = policy
+    inputs = {
+        "snapshot": snapshot, "ref_policy": ref_policy, "reward_model": reward_model, "campaign": campaign
+    }  # fmt: skip
+    _check_inputs(kind, inputs)
+    _check_config(config or {})
+    with transaction.atomic():
+        run = Run.objects.create(
+            name=secrets.token_hex(16),
+            kind=kind,
+            policy=policy,
+            round=round,
+            config=config or {},
+            triggered_by=triggered_by,
+            **{name: value for name, value in inputs.items() if name in NEEDS[kind] or name == "ref_policy"},
+        )
+        run.name = f"{kind}-{run.pk}"
+        # Ids repeat when a database is restored from a backup; directories must not.
+        run.run_dir = str(Path(settings.RUNS_DIR) / f"{run.name}-{secrets.token_hex(3)}")
+        run.save(update_fields=["name", "run_dir"])
+    return run
+
+
+def _check_inputs(kind: str, inputs: dict[str, Any]) -> None:
+    missing = {
+        name: [_("A run of kind %(kind)s needs this.") % {"kind": kind}]
+        for name in NEEDS[kind]
+        if inputs[name] is None
+    }
+    if missing:
+        raise ValidationError(missing)
+    snapshot, campaign = inputs["snapshot"], inputs["campaign"]
+    if snapshot and snapshot.state != Snapshot.State.READY:
+        raise ValidationError(
+            {"snapshot": [_("This snapshot is not ready; wait until it is, or choose another.")]}
+        )
+    if kind == Run.Kind.SAMPLE and campaign.kind != Campaign.Kind.RANKING:
+        raise ValidationError({"campaign": [_("Completions are sampled for ranking campaigns; choose one.")]})
+
+
+def _check_config(config: dict[str, Any]) -> None:
+    for name, value in config.items():
+        field = f"config.{name}"
+        if not OPTION.fullmatch(name) or name in INPUT_OPTIONS:
+            raise ValidationError({field: [_("This is no setting of a job.")]})
+        values = value if isinstance(value, list) else [value]
+        if not all(isinstance(one, str | int | float | bool | None) for one in values):
+            raise ValidationError(
+                {field: [_("A setting is a number, a text, true, false, or a list of those.")]}
+            )
+        if any(isinstance(one, str) and one.startswith("-") for one in values):
+            raise ValidationError({field: [_("A text may not begin with a dash.")]})
+
+
+def cancel_run(run: Run) -> Run:
+    """A queued run is cancelled at once; a running one is asked to save a checkpoint and end."""
+    with transaction.atomic():
+        run = Run.objects.select_for_update().get(pk=run.pk)
+        if run.state not in UNFINISHED:
+            raise Conflict(_("This run has ended already (%(state)s).") % {"state": run.get_state_display()})
+        run.cancel_requested = True
+        if run.state == Run.State.QUEUED:
+            run.state, run.finished_at = Run.State.CANCELLED, timezone.now()
+        else:
+            run.launch.setdefault("cancel_requested_at", timezone.now().isoformat())
+        run.save(update_fields=["cancel_requested", "state", "finished_at", "launch"])
+    if run.state == Run.State.RUNNING and Path(run.run_dir).is_dir():
+        request_stop(run.run_dir)
+    return run
+
+
+def resume_run(run: Run) -> Run:
+    """Queue a failed, lost or cancelled run again: it goes on from its last checkpoint, and so does its round."""
+    with transaction.atomic():
+        run = Run.objects.select_for_update().get(pk=run.pk)
+        if run.state not in RESUMABLE:
+            raise Conflict(_("Only a failed, lost or cancelled run can be resumed; this one is not."))
+        Path(run.run_dir, "stop").unlink(missing_ok=True)
+        run.state, run.num_attempts, run.cancel_requested = Run.State.QUEUED, 0, False
+        run.error, run.finished_at, run.launch = "", None, {}
+        run.save()
+        ended = (Round.State.FAILED, Round.State.CANCELLED)
+        if run.round is not None:
+            Round.objects.filter(pk=run.round.pk, state__in=ended).update(
+                state=Round.State.RUNNING, error="", outcome="", finished_at=None
+            )
+    return run
+
+
+# ---------------------------------------------------------------- promotion
+
+
+def last_evaluation(policy: PolicyVersion) -> Evaluation | None:
+    return policy.evaluations.order_by("-pk").first()
+
+
+def gate_refusal(policy: PolicyVersion) -> str:
+    """Why this policy may not be promoted without an override; empty when it may."""
+    evaluation = last_evaluation(policy)
+    if evaluation is None:
+        if policy.run and policy.run.kind == Run.Kind.PPO:
+            return _("%(name)s has not been evaluated. Evaluate it first, or promote it by override.") % {
+                "name": policy.name
+            }
+        return ""  # a base or SFT policy begins a campaign: there is nothing yet to judge it by
+    if evaluation.passed:
+        return ""
+    return _(
+        "%(name)s did not pass its last evaluation: the lower end of its win rate's interval, %(low).3f, does not "
+        "exceed %(threshold).3f."
+    ) % {
+        "name": policy.name,
+        "low": evaluation.metrics.get("win_rate_low") or 0.0,
+        "threshold": evaluation.threshold,
+    }
+
+
+def promote_policy(
+    *,
+    policy: PolicyVersion,
+    campaigns: list[Campaign],
+    promoted_by: Any = None,
+    override: bool = False,
+    sample: bool = False,
+) -> PolicyVersion:
+    """From now on these campaigns sample from this policy alone, and it is the one that is served."""
+    refusal = gate_refusal(policy)
+    if refusal and not override:
+        raise Conflict(refusal, code="gate")
+    with transaction.atomic():
+        policy = PolicyVersion.objects.select_for_update().get(pk=policy.pk)
+        for campaign in (
+            Campaign.objects.select_for_update()
+            .filter(pk__in=[campaign.pk for campaign in campaigns])
+            .order_by("pk")
+        ):
+            CampaignPolicy.objects.filter(campaign=campaign).exclude(policy_version=policy).delete()
+            CampaignPolicy.objects.update_or_create(
+                campaign=campaign, policy_version=policy, defaults={"weight": 1.0}
+            )
+            is_ranking = campaign.kind == Campaign.Kind.RANKING
+            if sample and is_ranking and next(rows_to_sample(campaign, policy, 0, 1), None):
+                queue_run(kind=Run.Kind.SAMPLE, policy=policy, campaign=campaign, triggered_by=promoted_by)
+        policy.promoted_at, policy.promoted_by = timezone.now(), promoted_by
+        policy.save(update_fields=["promoted_at", "promoted_by"])
+    return policy

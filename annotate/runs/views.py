@@ -1,0 +1,280 @@
+"""The API of trainers: runs, rounds, policies, reward models, schedules, and the model server's state."""
+
+from typing import Any
+
+from django.db.models import QuerySet
+from django.shortcuts import get_object_or_404
+from drf_spectacular.utils import extend_schema
+from rest_framework import generics, status
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from annotate.permissions import IsTrainer
+from annotate.runs import reading, registering, rounds, schedules, serving
+from annotate.runs import services as runs
+from annotate.runs.models import PolicyVersion, RewardModel, Round, Run, Schedule
+from annotate.runs.serializers import (
+    LimitFilterSerializer,
+    LogSerializer,
+    MetricsFilterSerializer,
+    ModelServerSerializer,
+    NewPolicyVersionSerializer,
+    NewRoundSerializer,
+    NewRunSerializer,
+    PolicyVersionDetailSerializer,
+    PolicyVersionSerializer,
+    PromotionSerializer,
+    RewardModelSerializer,
+    RoundSerializer,
+    RunFilterSerializer,
+    RunSerializer,
+    ScheduleSerializer,
+    TailFilterSerializer,
+    checked,
+)
+
+ROWS_OF_NUMBERS = {"type": "array", "items": {"type": "object", "additionalProperties": True}}
+
+
+def all_runs() -> QuerySet[Run]:
+    return Run.objects.select_related(
+        "snapshot",
+        "policy",
+        "ref_policy",
+        "reward_model",
+        "triggered_by",
+        "policy_version",
+        "registered_reward_model",
+    )
+
+
+def all_rounds() -> QuerySet[Round]:
+    joined = Round.objects.select_related("base_policy", "snapshot", "triggered_by")
+    return joined.prefetch_related("campaigns", "runs")
+
+
+def all_policies() -> QuerySet[PolicyVersion]:
+    joined = PolicyVersion.objects.select_related("parent", "run", "promoted_by")
+    return joined.prefetch_related(
+        "campaigns__campaign", "evaluations__reward_model", "evaluations__reference"
+    )
+
+
+class RunsView(generics.ListAPIView):
+    permission_classes = [IsTrainer]
+    serializer_class = RunSerializer
+
+    def get_queryset(self) -> QuerySet[Run]:
+        return all_runs().filter(**checked(RunFilterSerializer, self.request.query_params.dict()))
+
+    @extend_schema(operation_id="runs", parameters=[RunFilterSerializer])
+    def get(self, request: Request) -> Response:
+        return self.list(request)
+
+    @extend_schema(operation_id="create_run", request=NewRunSerializer, responses={201: RunSerializer})
+    def post(self, request: Request) -> Response:
+        asked = checked(NewRunSerializer, request.data)
+        run = runs.queue_run(**asked, triggered_by=request.user)
+        return Response(RunSerializer(all_runs().get(pk=run.pk)).data, status=status.HTTP_201_CREATED)
+
+
+class RunView(APIView):
+    permission_classes = [IsTrainer]
+
+    @extend_schema(operation_id="run", responses=RunSerializer)
+    def get(self, request: Request, run_id: int) -> Response:
+        return Response(RunSerializer(get_object_or_404(all_runs(), pk=run_id)).data)
+
+
+class RunMetricsView(APIView):
+    """The rows of metrics.jsonl after a step; of a long run, evenly thinned."""
+
+    permission_classes = [IsTrainer]
+
+    @extend_schema(
+        operation_id="run_metrics", parameters=[MetricsFilterSerializer], responses={200: ROWS_OF_NUMBERS}
+    )
+    def get(self, request: Request, run_id: int) -> Response:
+        asked = checked(MetricsFilterSerializer, request.query_params.dict())
+        return Response(reading.metrics_of(get_object_or_404(Run, pk=run_id), asked["after_step"]))
+
+
+class RunLogView(APIView):
+    permission_classes = [IsTrainer]
+
+    @extend_schema(operation_id="run_log", parameters=[TailFilterSerializer], responses=LogSerializer)
+    def get(self, request: Request, run_id: int) -> Response:
+        asked = checked(TailFilterSerializer, request.query_params.dict())
+        return Response({"text": reading.log_of(get_object_or_404(Run, pk=run_id), asked["tail"])})
+
+
+class RunSamplesView(APIView):
+    """The newest texts that the run kept for people to look at."""
+
+    permission_classes = [IsTrainer]
+
+    @extend_schema(
+        operation_id="run_samples", parameters=[LimitFilterSerializer], responses={200: ROWS_OF_NUMBERS}
+    )
+    def get(self, request: Request, run_id: int) -> Response:
+        asked = checked(LimitFilterSerializer, request.query_params.dict())
+        return Response(reading.samples_of(get_object_or_404(Run, pk=run_id), asked["limit"]))
+
+
+class CancelRunView(APIView):
+    permission_classes = [IsTrainer]
+
+    @extend_schema(operation_id="cancel_run", request=None, responses=RunSerializer)
+    def post(self, request: Request, run_id: int) -> Response:
+        run = runs.cancel_run(get_object_or_404(Run, pk=run_id))
+        return Response(RunSerializer(all_runs().get(pk=run.pk)).data)
+
+
+class ResumeRunView(APIView):
+    permission_classes = [IsTrainer]
+
+    @extend_schema(operation_id="resume_run", request=None, responses=RunSerializer)
+    def post(self, request: Request, run_id: int) -> Response:
+        run = runs.resume_run(get_object_or_404(Run, pk=run_id))
+        return Response(RunSerializer(all_runs().get(pk=run.pk)).data)
+
+
+class RoundsView(generics.ListAPIView):
+    permission_classes = [IsTrainer]
+    serializer_class = RoundSerializer
+
+    def get_queryset(self) -> QuerySet[Round]:
+        return all_rounds()
+
+    @extend_schema(operation_id="rounds")
+    def get(self, request: Request) -> Response:
+        return self.list(request)
+
+    @extend_schema(operation_id="create_round", request=NewRoundSerializer, responses={201: RoundSerializer})
+    def post(self, request: Request) -> Response:
+        asked = checked(NewRoundSerializer, request.data)
+        made = rounds.start_round(**asked, triggered_by=request.user)
+        return Response(RoundSerializer(all_rounds().get(pk=made.pk)).data, status=status.HTTP_201_CREATED)
+
+
+class RoundView(APIView):
+    permission_classes = [IsTrainer]
+
+    @extend_schema(operation_id="round", responses=RoundSerializer)
+    def get(self, request: Request, round_id: int) -> Response:
+        return Response(RoundSerializer(get_object_or_404(all_rounds(), pk=round_id)).data)
+
+
+class CancelRoundView(APIView):
+    permission_classes = [IsTrainer]
+
+    @extend_schema(operation_id="cancel_round", request=None, responses=RoundSerializer)
+    def post(self, request: Request, round_id: int) -> Response:
+        rounds.cancel_round(get_object_or_404(Round, pk=round_id))
+        return Response(RoundSerializer(all_rounds().get(pk=round_id)).data)
+
+
+def policy_context() -> dict[str, Any]:
+    return {"served_id": serving.current_state().policy_version_id}
+
+
+class PolicyVersionsView(generics.ListAPIView):
+    permission_classes = [IsTrainer]
+    serializer_class = PolicyVersionSerializer
+
+    def get_queryset(self) -> QuerySet[PolicyVersion]:
+        return all_policies()
+
+    def get_serializer_context(self) -> dict[str, Any]:
+        return {**super().get_serializer_context(), **policy_context()}
+
+    @extend_schema(operation_id="policy_versions")
+    def get(self, request: Request) -> Response:
+        return self.list(request)
+
+    @extend_schema(
+        operation_id="register_policy_version",
+        request=NewPolicyVersionSerializer,
+        responses={201: PolicyVersionSerializer},
+    )
+    def post(self, request: Request) -> Response:
+        policy = registering.register_policy(**checked(NewPolicyVersionSerializer, request.data))
+        described = PolicyVersionSerializer(all_policies().get(pk=policy.pk), context=policy_context()).data
+        return Response(described, status=status.HTTP_201_CREATED)
+
+
+class PolicyVersionView(APIView):
+    """A policy with everything it came from."""
+
+    permission_classes = [IsTrainer]
+
+    @extend_schema(operation_id="policy_version", responses=PolicyVersionDetailSerializer)
+    def get(self, request: Request, policy_version_id: int) -> Response:
+        policy = get_object_or_404(all_policies(), pk=policy_version_id)
+        return Response(PolicyVersionDetailSerializer(policy, context=policy_context()).data)
+
+
+class PromoteView(APIView):
+    """From now on the campaigns sample from this policy. 409, code `gate`, when its evaluation forbids it."""
+
+    permission_classes = [IsTrainer]
+
+    @extend_schema(operation_id="promote", request=PromotionSerializer, responses=PolicyVersionSerializer)
+    def post(self, request: Request, policy_version_id: int) -> Response:
+        asked = checked(PromotionSerializer, request.data)
+        policy = get_object_or_404(PolicyVersion, pk=policy_version_id)
+        runs.promote_policy(policy=policy, promoted_by=request.user, **asked)
+        promoted = all_policies().get(pk=policy_version_id)
+        return Response(PolicyVersionSerializer(promoted, context=policy_context()).data)
+
+
+class RewardModelsView(generics.ListAPIView):
+    permission_classes = [IsTrainer]
+    serializer_class = RewardModelSerializer
+    queryset = RewardModel.objects.select_related("parent")
+
+    @extend_schema(operation_id="reward_models")
+    def get(self, request: Request) -> Response:
+        return self.list(request)
+
+
+class SchedulesView(APIView):
+    permission_classes = [IsTrainer]
+
+    @extend_schema(operation_id="schedules", responses=ScheduleSerializer(many=True))
+    def get(self, request: Request) -> Response:
+        return Response(ScheduleSerializer(Schedule.objects.prefetch_related("campaigns"), many=True).data)
+
+    @extend_schema(
+        operation_id="create_schedule", request=ScheduleSerializer, responses={201: ScheduleSerializer}
+    )
+    def post(self, request: Request) -> Response:
+        made = schedules.save_schedule(None, checked(ScheduleSerializer, request.data))
+        return Response(ScheduleSerializer(made).data, status=status.HTTP_201_CREATED)
+
+
+class ScheduleView(APIView):
+    permission_classes = [IsTrainer]
+
+    @extend_schema(operation_id="update_schedule", request=ScheduleSerializer, responses=ScheduleSerializer)
+    def patch(self, request: Request, schedule_id: int) -> Response:
+        schedule = get_object_or_404(Schedule, pk=schedule_id)
+        asked = ScheduleSerializer(schedule, data=request.data, partial=True)
+        asked.is_valid(raise_exception=True)
+        return Response(ScheduleSerializer(schedules.save_schedule(schedule, asked.validated_data)).data)
+
+    @extend_schema(operation_id="delete_schedule", responses={204: None})
+    def delete(self, request: Request, schedule_id: int) -> Response:
+        get_object_or_404(Schedule, pk=schedule_id).delete()
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class ModelServerView(APIView):
+    """What the people who write are given suggestions by."""
+
+    permission_classes = [IsTrainer]
+
+    @extend_schema(operation_id="model_server", responses=ModelServerSerializer)
+    def get(self, request: Request) -> Response:
+        return Response(ModelServerSerializer(serving.current_state()).data)

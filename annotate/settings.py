@@ -1,0 +1,227 @@
+"""Every setting of the web side, read from the environment (and `.env`) once. docs/operators/settings.md lists them."""
+
+import contextlib
+import secrets
+from pathlib import Path
+from urllib.parse import unquote
+
+import environ
+
+from annotate import servers
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = environ.Env()
+environ.Env.read_env(BASE_DIR / ".env")
+
+# The directory for everything Parley writes: embedded servers, snapshots, runs, uploads.
+PARLEY_DATA = Path(env.str("PARLEY_DATA", default=str(BASE_DIR / ".parley"))).resolve()
+SNAPSHOTS_DIR = PARLEY_DATA / "snapshots"
+RUNS_DIR = PARLEY_DATA / "runs"
+UPLOADS_DIR = PARLEY_DATA / "uploads"
+
+DEBUG = env.bool("PARLEY_DEBUG", default=False)
+
+
+def _secret_key() -> str:
+    """PARLEY_SECRET_KEY, or one made on the first start and kept in the data directory."""
+    given = env.str("PARLEY_SECRET_KEY", default="")
+    if given:
+        return given
+    path = PARLEY_DATA / "secret_key"
+    if not path.exists():
+        PARLEY_DATA.mkdir(parents=True, exist_ok=True)
+        made = path.with_suffix(f".{secrets.token_hex(4)}")
+        made.touch(mode=0o600)
+        made.write_text(secrets.token_urlsafe(50))
+        with contextlib.suppress(FileExistsError):  # another process was first: its key stays
+            path.hardlink_to(made)
+        made.unlink()
+    return path.read_text()
+
+
+SECRET_KEY = _secret_key()
+ALLOWED_HOSTS = env.list("PARLEY_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
+CSRF_TRUSTED_ORIGINS = env.list("PARLEY_ORIGINS", default=[])
+HTTPS = env.bool("PARLEY_HTTPS", default=False)
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
+SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+SESSION_COOKIE_AGE = 60 * 60 * 24 * 14
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "knox",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "annotate.accounts",
+    "annotate.campaigns",
+    "annotate.feedback",
+    "annotate.quality",
+    "annotate.snapshots",
+    "annotate.runs",
+    "annotate.demo",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "annotate.errors.content_security_policy",
+]
+
+ROOT_URLCONF = "annotate.urls"
+WSGI_APPLICATION = "annotate.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "frontend" / "dist"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+# One database, one broker. Where none is named, the servers that Parley carries (annotate/servers.py).
+DATABASES = {
+    "default": env.db_url_config(env.str("DATABASE_URL", default="") or servers.postgres_url(PARLEY_DATA))
+}
+DATABASES["default"]["HOST"] = unquote(DATABASES["default"]["HOST"])  # a unix socket's directory is quoted
+DATABASES["default"]["CONN_MAX_AGE"] = 60
+DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+DATABASES["default"].setdefault("OPTIONS", {})["connect_timeout"] = 5
+DATABASES["default"]["TEST"] = {"NAME": env.str("PARLEY_TEST_DATABASE", default="test_parley")}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+REDIS_URL = env.str("REDIS_URL", default="") or servers.redis_url(PARLEY_DATA)
+CELERY_BROKER_URL = servers.broker_url(REDIS_URL)
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_TASK_DEFAULT_QUEUE = "web"
+# Jobs are launched, and the model server run, where the GPUs are: a worker of the queue "train".
+CELERY_TASK_ROUTES = {"annotate.runs.tasks.*": {"queue": "train"}}
+CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 600, "socket_connect_timeout": 5}
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_WORKER_REDIRECT_STDOUTS = False
+# A message only says "look now"; several waiting say no more than one, so they expire unread after a period.
+CELERY_BEAT_SCHEDULE = {
+    name: {"task": task, "schedule": seconds, "options": {"expires": seconds}}
+    for name, task, seconds in [
+        ("expire leases", "annotate.feedback.tasks.expire_leases", 30.0),
+        ("advance imports", "annotate.snapshots.tasks.advance_imports", 5.0),
+        ("advance runs", "annotate.runs.tasks.advance_runs", 3.0),
+        ("advance rounds", "annotate.runs.tasks.advance_rounds", 3.0),
+        ("start due schedules", "annotate.runs.tasks.start_due_schedules", 60.0),
+        ("tend model server", "annotate.runs.tasks.tend_model_server", 10.0),
+    ]
+}
+
+AUTH_USER_MODEL = "accounts.User"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in ["UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator"]
+]
+LOGIN_URL = "/sign-in"
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "annotate.accounts.authentication.TokenAuthentication",  # first: its header is what makes "not signed in" a 401
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["annotate.parsers.JSONBodyParser"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_PAGINATION_CLASS": "rest_framework.pagination.LimitOffsetPagination",
+    "PAGE_SIZE": 50,
+    "EXCEPTION_HANDLER": "annotate.errors.exception_handler",
+    "DEFAULT_THROTTLE_RATES": {"sign_in": env.str("PARLEY_SIGN_IN_RATE", default="20/minute")},
+}
+REST_KNOX = {"TOKEN_TTL": None, "AUTH_HEADER_PREFIX": "Token"}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Parley",
+    "DESCRIPTION": "Human feedback, and the training that learns from it.",
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "annotate.schema.declare_errors",
+    ],
+    "ENUM_NAME_OVERRIDES": {
+        "CampaignKind": "annotate.campaigns.models.Campaign.Kind",
+        "CampaignStatus": "annotate.campaigns.models.Campaign.Status",
+        "RunKind": "annotate.runs.models.Run.Kind",
+        "RunState": "annotate.runs.models.Run.State",
+        "RoundState": "annotate.runs.models.Round.State",
+        "RoundStage": "annotate.runs.models.Round.Stage",
+        "SnapshotState": "annotate.snapshots.models.Snapshot.State",
+        "ImportState": "annotate.snapshots.models.FeedbackImport.State",
+        "AssignmentState": "annotate.feedback.models.Assignment.State",
+    },
+}
+
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English"), ("fr", "Français")]
+LOCALE_PATHS = [BASE_DIR / "annotate" / "locale"]
+USE_TZ = True
+TIME_ZONE = "UTC"
+
+STATIC_URL = "/static/"
+# Where collectstatic would write; WhiteNoise finds the files without it.
+STATIC_ROOT = PARLEY_DATA / "static"
+STATIC_ROOT.mkdir(parents=True, exist_ok=True)
+STATICFILES_DIRS = [path for path in [BASE_DIR / "frontend" / "dist"] if path.exists()]
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_IMMUTABLE_FILE_TEST = r"^/static/assets/"  # their names hold a hash of what is in them
+WHITENOISE_AUTOREFRESH = DEBUG
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+DATA_UPLOAD_MAX_MEMORY_SIZE = 8 * 1024 * 1024
+MAX_IMPORT_BYTES = env.int("PARLEY_MAX_IMPORT_BYTES", default=4 * 1024**3)
+
+# The policy that people wait for: an OpenAI-compatible server. Empty: Parley starts `transformers serve` itself.
+MODEL_SERVER_URL = env.str("PARLEY_MODEL_SERVER_URL", default="")
+MODEL_SERVER_API_KEY = env.str("PARLEY_MODEL_SERVER_API_KEY", default="")
+MODEL_SERVER_PORT = env.int("PARLEY_MODEL_SERVER_PORT", default=8377)
+MODEL_SERVER_TIMEOUT_SECONDS = env.float("PARLEY_MODEL_SERVER_TIMEOUT", default=60.0)
+# Put before `python -m trainer.<kind>`: for instance `accelerate launch --num_processes 4 --module`.
+LAUNCH_PREFIX = env.str("PARLEY_LAUNCH_PREFIX", default="")
+# How many training jobs run at once, and after how long without a heartbeat one is lost.
+MAX_RUNNING_JOBS = env.int("PARLEY_MAX_RUNNING_JOBS", default=1)
+LOST_AFTER_SECONDS = env.int("PARLEY_LOST_AFTER", default=60)
+MAX_ATTEMPTS = env.int("PARLEY_MAX_ATTEMPTS", default=3)
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"plain": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "plain"}},
+    "root": {"handlers": ["stderr"], "level": env.str("PARLEY_LOG_LEVEL", default="WARNING")},
+    "loggers": {"annotate": {"level": env.str("PARLEY_LOG_LEVEL", default="INFO")}},
+}

@@ -1,0 +1,304 @@
+"""A campaign's feedback in other people's formats, as a stream of lines.
+
+Work that came too late for its slot (surplus) is in k-wise and csv, marked; the others are made to train on.
+"""
+
+import csv
+import io
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from typing import Any
+
+from django.db.models import QuerySet
+
+from annotate.campaigns.models import Campaign, Completion, Message, Prompt, Tree
+from annotate.feedback.models import Comparison, Demonstration, Ranking, Rating
+from annotate.snapshots.freezing import completion_ids, completion_row, pseudonym, rating_row
+
+CHUNK = 200
+IMPORTED = "oasst"  # the source of everything that was derived from an imported tree
+ROLES = {"user": "prompter", "assistant": "assistant"}
+
+
+def chunks(rows: QuerySet[Any]) -> Iterator[list[Any]]:
+    """The rows through a cursor on the server, some hundred at a time."""
+    waiting = rows.iterator(CHUNK)
+    while chunk := list(islice(waiting, CHUNK)):
+        yield chunk
+
+
+# ---------------------------------------------------------------- oasst
+
+
+def oasst(campaign: Campaign) -> Iterator[dict[str, Any]]:
+    """Imported trees as they came, then what was asked and given here, one tree for each prompt."""
+    for chunk in chunks(campaign.trees.order_by("pk")):
+        messages = defaultdict(list)
+        for message in Message.objects.filter(tree__in=chunk).order_by("pk"):
+            messages[message.tree_id].append(message)
+        for tree in chunk:
+            yield from imported_tree(tree, messages[tree.pk])
+    for chunk in chunks(campaign.prompts.exclude(messages=[]).order_by("pk")):
+        yield from own_trees(chunk)
+
+
+def imported_tree(tree: Tree, messages: list[Message]) -> Iterator[dict[str, Any]]:
+    """A line for each root: parts whose beginning was missing stand apart, with the same message_tree_id."""
+    nodes = {message.pk: {**message.metadata, "text": message.text} for message in messages}
+    roots = []
+    for message in messages:
+        if message.parent_id:
+            nodes[message.parent_id].setdefault("replies", []).append(nodes[message.pk])
+        else:
+            roots.append(nodes[message.pk])
+    form = tree.metadata.get("form")
+    if form == "root":
+        yield from roots
+        return
+    around = {"message_tree_id": tree.external_id, "tree_state": tree.state} | tree.metadata.get("fields", {})
+    if form == "seed":
+        around = {"message_tree_id": tree.external_id}
+        for node in nodes.values():
+            node |= {"message_id": node["user_message_id"], "parent_id": node["parent_message_id"]}
+    for root in roots:
+        yield {**around, "prompt": root}
+
+
+def own_trees(prompts: list[Prompt]) -> Iterator[dict[str, Any]]:
+    """A prompt's turns in a row, and below the last of them its completions with their place in the ranking.
+
+    What came with an imported tree is in that tree and not here. Where several people ranked, `rank` is the order of the mean place, as a consensus; each person's own order
+    is in the formats k-wise and csv.
+    """
+    completions = defaultdict(list)
+    rows = Completion.objects.filter(prompt__in=prompts).exclude(source=IMPORTED)
+    for completion in rows.select_related("policy_version", "author").order_by("pk"):
+        completions[completion.prompt_id].append(completion)
+    places: dict[int, dict[int, list[int]]] = defaultdict(lambda: defaultdict(list))
+    given = {"prompt__in": prompts, "is_surplus": False}
+    for ranking in Ranking.objects.filter(**given).exclude(source=IMPORTED):
+        for place, tier in enumerate(ranking.tiers):
+            for pk in tier:
+                places[ranking.prompt_id][pk].append(place)
+    written = defaultdict(list)
+    for demonstration in Demonstration.objects.filter(**given).exclude(source=IMPORTED).order_by("pk"):
+        written[demonstration.prompt_id].append(demonstration)
+    for prompt in prompts:
+        if any(message["role"] not in ROLES for message in prompt.messages):
+            continue  # a tree has no system turns and no tool calls
+        replies = ranked_replies(completions[prompt.pk], places[prompt.pk], prompt.language)
+        replies += [
+            reply
+            for row in written[prompt.pk]
+            if (reply := chain(row.messages[len(prompt.messages) :], f"demonstration-{row.pk}", row.language))
+        ]
+        if prompt.source == IMPORTED and not replies:
+            continue
+        tree_id = f"prompt-{prompt.pk}"
+        root = chain(prompt.messages, tree_id, prompt.language, replies)
+        yield {"message_tree_id": tree_id, "tree_state": "ready_for_export", "prompt": root}
+
+
+def ranked_replies(
+    completions: list[Completion], places: dict[int, list[int]], language: str
+) -> list[dict[str, Any]]:
+    means = {pk: sum(found) / len(found) for pk, found in places.items()}
+    order = {mean: rank for rank, mean in enumerate(sorted(set(means.values())))}
+    return [
+        {
+            "message_id": f"completion-{completion.pk}",
+            "text": completion.text,
+            "role": "assistant",
+            "lang": language,
+            "synthetic": completion.author is None,
+            "model_name": completion_row(completion)["policy_version"],
+            "rank": order[means[completion.pk]] if completion.pk in means else None,
+        }
+        for completion in completions
+    ]
+
+
+def chain(
+    messages: list[dict[str, str]], name: str, language: str, replies: Iterable[dict[str, Any]] = ()
+) -> dict[str, Any] | None:
+    """Messages as a thread, each the only reply to the one before; None where a role has no place in a tree."""
+    below = list(replies)
+    if not messages or any(message["role"] not in ROLES for message in messages):
+        return None
+    for number, message in reversed(list(enumerate(messages))):
+        node = {
+            "message_id": name if number == 0 else f"{name}-{number}",
+            "text": message["content"],
+            "role": ROLES[message["role"]],
+            "lang": language,
+            "replies": below,
+        }
+        for reply in below:
+            reply["parent_id"] = node["message_id"]
+        below = [node]
+    return below[0]
+
+
+# ---------------------------------------------------------------- for training elsewhere
+
+
+def trl_messages(campaign: Campaign) -> Iterator[dict[str, Any]]:
+    rows = campaign.demonstrations.filter(is_surplus=False).order_by("pk")
+    for row in rows.iterator(CHUNK):
+        yield {"messages": row.messages}
+
+
+def trl_preference(campaign: Campaign) -> Iterator[dict[str, Any]]:
+    rows = Comparison.objects.filter(campaign=campaign, ranking__is_surplus=False).order_by("pk")
+    for row in rows.select_related("ranking__prompt", "chosen", "rejected").iterator(CHUNK):
+        yield {
+            "prompt": row.ranking.prompt.messages,
+            "chosen": [{"role": "assistant", "content": row.chosen.text}],
+            "rejected": [{"role": "assistant", "content": row.rejected.text}],
+        }
+
+
+def k_wise(campaign: Campaign) -> Iterator[dict[str, Any]]:
+    """Each ranking whole, with ties, the order shown, and the ratings given with it."""
+    for ranking, completions, ratings in rankings_of(campaign):
+        yield {
+            "id": ranking.pk,
+            "prompt": ranking.prompt.messages,
+            "completions": [completion_row(completion) for completion in completions],
+            "tiers": ranking.tiers,
+            "shown_order": ranking.shown_order,
+            "all_bad": ranking.all_bad,
+            "is_surplus": ranking.is_surplus,
+            "ratings": [rating_row(rating) for rating in ratings],
+            "annotator": pseudonym(ranking.annotator),
+            "language": ranking.language,
+            "source": ranking.source,
+            "created_at": ranking.created_at.isoformat(),
+            "seconds_spent": ranking.seconds_spent,
+        }
+
+
+def rankings_of(campaign: Campaign) -> Iterator[tuple[Ranking, list[Completion], list[Rating]]]:
+    rows = campaign.rankings.select_related("prompt", "annotator").order_by("pk")
+    for chunk in chunks(rows):
+        wanted = {pk for row in chunk for pk in completion_ids(row)}
+        completions = Completion.objects.select_related("policy_version", "author").in_bulk(wanted)
+        ratings = defaultdict(list)
+        for rating in Rating.objects.filter(ranking__in=chunk).order_by("pk"):
+            ratings[rating.ranking_id].append(rating)
+        for row in chunk:
+            yield row, [completions[pk] for pk in completion_ids(row)], ratings[row.pk]
+
+
+# ---------------------------------------------------------------- csv
+
+COLUMNS = [
+    *("kind", "id", "prompt", "text", "policy_version", "place", "num_completions", "criterion", "rating"),
+    *("scale_min", "scale_max", "flags", "all_bad", "annotator", "language", "source", "created_at"),
+    *("seconds_spent", "is_surplus"),
+]
+
+
+def csv_rows(campaign: Campaign) -> Iterator[dict[str, Any]]:
+    for row in campaign.demonstrations.select_related("annotator").order_by("pk").iterator(CHUNK):
+        said = [f"{message['role']}: {message['content']}" for message in row.messages]
+        yield {"kind": "demonstration", "id": row.pk, "text": "\n\n".join(said), **given(row)}
+    for ranking, completions, ratings in rankings_of(campaign):
+        place = {pk: number for number, tier in enumerate(ranking.tiers, start=1) for pk in tier}
+        rated = defaultdict(list)
+        for rating in ratings:
+            rated[rating.completion_id].append(rating)
+        for completion in completions:
+            about = {
+                "kind": "ranking",
+                "id": ranking.pk,
+                "prompt": last_turn(ranking.prompt),
+                "place": place.get(completion.pk, ""),
+                "num_completions": len(completions),
+                "all_bad": ranking.all_bad,
+                **of_completion(completion),
+                **given(ranking),
+            }
+            if not rated[completion.pk]:
+                yield about
+            for rating in rated[completion.pk]:
+                yield about | of_rating(rating)
+    ratings_alone = campaign.ratings.filter(ranking=None).order_by("pk")
+    related = ("completion__prompt", "completion__policy_version", "annotator")
+    for rating in ratings_alone.select_related(*related).iterator(CHUNK):
+        yield {
+            "kind": "rating",
+            "id": rating.pk,
+            "prompt": last_turn(rating.completion.prompt),
+            "annotator": pseudonym(rating.annotator),
+            "source": rating.source,
+            "created_at": rating.created_at.isoformat(),
+            **of_completion(rating.completion),
+            **of_rating(rating),
+        }
+
+
+def last_turn(prompt: Prompt) -> str:
+    return prompt.messages[-1]["content"] if prompt.messages else prompt.brief
+
+
+def given(row: Demonstration | Ranking) -> dict[str, Any]:
+    return {
+        "annotator": pseudonym(row.annotator),
+        "language": row.language,
+        "source": row.source,
+        "created_at": row.created_at.isoformat(),
+        "seconds_spent": row.seconds_spent,
+        "is_surplus": row.is_surplus,
+    }
+
+
+def of_completion(completion: Completion) -> dict[str, Any]:
+    version = completion.policy_version
+    return {"text": completion.text, "policy_version": version.name if version else completion.model_name}
+
+
+def of_rating(rating: Rating) -> dict[str, Any]:
+    return {
+        "criterion": rating.criterion,
+        "rating": rating.value,
+        "scale_min": rating.scale_min,
+        "scale_max": rating.scale_max,
+        "flags": " ".join(rating.flags),
+    }
+
+
+def harmless(cell: Any) -> Any:
+    """A spreadsheet must not take a person's or a model's text for a formula: an apostrophe stands before it."""
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
+
+
+def csv_lines(campaign: Campaign) -> Iterator[str]:
+    line = io.StringIO()
+    writer = csv.writer(line)
+    writer.writerow(COLUMNS)
+    for row in csv_rows(campaign):
+        yield line.getvalue()
+        line.seek(0)
+        line.truncate()
+        writer.writerow([harmless(row.get(column, "")) for column in COLUMNS])
+    yield line.getvalue()
+
+
+# ---------------------------------------------------------------- by name
+
+
+def json_lines(rows: Callable[[Campaign], Iterator[dict[str, Any]]]) -> Callable[[Campaign], Iterator[str]]:
+    return lambda campaign: (json.dumps(row, ensure_ascii=False) + "\n" for row in rows(campaign))
+
+
+EXPORTS: dict[str, Callable[[Campaign], Iterator[str]]] = {
+    "oasst": json_lines(oasst),
+    "trl-messages": json_lines(trl_messages),
+    "trl-preference": json_lines(trl_preference),
+    "k-wise": json_lines(k_wise),
+    "csv": csv_lines,
+}
+ENDINGS = {name: "csv" if name == "csv" else "jsonl" for name in EXPORTS}

@@ -1,0 +1,1 @@
+"""Other people's formats. Pure: bytes in, neutral records (records.py) out; nothing here knows Django."""

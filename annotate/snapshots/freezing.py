@@ -1,0 +1,187 @@
+"""Rows of a snapshot, read from the database as a stream: what is frozen, under which names, on which side.
+
+Called inside one REPEATABLE READ transaction (services.write_snapshot), so every file shows one instant.
+Memory stays at one chunk of rows, however large the campaigns are.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from typing import Any
+
+from django.db.models import Q
+
+from annotate.campaigns.models import Campaign, Completion, Prompt
+from annotate.feedback.models import Comparison, Demonstration, Ranking, Rating
+from trainer.snapshot import SnapshotWriter, split_of
+
+CHUNK = 500
+# Roles that a chat template can be relied on to know; a dialogue with tool calls stays in the campaign.
+TRAINABLE_ROLES = {"system", "user", "assistant"}
+FILTERS = {"surplus": "left out", "roles": sorted(TRAINABLE_ROLES), "evaluation_only": "held out or left out"}
+
+
+class Frozen:
+    """What one snapshot takes from its campaigns, and what it leaves out and why (`left_out`)."""
+
+    def __init__(self, campaigns: list[Campaign], split_seed: int, validation_fraction: float) -> None:
+        self.campaigns = campaigns
+        self.ids = [campaign.pk for campaign in campaigns]
+        self.seed = split_seed
+        self.fraction = validation_fraction
+        self.left_out: Counter[str] = Counter()
+
+    def write(self, writer: SnapshotWriter) -> None:
+        for name, rows in [
+            ("prompts", self.prompts()),
+            ("demonstrations", self.demonstrations()),
+            ("rankings", self.rankings()),
+            ("comparisons", self.comparisons()),
+        ]:
+            for row in rows:
+                writer.write(name, row)
+
+    def split(self, messages: list[dict[str, Any]]) -> str:
+        return split_of(messages, self.seed, self.fraction)
+
+    def is_kept(self, split: str, prompt: Prompt | None, what: str) -> bool:
+        """What hangs on a prompt for evaluation only is never trained on."""
+        if split == "train" and prompt and prompt.metadata.get("evaluation_only"):
+            self.left_out[f"{what} for evaluation only, by their authors' wish"] += 1
+            return False
+        return True
+
+    def prompts(self) -> Iterator[dict[str, Any]]:
+        """Each prompt once, also where several campaigns hold it; a mere brief asks nothing of a policy."""
+        once = Prompt.objects.filter(campaign_id__in=self.ids).order_by("key", "pk").distinct("key")
+        self.left_out["prompts that are only a brief"] = once.filter(messages=[]).count()
+        for prompt in once.exclude(messages=[]).iterator(CHUNK):
+            split = self.split(prompt.messages)
+            if not self.is_kept(split, prompt, "prompts"):
+                continue
+            yield {
+                "id": prompt.pk,
+                "prompt": prompt.messages,
+                "language": prompt.language,
+                "split": split,
+                "source": prompt.source,
+            }
+
+    def demonstrations(self) -> Iterator[dict[str, Any]]:
+        rows = Demonstration.objects.filter(campaign_id__in=self.ids).order_by("pk")
+        self.left_out["surplus demonstrations"] = rows.filter(is_surplus=True).count()
+        kept = rows.filter(is_surplus=False).select_related("annotator", "campaign", "prompt")
+        for row in kept.iterator(CHUNK):
+            if not {message["role"] for message in row.messages} <= TRAINABLE_ROLES:
+                self.left_out["demonstrations with tool calls or other roles"] += 1
+                continue
+            split = self.split(row.messages)
+            if not self.is_kept(split, row.prompt, "demonstrations"):
+                continue
+            yield {
+                "id": row.pk,
+                "messages": row.messages,
+                "annotator": pseudonym(row.annotator),
+                "campaign": row.campaign.name,
+                "language": row.language,
+                "split": split,
+                "source": row.source,
+                "weight": row.weight,
+            }
+
+    def rankings(self) -> Iterator[dict[str, Any]]:
+        rows = Ranking.objects.filter(campaign_id__in=self.ids).order_by("pk")
+        self.left_out["surplus rankings"] = rows.filter(is_surplus=True).count()
+        kept = rows.filter(is_surplus=False).select_related("annotator", "campaign", "prompt")
+        chunk: list[Ranking] = []
+        for row in kept.iterator(CHUNK):
+            chunk.append(row)
+            if len(chunk) == CHUNK:
+                yield from self._ranking_rows(chunk)
+                chunk = []
+        yield from self._ranking_rows(chunk)
+
+    def _ranking_rows(self, chunk: list[Ranking]) -> Iterator[dict[str, Any]]:
+        ids_of = {row.pk: completion_ids(row) for row in chunk}
+        wanted = {pk for ids in ids_of.values() for pk in ids}
+        completions = (
+            Completion.objects.filter(pk__in=wanted).select_related("policy_version", "author").in_bulk()
+        )
+        own, general = defaultdict(list), defaultdict(list)
+        for rating in Rating.objects.filter(
+            Q(ranking_id__in=ids_of) | Q(ranking=None, completion_id__in=wanted, campaign_id__in=self.ids)
+        ).order_by("pk"):
+            if rating.ranking_id:
+                own[rating.ranking_id].append(rating)
+            else:
+                general[rating.completion_id].append(rating)
+        for row in chunk:
+            split = self.split(row.prompt.messages)
+            if not self.is_kept(split, row.prompt, "rankings"):
+                continue
+            shown = [completions[pk] for pk in ids_of[row.pk] if pk in completions]
+            ratings = own[row.pk] + [rating for pk in ids_of[row.pk] for rating in general[pk]]
+            yield {
+                "id": row.pk,
+                "prompt": row.prompt.messages,
+                "completions": [completion_row(completion) for completion in shown],
+                "tiers": row.tiers,
+                "shown_order": row.shown_order,
+                "all_bad": row.all_bad,
+                "ratings": [rating_row(rating) for rating in ratings],
+                "annotator": pseudonym(row.annotator),
+                "campaign": row.campaign.name,
+                "split": split,
+                "created_at": row.created_at.isoformat(),
+                "seconds_spent": row.seconds_spent,
+            }
+
+    def comparisons(self) -> Iterator[dict[str, Any]]:
+        rows = Comparison.objects.filter(campaign_id__in=self.ids, ranking__is_surplus=False).order_by("pk")
+        related = ("ranking__annotator", "ranking__prompt", "campaign", "chosen", "rejected")
+        for row in rows.select_related(*related).iterator(CHUNK):
+            split = self.split(row.ranking.prompt.messages)
+            if not self.is_kept(split, row.ranking.prompt, "comparisons"):
+                continue
+            yield {
+                "id": row.pk,
+                "ranking_id": row.ranking_id,
+                "prompt": row.ranking.prompt.messages,
+                "chosen": [{"role": "assistant", "content": row.chosen.text}],
+                "rejected": [{"role": "assistant", "content": row.rejected.text}],
+                "margin": row.margin,
+                "annotator": pseudonym(row.ranking.annotator),
+                "campaign": row.campaign.name,
+                "split": split,
+            }
+
+
+def pseudonym(annotator: Any) -> str | None:
+    return str(annotator.pseudonym) if annotator else None
+
+
+def completion_ids(ranking: Ranking) -> list[int]:
+    """In the order shown, then those ranked but in no stored order (imported rankings)."""
+    ranked = [pk for tier in ranking.tiers for pk in tier]
+    return list(dict.fromkeys([*ranking.shown_order, *ranked]))
+
+
+def completion_row(completion: Completion) -> dict[str, Any]:
+    version = completion.policy_version
+    return {
+        "id": completion.pk,
+        "text": completion.text,
+        "policy_version": version.name if version else completion.model_name or None,
+        "sampling": completion.sampling,
+        "author": pseudonym(completion.author),
+    }
+
+
+def rating_row(rating: Rating) -> dict[str, Any]:
+    return {
+        "completion": rating.completion_id,
+        "criterion": rating.criterion,
+        "value": rating.value,
+        "scale_min": rating.scale_min,
+        "scale_max": rating.scale_max,
+        "flags": rating.flags,
+    }

@@ -1,0 +1,19 @@
+import { api, bodyOf } from "@/lib/api/client";
+
+export const signIn = (body: { username: string; password: string }) =>
+  bodyOf(api.POST("/api/session", { body }));
+
+export const signOut = () => api.DELETE("/api/session");
+
+export const changeMe = (body: { language?: "en" | "fr"; name?: string }) =>
+  bodyOf(api.PATCH("/api/me", { body }));
+
+export const listTokens = () => bodyOf(api.GET("/api/tokens"));
+
+export const makeToken = () => bodyOf(api.POST("/api/tokens"));
+
+export const dropToken = (token_id: string) =>
+  api.DELETE("/api/tokens/{token_id}", { params: { path: { token_id } } });
+
+export const changePassword = (body: { old_password: string; new_password: string }) =>
+  api.POST("/api/password", { body });

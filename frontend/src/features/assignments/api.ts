@@ -1,0 +1,29 @@
+import { api, bodyOf } from "@/lib/api/client";
+import type { components } from "@/lib/api/schema";
+
+export type Submitted = components["schemas"]["Submitted"];
+export type Submission = components["schemas"]["SubmissionRequest"];
+
+const campaign = (campaign_id: number) => ({ params: { path: { campaign_id } } });
+const assignment = (assignment_id: number) => ({ params: { path: { assignment_id } } });
+
+export const takeNext = (campaignId: number) =>
+  bodyOf(api.POST("/api/campaigns/{campaign_id}/assignments/next", campaign(campaignId)));
+
+export const readCampaign = (id: number) => bodyOf(api.GET("/api/campaigns/{campaign_id}", campaign(id)));
+
+/** `isLeaving` lets the request outlive the page; browsers then take no more than 64 KB. */
+export const putDraft = (id: number, content: unknown, revision: number, isLeaving: boolean) => {
+  const body = { content, revision };
+  const keepalive = isLeaving && JSON.stringify(body).length < 60_000;
+  return bodyOf(api.PUT("/api/assignments/{assignment_id}/draft", { ...assignment(id), body, keepalive }));
+};
+
+export const renewLease = (id: number) =>
+  bodyOf(api.POST("/api/assignments/{assignment_id}/renew", assignment(id)));
+
+export const submitAssignment = (id: number, body: Submission) =>
+  bodyOf(api.POST("/api/assignments/{assignment_id}/submit", { ...assignment(id), body }));
+
+export const skipAssignment = (id: number, reason: string) =>
+  api.POST("/api/assignments/{assignment_id}/skip", { ...assignment(id), body: { reason } });

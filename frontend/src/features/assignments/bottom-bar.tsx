@@ -1,0 +1,77 @@
+import { Button } from "@mantine/core";
+import { BookOpen, CircleAlert, CloudCheck, CloudOff, CloudUpload } from "lucide-react";
+import { useTranslation } from "react-i18next";
+import { KeyHint } from "@/components/key-hint";
+import type { SaveState } from "@/lib/drafts/saver";
+import classes from "./bottom-bar.module.css";
+import type { Sending } from "./use-submission";
+
+interface BottomBarProps {
+  saveState: SaveState;
+  sending: Sending;
+  missing: string;
+  isGuidelinesOpen: boolean;
+  onGuidelines: () => void;
+  onSkip: () => void;
+  onSubmit: () => void;
+}
+
+const SAVE_ICONS = {
+  saved: CloudCheck,
+  saving: CloudUpload,
+  device: CloudOff,
+  nowhere: CircleAlert,
+  conflict: CircleAlert,
+};
+
+/** Always in the same place: skip, guidelines, what is saved, submit. */
+export function BottomBar(props: BottomBarProps) {
+  const { t } = useTranslation();
+  const { saveState, sending } = props;
+  const Icon = sending === "waiting" ? CloudOff : SAVE_ICONS[saveState];
+  const words = sending === "waiting" ? t("work.waiting") : t(`save.${saveState}`);
+  return (
+    <footer className={classes.bar}>
+      <Button variant="default" onClick={props.onSkip} aria-keyshortcuts="S" disabled={sending !== "idle"}>
+        {t("work.skip")}
+        <KeyHint keys="s" />
+      </Button>
+      <Button
+        variant="subtle"
+        color="gray"
+        className={classes.guidelines}
+        onClick={props.onGuidelines}
+        aria-keyshortcuts="G"
+        aria-expanded={props.isGuidelinesOpen}
+        aria-label={t("guidelines.title")}
+      >
+        <BookOpen size={18} aria-hidden="true" />
+        <span className={classes.wide}>{t("guidelines.title")}</span>
+        <KeyHint keys="g" />
+      </Button>
+      <p className={classes.state} data-state={sending === "waiting" ? "device" : saveState}>
+        {props.missing ? (
+          <span role="alert" className={classes.missing}>
+            {props.missing}
+          </span>
+        ) : (
+          <>
+            <Icon size={18} aria-hidden="true" />
+            <span role="status" data-testid="save-state">
+              {words}
+            </span>
+          </>
+        )}
+      </p>
+      <Button
+        onClick={props.onSubmit}
+        loading={sending === "sending"}
+        disabled={sending === "waiting"}
+        aria-keyshortcuts="Control+Enter Meta+Enter"
+      >
+        {t("work.submit")}
+        <KeyHint keys="mod+Enter" />
+      </Button>
+    </footer>
+  );
+}

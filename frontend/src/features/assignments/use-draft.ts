@@ -1,0 +1,116 @@
+import { useCallback, useEffect, useRef, useState } from "react";
+import { onSessionChange } from "@/lib/api/session";
+import type { Assignment } from "@/lib/api/types";
+import { readFromDevice } from "@/lib/drafts/device-store";
+import { type Reconciled, reconcile, type ServerDraft } from "@/lib/drafts/reconcile";
+import { makeSaver, type Saver, type SaveState } from "@/lib/drafts/saver";
+import type { AnyWorkKind } from "@/lib/work";
+import { putDraft } from "./api";
+
+export interface Conflict {
+  /** What stands on this device. */
+  here: unknown;
+  /** What was saved from another window or device. */
+  there: ServerDraft<unknown>;
+}
+
+interface Stored {
+  seconds_spent?: number;
+}
+
+/** The words of one unit, kept on the device with every change and on the server soon after. */
+export function useDraft(
+  assignment: Assignment,
+  kind: AnyWorkKind,
+  userId: number,
+  activeSeconds: () => number,
+) {
+  const [opened] = useState<Reconciled<unknown>>(() =>
+    reconcile(assignment.draft as ServerDraft<unknown> | null, readFromDevice(userId, assignment.id)),
+  );
+  const initial =
+    opened.kind === "empty" ? null : opened.kind === "conflict" ? opened.device.content : opened.content;
+  const [content, setContent] = useState(() => kind.read(assignment, initial));
+  const [saveState, setSaveState] = useState<SaveState>(opened.kind === "conflict" ? "conflict" : "saved");
+  const [conflict, setConflict] = useState<Conflict | null>(
+    opened.kind === "conflict" ? { here: opened.device.content, there: opened.server } : null,
+  );
+  // The version that was not chosen: kept while the unit is open, so that a choice can be taken back.
+  const [other, setOther] = useState<unknown>(null);
+  const latest = useRef(content);
+  const saver = useRef<Saver<unknown> | null>(null);
+  const earlierSeconds = useRef((initial as Stored | null)?.seconds_spent ?? 0);
+
+  const withTime = useCallback(
+    (value: unknown) => ({
+      ...(value as object),
+      seconds_spent: Math.round(earlierSeconds.current + activeSeconds()),
+    }),
+    [activeSeconds],
+  );
+
+  useEffect(() => {
+    const made = makeSaver<unknown>({
+      userId,
+      assignmentId: assignment.id,
+      revision: opened.kind === "empty" || opened.kind === "conflict" ? 0 : opened.revision,
+      put: (value, revision, isLeaving) => putDraft(assignment.id, value, revision, isLeaving),
+      onState: setSaveState,
+      onConflict: (there) => setConflict({ here: withTime(latest.current), there }),
+    });
+    saver.current = made;
+    if (opened.kind === "device") made.change(withTime(latest.current));
+    const leave = () => document.visibilityState === "hidden" && void made.flush(true);
+    const retry = () => void made.flush();
+    const stopListening = onSessionChange((isSignedIn) => isSignedIn && retry());
+    document.addEventListener("visibilitychange", leave);
+    window.addEventListener("online", retry);
+    return () => {
+      document.removeEventListener("visibilitychange", leave);
+      window.removeEventListener("online", retry);
+      stopListening();
+      void made.flush(true);
+    };
+  }, [assignment.id, userId, opened, withTime]);
+
+  const change = useCallback(
+    (next: (before: unknown) => unknown) => {
+      const after = next(latest.current);
+      if (after === latest.current) return;
+      latest.current = after;
+      setContent(after);
+      saver.current?.change(withTime(after));
+    },
+    [withTime],
+  );
+
+  function settle(keepHere: boolean) {
+    if (!conflict) return;
+    const [chosen, left] = keepHere
+      ? [conflict.here, conflict.there.content]
+      : [conflict.there.content, conflict.here];
+    latest.current = kind.read(assignment, chosen);
+    setContent(latest.current);
+    setOther(left);
+    setConflict(null);
+    saver.current?.settle(withTime(latest.current), conflict.there.revision);
+  }
+
+  function switchToOther() {
+    setOther(latest.current);
+    change(() => kind.read(assignment, other));
+  }
+
+  return {
+    content,
+    change,
+    saveState,
+    conflict,
+    settle,
+    hasOther: other !== null,
+    switchToOther,
+    flush: () => saver.current?.flush(),
+    close: (isDone: boolean) => saver.current?.close(isDone),
+    secondsSpent: () => Math.round(earlierSeconds.current + activeSeconds()),
+  };
+}

@@ -1,0 +1,172 @@
+import { Button, Group, NativeSelect, SimpleGrid, Stack, Textarea, TextInput, Title } from "@mantine/core";
+import { type ChangeEvent, type FormEvent, useState } from "react";
+import { useTranslation } from "react-i18next";
+import { Note, ProblemNote } from "@/components/notes";
+import { asProblem } from "@/lib/api/problem";
+import { useFormat } from "@/lib/format";
+import { nameOfLanguage } from "@/lib/i18n";
+import type { CampaignFields } from "./campaign-fields";
+
+const LANGUAGES = ["en", "fr", "ar", "de", "es", "fa", "fon", "he", "it", "pt", "ru", "wo", "yo", "zh"];
+
+interface CampaignFormProps {
+  initial: CampaignFields;
+  isNew: boolean;
+  error: unknown;
+  isPending: boolean;
+  isSaved: boolean;
+  onSubmit: (fields: CampaignFields) => void;
+}
+
+/** A campaign's settings. Its kind stays as it was made: the units were made for it. */
+export function CampaignForm({ initial, isNew, error, isPending, isSaved, onSubmit }: CampaignFormProps) {
+  const { t } = useTranslation();
+  const format = useFormat();
+  const [fields, setFields] = useState(initial);
+  const problem = error ? asProblem(error) : null;
+  const known = new Set(["name", "language", "overlap", "num_completions", "flags", "lease_seconds"]);
+  const isInField = problem?.errors.length && problem.errors.every((refusal) => known.has(refusal.field));
+
+  const field = (name: keyof CampaignFields, refusal: string = name) => ({
+    value: fields[name],
+    error: problem?.reasonFor(refusal),
+    onChange: (event: ChangeEvent<HTMLInputElement | HTMLTextAreaElement | HTMLSelectElement>) => {
+      const { value } = event.currentTarget;
+      setFields((before) => ({ ...before, [name]: value }));
+    },
+  });
+  const number = (name: keyof CampaignFields, min: number, max: number, step = 1, refusal?: string) => ({
+    ...field(name, refusal),
+    type: "number" as const,
+    min,
+    max,
+    step,
+    required: true,
+    withAsterisk: false,
+  });
+
+  function submit(event: FormEvent) {
+    event.preventDefault();
+    onSubmit(fields);
+  }
+
+  return (
+    <form onSubmit={submit}>
+      <Stack gap="xl" maw={640}>
+        <Stack>
+          <TextInput
+            label={t("campaigns.name")}
+            required
+            withAsterisk={false}
+            maxLength={200}
+            {...field("name")}
+          />
+          <SimpleGrid cols={{ base: 1, xs: 2 }}>
+            {isNew ? (
+              <NativeSelect
+                label={t("campaigns.kind")}
+                data={[
+                  { value: "ranking", label: t("kind.ranking") },
+                  { value: "demonstration", label: t("kind.demonstration") },
+                ]}
+                {...field("kind")}
+              />
+            ) : (
+              <NativeSelect
+                label={t("campaigns.status")}
+                description={t("campaigns.statusHint")}
+                data={(["open", "paused", "closed"] as const).map((value) => ({
+                  value,
+                  label: t(`state.${value}`),
+                }))}
+                {...field("status")}
+              />
+            )}
+            <TextInput
+              label={t("campaigns.language")}
+              description={isNew ? undefined : t("campaigns.languageHint")}
+              list="languages-of-work"
+              maxLength={16}
+              required
+              withAsterisk={false}
+              {...field("language")}
+            />
+            <datalist id="languages-of-work">
+              {LANGUAGES.map((tag) => (
+                <option key={tag} value={tag} label={nameOfLanguage(tag, format.language)} />
+              ))}
+            </datalist>
+          </SimpleGrid>
+        </Stack>
+
+        <Stack>
+          <Title order={2}>{t("campaigns.work")}</Title>
+          <SimpleGrid cols={{ base: 1, xs: 2 }}>
+            <TextInput
+              label={t("campaigns.overlap")}
+              description={t("campaigns.overlapHint")}
+              {...number("overlap", 1, 100)}
+            />
+            <TextInput
+              label={t("campaigns.lease")}
+              description={t("campaigns.leaseHint")}
+              {...number("lease_minutes", 0.5, 1440, 0.5, "lease_seconds")}
+            />
+            {fields.kind === "ranking" && (
+              <TextInput
+                label={t("campaigns.numCompletions")}
+                description={t("campaigns.numCompletionsHint")}
+                {...number("num_completions", 2, 9)}
+              />
+            )}
+            <TextInput
+              label={t("campaigns.validation")}
+              description={t("campaigns.validationHint")}
+              {...number("validation_percent", 0, 99, 0.1, "validation_fraction")}
+            />
+          </SimpleGrid>
+          {fields.kind === "ranking" && (
+            <Textarea
+              label={t("campaigns.flags")}
+              description={t("campaigns.flagsHint")}
+              rows={4}
+              {...field("flags")}
+            />
+          )}
+        </Stack>
+
+        <Stack>
+          <Title order={2}>{t("campaigns.sampling")}</Title>
+          <SimpleGrid cols={{ base: 1, xs: 3 }}>
+            <TextInput
+              label={t("campaigns.temperature")}
+              {...number("temperature", 0, 5, 0.05, "sampling.temperature")}
+            />
+            <TextInput label={t("campaigns.topP")} {...number("top_p", 0, 1, 0.01, "sampling.top_p")} />
+            <TextInput
+              label={t("campaigns.maxNewTokens")}
+              {...number("max_new_tokens", 1, 32_768, 1, "sampling.max_new_tokens")}
+            />
+          </SimpleGrid>
+        </Stack>
+
+        {isNew && (
+          <Textarea
+            label={t("guidelines.title")}
+            description={t("campaigns.guidelinesHint")}
+            rows={8}
+            dir="auto"
+            {...field("guidelines", "guidelines_text")}
+          />
+        )}
+        {!isInField && <ProblemNote error={error} />}
+        {isSaved && <Note look="success">{t("common.saved")}</Note>}
+        <Group>
+          <Button type="submit" loading={isPending}>
+            {isNew ? t("campaigns.create") : t("common.save")}
+          </Button>
+        </Group>
+      </Stack>
+    </form>
+  );
+}

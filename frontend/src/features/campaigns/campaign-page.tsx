@@ -1,0 +1,110 @@
+import { Button, Tabs } from "@mantine/core";
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useTranslation } from "react-i18next";
+import { Link, useNavigate, useParams } from "react-router";
+import { ProblemNote, Waiting } from "@/components/notes";
+import { Page } from "@/components/page";
+import { StateBadge } from "@/components/state-badge";
+import type { Campaign } from "@/lib/api/types";
+import { holds, useMe } from "@/lib/me";
+import { changeCampaign, readCampaign } from "./api";
+import { changesOf, fieldsOf } from "./campaign-fields";
+import { CampaignForm } from "./campaign-form";
+import { ExportSection } from "./export-section";
+import { GuidelinesTab } from "./guidelines-tab";
+import { ImportTab } from "./import-tab";
+import { MembersTab } from "./members-tab";
+import { ProgressTab } from "./progress-tab";
+
+const TABS = ["progress", "members", "guidelines", "material", "settings"] as const;
+
+/** One campaign for those who run it. Trainers see its progress and take exports; admins change it. */
+export function CampaignPage() {
+  const { t } = useTranslation();
+  const me = useMe();
+  const navigate = useNavigate();
+  const { campaignId, tab } = useParams();
+  const id = Number(campaignId);
+  const campaign = useQuery({ queryKey: ["campaign", id], queryFn: () => readCampaign(id) });
+  const isAdmin = holds(me, "admin");
+  const shown = TABS.filter((name) => isAdmin || name === "progress" || name === "material");
+
+  if (!campaign.data) {
+    return (
+      <Page title={t("nav.campaigns")}>
+        {campaign.isPending && <Waiting lines={4} />}
+        <ProblemNote error={campaign.error} retry={() => void campaign.refetch()} />
+      </Page>
+    );
+  }
+  const { data } = campaign;
+  return (
+    <Page
+      title={data.name}
+      note={
+        <>
+          {t(`kind.${data.kind}`)} · <StateBadge state={data.status} />
+        </>
+      }
+      actions={
+        data.is_member && (
+          <Button component={Link} to={`/annotate/${id}`} variant="default">
+            {t("campaigns.workInIt")}
+          </Button>
+        )
+      }
+      isWide
+    >
+      <Tabs
+        value={shown.find((name) => name === tab) ?? "progress"}
+        onChange={(name) => void navigate(`/campaigns/${id}/${name}`, { replace: true })}
+        keepMounted={false}
+      >
+        <Tabs.List mb="xl" style={{ overflowX: "auto", flexWrap: "nowrap" }}>
+          {shown.map((name) => (
+            <Tabs.Tab key={name} value={name}>
+              {t(`campaigns.tab.${name}`)}
+            </Tabs.Tab>
+          ))}
+        </Tabs.List>
+        <Tabs.Panel value="progress">
+          <ProgressTab campaign={data} />
+        </Tabs.Panel>
+        <Tabs.Panel value="members">
+          <MembersTab campaign={data} />
+        </Tabs.Panel>
+        <Tabs.Panel value="guidelines">
+          <GuidelinesTab campaign={data} />
+        </Tabs.Panel>
+        <Tabs.Panel value="material">
+          {isAdmin && <ImportTab campaign={data} />}
+          <ExportSection campaignId={id} />
+        </Tabs.Panel>
+        <Tabs.Panel value="settings">
+          <Settings campaign={data} />
+        </Tabs.Panel>
+      </Tabs>
+    </Page>
+  );
+}
+
+function Settings({ campaign }: { campaign: Campaign }) {
+  const queryClient = useQueryClient();
+  const saving = useMutation({
+    mutationFn: (fields: ReturnType<typeof fieldsOf>) => changeCampaign(campaign.id, changesOf(fields)),
+    onSuccess: (changed) => {
+      queryClient.setQueryData(["campaign", campaign.id], changed);
+      void queryClient.invalidateQueries({ queryKey: ["campaigns"] });
+    },
+  });
+  return (
+    <CampaignForm
+      initial={fieldsOf(campaign, campaign.language)}
+      isNew={false}
+      error={saving.error}
+      isPending={saving.isPending}
+      isSaved={saving.isSuccess}
+      onSubmit={(fields) => saving.mutate(fields)}
+    />
+  );
+}

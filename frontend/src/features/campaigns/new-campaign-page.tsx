@@ -1,0 +1,32 @@
+import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { useTranslation } from "react-i18next";
+import { useNavigate } from "react-router";
+import { Page } from "@/components/page";
+import { createCampaign } from "./api";
+import { fieldsOf, newCampaignOf } from "./campaign-fields";
+import { CampaignForm } from "./campaign-form";
+
+export function NewCampaignPage() {
+  const { t, i18n } = useTranslation();
+  const navigate = useNavigate();
+  const queryClient = useQueryClient();
+  const creating = useMutation({
+    mutationFn: createCampaign,
+    onSuccess: (campaign) => {
+      void queryClient.invalidateQueries({ queryKey: ["campaigns"] });
+      void navigate(`/campaigns/${campaign.id}/members`);
+    },
+  });
+  return (
+    <Page title={t("campaigns.new")}>
+      <CampaignForm
+        initial={fieldsOf(null, i18n.language)}
+        isNew
+        error={creating.error}
+        isPending={creating.isPending}
+        isSaved={false}
+        onSubmit={(fields) => creating.mutate(newCampaignOf(fields))}
+      />
+    </Page>
+  );
+}

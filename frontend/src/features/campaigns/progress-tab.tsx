@@ -1,0 +1,85 @@
+import { Stack, Title } from "@mantine/core";
+import { useQuery } from "@tanstack/react-query";
+import { useTranslation } from "react-i18next";
+import { Link } from "react-router";
+import { Figures, ShareBar } from "@/components/figures";
+import { Empty, ProblemNote, Waiting } from "@/components/notes";
+import type { Campaign, Progress } from "@/lib/api/types";
+import { useFormat } from "@/lib/format";
+import { readProgress } from "./api";
+import { DayBars } from "./day-bars";
+
+export function ProgressTab({ campaign }: { campaign: Campaign }) {
+  const { t } = useTranslation();
+  const format = useFormat();
+  const progress = useQuery({
+    queryKey: ["progress", campaign.id],
+    queryFn: () => readProgress(campaign.id),
+    refetchInterval: 15_000,
+  });
+  if (progress.isPending) return <Waiting lines={4} />;
+  if (!progress.data) return <ProblemNote error={progress.error} retry={() => void progress.refetch()} />;
+  const { data } = progress;
+  const words = t("home.doneOf", { done: format.number(data.num_done), count: data.num_units });
+  return (
+    <Stack gap={48}>
+      <section>
+        <ShareBar share={data.num_units ? data.num_done / data.num_units : 0} label={words} />
+        <p>{words}</p>
+        <Counts campaign={campaign} progress={data} />
+      </section>
+      {campaign.policies.length > 0 && <SamplesFrom campaign={campaign} />}
+      <section>
+        <Title order={2} mb="md">
+          {t("progress.byDay")}
+        </Title>
+        {data.by_day.length ? (
+          <DayBars days={data.by_day} />
+        ) : (
+          <Empty title={t("progress.noneYet")}>{t("progress.noneYetText")}</Empty>
+        )}
+      </section>
+    </Stack>
+  );
+}
+
+function Counts({ campaign, progress }: { campaign: Campaign; progress: Progress }) {
+  const { t } = useTranslation();
+  const format = useFormat();
+  const shown = [
+    "num_open",
+    "num_leased",
+    "num_prompts",
+    ...(campaign.kind === "ranking" ? (["num_completions"] as const) : []),
+    "num_demonstrations",
+    "num_rankings",
+    "num_comparisons",
+    "num_surplus",
+  ] as const;
+  const figures = shown.map((name) => ({
+    label: t(`progress.${name}`),
+    value: format.number(progress[name]),
+  }));
+  return <Figures figures={figures} />;
+}
+
+function SamplesFrom({ campaign }: { campaign: Campaign }) {
+  const { t } = useTranslation();
+  const format = useFormat();
+  const total = campaign.policies.reduce((sum, { weight }) => sum + weight, 0) || 1;
+  return (
+    <section>
+      <Title order={2} mb="xs">
+        {t("progress.samplesFrom")}
+      </Title>
+      <ul>
+        {campaign.policies.map(({ policy_version, weight }) => (
+          <li key={policy_version.id}>
+            <Link to={`/policies/${policy_version.id}`}>{policy_version.name}</Link> (
+            {format.percent(weight / total)})
+          </li>
+        ))}
+      </ul>
+    </section>
+  );
+}

@@ -1,0 +1,19 @@
+import { queryOptions } from "@tanstack/react-query";
+import { api, bodyOf } from "@/lib/api/client";
+import type { components } from "@/lib/api/schema";
+
+type Schemas = components["schemas"];
+
+const at = (policy_version_id: number) => ({ params: { path: { policy_version_id } } });
+
+export const policyQuery = (id: number) =>
+  queryOptions({
+    queryKey: ["policy", id],
+    queryFn: () => bodyOf(api.GET("/api/policy-versions/{policy_version_id}", at(id))),
+  });
+
+export const registerPolicy = (body: Schemas["NewPolicyVersionRequest"]) =>
+  bodyOf(api.POST("/api/policy-versions", { body }));
+
+export const promote = (id: number, body: Schemas["PromotionRequest"]) =>
+  bodyOf(api.POST("/api/policy-versions/{policy_version_id}/promote", { ...at(id), body }));

@@ -1,0 +1,188 @@
+import { Anchor, Button, Group, Stack, Table, Text, TextInput } from "@mantine/core";
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { Plus } from "lucide-react";
+import { type FormEvent, useState } from "react";
+import { useTranslation } from "react-i18next";
+import { Link } from "react-router";
+import { Dialog } from "@/components/dialog";
+import { useMetricValue } from "@/components/metrics";
+import { Empty, ProblemNote, Waiting } from "@/components/notes";
+import { Page } from "@/components/page";
+import { policiesQuery } from "@/lib/api/lists";
+import { asProblem } from "@/lib/api/problem";
+import type { PolicyVersion } from "@/lib/api/types";
+import { useFormat } from "@/lib/format";
+import { holds, useMe } from "@/lib/me";
+import { registerPolicy } from "./api";
+import { latest, verdictOf } from "./gate";
+import classes from "./policies.module.css";
+
+/** Every policy version: where it came from, how it did, and where it is used. */
+export function PoliciesPage() {
+  const { t } = useTranslation();
+  const isTrainer = holds(useMe(), "trainer");
+  const [isAdding, setAdding] = useState(false);
+  const policies = useQuery({ ...policiesQuery, refetchInterval: 15_000 });
+  const register = isTrainer && (
+    <Button variant="default" leftSection={<Plus size={16} />} onClick={() => setAdding(true)}>
+      {t("policies.register")}
+    </Button>
+  );
+  return (
+    <Page title={t("policies.title")} isWide actions={policies.data?.length ? register : undefined}>
+      {policies.isPending && <Waiting lines={4} />}
+      <ProblemNote error={policies.error} retry={() => void policies.refetch()} />
+      {policies.data?.length === 0 && (
+        <Empty title={t("policies.none")} action={register}>
+          {t("policies.noneText")}
+        </Empty>
+      )}
+      {policies.data && policies.data.length > 0 && <PolicyTable policies={policies.data} />}
+      {isAdding && <Register onClose={() => setAdding(false)} />}
+    </Page>
+  );
+}
+
+function PolicyTable({ policies }: { policies: PolicyVersion[] }) {
+  const { t } = useTranslation();
+  const format = useFormat();
+  return (
+    <Table.ScrollContainer minWidth={820} type="native">
+      <Table verticalSpacing="sm">
+        <Table.Thead>
+          <Table.Tr>
+            <Table.Th>{t("policies.name")}</Table.Th>
+            <Table.Th>{t("policies.from")}</Table.Th>
+            <Table.Th>{t("policies.evaluation")}</Table.Th>
+            <Table.Th>{t("policies.usedBy")}</Table.Th>
+            <Table.Th>{t("common.created")}</Table.Th>
+          </Table.Tr>
+        </Table.Thead>
+        <Table.Tbody>
+          {policies.map((policy) => (
+            <Table.Tr key={policy.id}>
+              <Table.Td>
+                <Anchor component={Link} to={`/policies/${policy.id}`} fw={600} size="sm">
+                  {policy.name}
+                </Anchor>
+                {policy.is_served && <p className={classes.quiet}>{t("policies.served")}</p>}
+              </Table.Td>
+              <Table.Td>
+                <Origin policy={policy} />
+              </Table.Td>
+              <Table.Td>
+                <Verdict policy={policy} />
+              </Table.Td>
+              <Table.Td>
+                {policy.campaigns.map((campaign) => (
+                  <div key={campaign.id}>
+                    <Link to={`/campaigns/${campaign.id}`}>
+                      <bdi>{campaign.name}</bdi>
+                    </Link>
+                  </div>
+                ))}
+              </Table.Td>
+              <Table.Td>{format.ago(policy.created_at)}</Table.Td>
+            </Table.Tr>
+          ))}
+        </Table.Tbody>
+      </Table>
+    </Table.ScrollContainer>
+  );
+}
+
+function Origin({ policy }: { policy: PolicyVersion }) {
+  const { t, i18n } = useTranslation();
+  const key = `runs.kinds.${policy.kind_of_run}`;
+  if (!policy.parent) return <>{t("policies.base")}</>;
+  return (
+    <>
+      {i18n.exists(key) ? t(key as "runs.kinds.sft") : policy.kind_of_run}
+      <p className={classes.quiet}>{t("policies.onTopOf", { name: policy.parent.name })}</p>
+    </>
+  );
+}
+
+function Verdict({ policy }: { policy: PolicyVersion }) {
+  const { t } = useTranslation();
+  const format = useFormat();
+  const shownAs = useMetricValue();
+  const evaluation = latest(policy.evaluations);
+  if (!evaluation) return <span className={classes.quiet}>{t("policies.notEvaluated")}</span>;
+  const { winRate, low, high, passed } = verdictOf(evaluation);
+  return (
+    <>
+      {passed ? t("gate.didPass") : t("gate.didNotPass")}
+      {winRate !== null && low !== null && high !== null && (
+        <p className={classes.quiet}>
+          {t("gate.short", {
+            rate: shownAs("win_rate", winRate),
+            low: format.percent(low),
+            high: format.percent(high),
+          })}
+        </p>
+      )}
+    </>
+  );
+}
+
+function Register({ onClose }: { onClose: () => void }) {
+  const { t } = useTranslation();
+  const queryClient = useQueryClient();
+  const [name, setName] = useState("");
+  const [path, setPath] = useState("");
+  const registering = useMutation({
+    mutationFn: registerPolicy,
+    onSuccess: () => {
+      void queryClient.invalidateQueries({ queryKey: ["policies"] });
+      onClose();
+    },
+  });
+  const problem = registering.error ? asProblem(registering.error) : null;
+  const isInField = problem?.reasonFor("name") ?? problem?.reasonFor("path");
+
+  function submit(event: FormEvent) {
+    event.preventDefault();
+    registering.mutate({ name: name.trim(), path: path.trim() });
+  }
+
+  return (
+    <Dialog title={t("policies.register")} onClose={onClose}>
+      <form onSubmit={submit}>
+        <Stack>
+          <Text size="sm" c="dimmed">
+            {t("policies.registerText")}
+          </Text>
+          <TextInput
+            label={t("policies.name")}
+            required
+            withAsterisk={false}
+            value={name}
+            error={problem?.reasonFor("name")}
+            onChange={(event) => setName(event.currentTarget.value)}
+            data-autofocus
+          />
+          <TextInput
+            label={t("policies.path")}
+            description={t("policies.pathHint")}
+            required
+            withAsterisk={false}
+            spellCheck={false}
+            value={path}
+            error={problem?.reasonFor("path")}
+            onChange={(event) => setPath(event.currentTarget.value)}
+          />
+          {!isInField && <ProblemNote error={registering.error} />}
+          <Group justify="flex-end">
+            <Button variant="default" onClick={onClose}>
+              {t("common.cancel")}
+            </Button>
+            <Button type="submit" loading={registering.isPending}>
+              {t("policies.registerSubmit")}
+            </Button>
+          </Group>
+        </Stack>
+      </form>
+    </Dialog>
+  );
+}

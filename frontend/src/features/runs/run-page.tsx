@@ -1,0 +1,140 @@
+import { Button, Stack, Tabs } from "@mantine/core";
+import { type UseMutationResult, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { lazy, Suspense, useState } from "react";
+import { useTranslation } from "react-i18next";
+import { Link, useParams } from "react-router";
+import { Facts } from "@/components/facts";
+import { MetricFigures } from "@/components/metrics";
+import { Note, ProblemNote, Waiting } from "@/components/notes";
+import { Page } from "@/components/page";
+import { StateBadge } from "@/components/state-badge";
+import type { Run } from "@/lib/api/types";
+import { useFormat } from "@/lib/format";
+import { holds, useMe } from "@/lib/me";
+import { cancelRun, isUnfinished, resumeRun, runQuery } from "./api";
+import { RunLog } from "./run-log";
+import { RunSamples } from "./run-samples";
+import { Made, RunProgress } from "./run-table";
+import classes from "./runs.module.css";
+
+const Curves = lazy(() => import("./curves").then((m) => ({ default: m.Curves })));
+
+/** One run: where it is, its curves, what it wrote, and what it was given. */
+export function RunPage() {
+  const { t } = useTranslation();
+  const id = Number(useParams().runId);
+  const run = useQuery(runQuery(id));
+  const queryClient = useQueryClient();
+  const [tab, setTab] = useState<string | null>("curves");
+  const keep = { onSuccess: (changed: Run) => queryClient.setQueryData(runQuery(id).queryKey, changed) };
+  const cancelling = useMutation({ mutationFn: () => cancelRun(id), ...keep });
+  const resuming = useMutation({ mutationFn: () => resumeRun(id), ...keep });
+  if (!run.data) {
+    return (
+      <Page title={t("nav.runs")}>
+        {run.isPending && <Waiting lines={5} />}
+        <ProblemNote error={run.error} retry={() => void run.refetch()} />
+      </Page>
+    );
+  }
+  const isLive = isUnfinished(run.data.state);
+  return (
+    <Page
+      title={run.data.name}
+      note={
+        <>
+          {t(`runs.kinds.${run.data.kind}`)} · <StateBadge state={run.data.state} />
+        </>
+      }
+      actions={<Actions run={run.data} cancelling={cancelling} resuming={resuming} />}
+      isWide
+    >
+      <Stack gap="xl">
+        {run.data.error && <Note look="danger">{run.data.error}</Note>}
+        <ProblemNote error={cancelling.error ?? resuming.error} />
+        <div style={{ maxWidth: "28rem" }}>
+          <RunProgress run={run.data} />
+        </div>
+        <MetricFigures metrics={run.data.metrics} />
+        <Tabs value={tab} onChange={setTab} keepMounted={false}>
+          <Tabs.List mb="lg">
+            {(["curves", "samples", "log", "inputs"] as const).map((name) => (
+              <Tabs.Tab key={name} value={name}>
+                {t(`runs.tab.${name}`)}
+              </Tabs.Tab>
+            ))}
+          </Tabs.List>
+          <Tabs.Panel value="curves">
+            <Suspense fallback={<Waiting lines={5} />}>
+              <Curves runId={id} attempt={run.data.num_attempts} isLive={isLive} />
+            </Suspense>
+          </Tabs.Panel>
+          <Tabs.Panel value="samples">
+            <RunSamples runId={id} isLive={isLive} />
+          </Tabs.Panel>
+          <Tabs.Panel value="log">
+            <RunLog runId={id} isLive={isLive} />
+          </Tabs.Panel>
+          <Tabs.Panel value="inputs">
+            <Inputs run={run.data} />
+          </Tabs.Panel>
+        </Tabs>
+      </Stack>
+    </Page>
+  );
+}
+
+interface ActionsProps {
+  run: Run;
+  cancelling: UseMutationResult<Run, Error, void>;
+  resuming: UseMutationResult<Run, Error, void>;
+}
+
+function Actions({ run, cancelling, resuming }: ActionsProps) {
+  const { t } = useTranslation();
+  if (!holds(useMe(), "trainer")) return null;
+  if (isUnfinished(run.state)) {
+    return run.cancel_requested ? (
+      <span className={classes.quiet}>{t("runs.stopping")}</span>
+    ) : (
+      <Button variant="default" loading={cancelling.isPending} onClick={() => cancelling.mutate()}>
+        {t("common.cancelIt")}
+      </Button>
+    );
+  }
+  if (run.state === "succeeded") return null;
+  return (
+    <Button loading={resuming.isPending} onClick={() => resuming.mutate()}>
+      {t("runs.resume")}
+    </Button>
+  );
+}
+
+function Inputs({ run }: { run: Run }) {
+  const { t } = useTranslation();
+  const format = useFormat();
+  const policy = (named: Run["policy"]) => named && <Link to={`/policies/${named.id}`}>{named.name}</Link>;
+  const settings = Object.entries(run.config);
+  return (
+    <Facts
+      facts={[
+        [t("runs.input.policy"), policy(run.policy)],
+        [t("runs.input.ref_policy"), policy(run.ref_policy)],
+        [t("runs.input.reward_model"), run.reward_model?.name],
+        [t("runs.input.snapshot"), run.snapshot?.name],
+        [
+          t("runs.input.campaign"),
+          run.campaign && <Link to={`/campaigns/${run.campaign}`}>{run.campaign}</Link>,
+        ],
+        [t("runs.made"), <Made key="made" run={run} />],
+        [t("runs.startedBy"), run.triggered_by],
+        [t("common.created"), format.date(run.created_at)],
+        [t("runs.started"), run.started_at && format.date(run.started_at)],
+        [t("runs.finished"), run.finished_at && format.date(run.finished_at)],
+        [t("runs.heartbeat"), isUnfinished(run.state) && run.heartbeat_at && format.ago(run.heartbeat_at)],
+        [t("runs.attempts"), run.num_attempts > 1 && format.number(run.num_attempts)],
+        ...settings.map(([name, value]): [string, string] => [name, JSON.stringify(value)]),
+      ]}
+    />
+  );
+}

@@ -1,0 +1,86 @@
+import { Button, Group, NativeSelect, Stack, Text, TextInput } from "@mantine/core";
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { type FormEvent, useState } from "react";
+import { useTranslation } from "react-i18next";
+import { ChooseCampaigns } from "@/components/choose-campaigns";
+import { ConfigField, configOf } from "@/components/config-field";
+import { Dialog } from "@/components/dialog";
+import { ProblemNote } from "@/components/notes";
+import { policiesQuery } from "@/lib/api/lists";
+import { createRound } from "./api";
+
+/** Starts one pass of the loop over the campaigns chosen. */
+export function StartRound({ onClose }: { onClose: () => void }) {
+  const { t } = useTranslation();
+  const queryClient = useQueryClient();
+  const policies = useQuery(policiesQuery);
+  const [campaigns, setCampaigns] = useState<number[]>([]);
+  const [policy, setPolicy] = useState("");
+  const [gate, setGate] = useState("50");
+  const [config, setConfig] = useState("");
+  const starting = useMutation({
+    mutationFn: createRound,
+    onSuccess: () => {
+      void queryClient.invalidateQueries({ queryKey: ["rounds"] });
+      onClose();
+    },
+  });
+  const settings = configOf(config);
+  const base = policy || String(policies.data?.[0]?.id ?? "");
+
+  function submit(event: FormEvent) {
+    event.preventDefault();
+    if (!settings) return;
+    starting.mutate({
+      campaigns,
+      base_policy: Number(base),
+      config: { gate: { win_rate_low: Number(gate) / 100 }, ...settings },
+    });
+  }
+
+  return (
+    <Dialog title={t("rounds.start")} onClose={onClose}>
+      <form onSubmit={submit}>
+        <Stack>
+          <Text size="sm" c="dimmed">
+            {t("rounds.what")}
+          </Text>
+          <ChooseCampaigns label={t("rounds.campaigns")} chosen={campaigns} onChange={setCampaigns} />
+          <NativeSelect
+            label={t("rounds.basePolicy")}
+            description={t("rounds.basePolicyHint")}
+            value={base}
+            onChange={(event) => setPolicy(event.currentTarget.value)}
+            data={(policies.data ?? []).map(({ id, name }) => ({ value: String(id), label: name }))}
+          />
+          <TextInput
+            type="number"
+            min={0}
+            max={100}
+            step={0.5}
+            required
+            withAsterisk={false}
+            label={t("rounds.gate")}
+            description={t("rounds.gateHint")}
+            value={gate}
+            onChange={(event) => setGate(event.currentTarget.value)}
+          />
+          <ConfigField text={config} onChange={setConfig} placeholder='{"ppo": {"num_episodes": 2000}}' />
+          <ProblemNote error={starting.error} />
+          <Group justify="flex-end">
+            <Button variant="default" onClick={onClose}>
+              {t("common.cancel")}
+            </Button>
+            <Button
+              type="submit"
+              loading={starting.isPending}
+              disabled={!campaigns.length || !base || !settings}
+            >
+              {t("rounds.start")}
+            </Button>
+          </Group>
+        </Stack>
+      </form>
+    </Dialog>
+  );
+}

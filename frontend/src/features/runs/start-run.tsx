@@ -1,0 +1,108 @@
+import { Button, Group, NativeSelect, Stack, Text } from "@mantine/core";
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { type FormEvent, useState } from "react";
+import { useTranslation } from "react-i18next";
+import { useNavigate } from "react-router";
+import { ConfigField, configOf } from "@/components/config-field";
+import { Dialog } from "@/components/dialog";
+import { ProblemNote } from "@/components/notes";
+import { campaignsQuery, policiesQuery, rewardModelsQuery, snapshotsQuery } from "@/lib/api/lists";
+import type { Named, RunKind } from "@/lib/api/types";
+import { createRun, RUN_KINDS } from "./api";
+
+type Input = "policy" | "snapshot" | "ref_policy" | "reward_model" | "campaign";
+
+/** What each kind of run is given. PPO's reference is the policy it begins with unless another is named. */
+const INPUTS: Record<RunKind, Input[]> = {
+  sft: ["policy", "snapshot"],
+  reward: ["policy", "snapshot"],
+  ppo: ["policy", "snapshot", "reward_model", "ref_policy"],
+  evaluate: ["policy", "ref_policy", "snapshot", "reward_model"],
+  sample: ["policy", "campaign"],
+};
+
+/** Starts a single run. */
+export function StartRun({ onClose }: { onClose: () => void }) {
+  const { t } = useTranslation();
+  const navigate = useNavigate();
+  const queryClient = useQueryClient();
+  const policies = useQuery(policiesQuery);
+  const snapshots = useQuery(snapshotsQuery);
+  const rewardModels = useQuery(rewardModelsQuery);
+  const campaigns = useQuery(campaignsQuery);
+  const [kind, setKind] = useState<RunKind>("sft");
+  const [chosen, setChosen] = useState<Partial<Record<Input, string>>>({});
+  const [config, setConfig] = useState("");
+  const starting = useMutation({
+    mutationFn: createRun,
+    onSuccess: (run) => {
+      void queryClient.invalidateQueries({ queryKey: ["runs"] });
+      void navigate(`/runs/${run.id}`);
+    },
+  });
+  const settings = configOf(config);
+  const lists: Record<Input, Named[] | undefined> = {
+    policy: policies.data,
+    ref_policy: policies.data,
+    snapshot: snapshots.data?.filter((snapshot) => snapshot.state === "ready"),
+    reward_model: rewardModels.data,
+    campaign: campaigns.data,
+  };
+  const isOptional = (input: Input) => kind === "ppo" && input === "ref_policy";
+  const chosenOf = (input: Input) =>
+    chosen[input] ?? (isOptional(input) ? "" : String(lists[input]?.[0]?.id ?? ""));
+  const isComplete = INPUTS[kind].every((input) => isOptional(input) || chosenOf(input));
+
+  function submit(event: FormEvent) {
+    event.preventDefault();
+    if (!settings) return;
+    const inputs = INPUTS[kind].map((input) => [input, Number(chosenOf(input)) || null]);
+    starting.mutate({ kind, config: settings, policy: 0, ...Object.fromEntries(inputs) });
+  }
+
+  return (
+    <Dialog title={t("runs.start")} onClose={onClose}>
+      <form onSubmit={submit}>
+        <Stack>
+          <NativeSelect
+            label={t("runs.kind")}
+            value={kind}
+            data={RUN_KINDS.map((value) => ({ value, label: t(`runs.kinds.${value}`) }))}
+            onChange={(event) => setKind(event.currentTarget.value as RunKind)}
+          />
+          <Text size="sm" c="dimmed">
+            {t(`runs.what.${kind}`)}
+          </Text>
+          {INPUTS[kind].map((input) => {
+            const list = lists[input] ?? [];
+            return (
+              <NativeSelect
+                key={input}
+                label={t(`runs.input.${input}`)}
+                error={
+                  lists[input] && !list.length && !isOptional(input) ? t(`runs.noInput.${input}`) : undefined
+                }
+                value={chosenOf(input)}
+                onChange={(event) => setChosen({ ...chosen, [input]: event.currentTarget.value })}
+                data={[
+                  ...(isOptional(input) ? [{ value: "", label: t("runs.sameAsPolicy") }] : []),
+                  ...list.map(({ id, name }) => ({ value: String(id), label: name })),
+                ]}
+              />
+            );
+          })}
+          <ConfigField text={config} onChange={setConfig} placeholder='{"learning_rate": 2e-5}' />
+          <ProblemNote error={starting.error} />
+          <Group justify="flex-end">
+            <Button variant="default" onClick={onClose}>
+              {t("common.cancel")}
+            </Button>
+            <Button type="submit" loading={starting.isPending} disabled={!isComplete || !settings}>
+              {t("runs.start")}
+            </Button>
+          </Group>
+        </Stack>
+      </form>
+    </Dialog>
+  );
+}

@@ -1,0 +1,160 @@
+import { Button, Group, Stack, Table, Text, TextInput } from "@mantine/core";
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { Plus } from "lucide-react";
+import { type FormEvent, useState } from "react";
+import { useTranslation } from "react-i18next";
+import { Link } from "react-router";
+import { ChooseCampaigns } from "@/components/choose-campaigns";
+import { Dialog } from "@/components/dialog";
+import { Empty, ProblemNote, Waiting } from "@/components/notes";
+import { Page } from "@/components/page";
+import { StateBadge } from "@/components/state-badge";
+import { api, bodyOf } from "@/lib/api/client";
+import { snapshotsQuery } from "@/lib/api/lists";
+import type { Snapshot } from "@/lib/api/types";
+import { useFormat } from "@/lib/format";
+import { holds, useMe } from "@/lib/me";
+
+const COUNTED = ["prompts", "demonstrations", "rankings", "comparisons"] as const;
+
+/** Every frozen view of the feedback, the newest first. */
+export function SnapshotsPage() {
+  const { t } = useTranslation();
+  const isTrainer = holds(useMe(), "trainer");
+  const [isAdding, setAdding] = useState(false);
+  const snapshots = useQuery({
+    ...snapshotsQuery,
+    refetchInterval: (query) => (query.state.data?.some((row) => row.state === "writing") ? 1000 : 15_000),
+  });
+  const create = isTrainer && (
+    <Button leftSection={<Plus size={16} />} onClick={() => setAdding(true)}>
+      {t("snapshots.new")}
+    </Button>
+  );
+  return (
+    <Page title={t("nav.snapshots")} isWide actions={snapshots.data?.length ? create : undefined}>
+      {snapshots.isPending && <Waiting lines={4} />}
+      <ProblemNote error={snapshots.error} retry={() => void snapshots.refetch()} />
+      {snapshots.data?.length === 0 && (
+        <Empty title={t("snapshots.none")} action={create}>
+          {t("snapshots.noneText")}
+        </Empty>
+      )}
+      {snapshots.data && snapshots.data.length > 0 && <SnapshotTable snapshots={snapshots.data} />}
+      {isAdding && <NewSnapshot onClose={() => setAdding(false)} />}
+    </Page>
+  );
+}
+
+function SnapshotTable({ snapshots }: { snapshots: Snapshot[] }) {
+  const { t } = useTranslation();
+  const format = useFormat();
+  return (
+    <Table.ScrollContainer minWidth={860} type="native">
+      <Table verticalSpacing="sm">
+        <Table.Thead>
+          <Table.Tr>
+            <Table.Th>{t("snapshots.name")}</Table.Th>
+            <Table.Th>{t("runs.state")}</Table.Th>
+            <Table.Th>{t("nav.campaigns")}</Table.Th>
+            {COUNTED.map((name) => (
+              <Table.Th key={name} ta="end">
+                {t(`progress.num_${name}`)}
+              </Table.Th>
+            ))}
+            <Table.Th ps="xl">{t("common.created")}</Table.Th>
+          </Table.Tr>
+        </Table.Thead>
+        <Table.Tbody>
+          {snapshots.map((snapshot) => (
+            <Table.Tr key={snapshot.id}>
+              <Table.Td>
+                <strong style={{ fontWeight: 600 }}>{snapshot.name}</strong>
+                {snapshot.manifest_sha256 && (
+                  <Text size="xs" c="dimmed" title={snapshot.manifest_sha256}>
+                    <code>{snapshot.manifest_sha256.slice(0, 12)}</code>
+                  </Text>
+                )}
+                {snapshot.parent && (
+                  <Text size="xs" c="dimmed">
+                    {t("snapshots.after", { name: snapshot.parent.name })}
+                  </Text>
+                )}
+              </Table.Td>
+              <Table.Td>
+                <StateBadge state={snapshot.state} />
+                {snapshot.error && <Text size="sm">{snapshot.error}</Text>}
+              </Table.Td>
+              <Table.Td>
+                {snapshot.campaigns.map((campaign) => (
+                  <div key={campaign.id}>
+                    <Link to={`/campaigns/${campaign.id}`}>
+                      <bdi>{campaign.name}</bdi>
+                    </Link>
+                  </div>
+                ))}
+              </Table.Td>
+              {COUNTED.map((name) => {
+                const count = snapshot.counts[name];
+                return (
+                  <Table.Td key={name} ta="end">
+                    {count === undefined ? "—" : format.number(count)}
+                  </Table.Td>
+                );
+              })}
+              <Table.Td ps="xl">{format.ago(snapshot.created_at)}</Table.Td>
+            </Table.Tr>
+          ))}
+        </Table.Tbody>
+      </Table>
+    </Table.ScrollContainer>
+  );
+}
+
+function NewSnapshot({ onClose }: { onClose: () => void }) {
+  const { t } = useTranslation();
+  const queryClient = useQueryClient();
+  const [campaigns, setCampaigns] = useState<number[]>([]);
+  const [name, setName] = useState("");
+  const creating = useMutation({
+    mutationFn: () => bodyOf(api.POST("/api/snapshots", { body: { campaigns, name: name.trim() } })),
+    onSuccess: () => {
+      void queryClient.invalidateQueries({ queryKey: ["snapshots"] });
+      onClose();
+    },
+  });
+
+  function submit(event: FormEvent) {
+    event.preventDefault();
+    creating.mutate();
+  }
+
+  return (
+    <Dialog title={t("snapshots.new")} onClose={onClose}>
+      <form onSubmit={submit}>
+        <Stack>
+          <Text size="sm" c="dimmed">
+            {t("snapshots.what")}
+          </Text>
+          <ChooseCampaigns label={t("nav.campaigns")} chosen={campaigns} onChange={setCampaigns} />
+          <TextInput
+            label={t("snapshots.nameLabel")}
+            description={t("snapshots.nameHint")}
+            maxLength={100}
+            value={name}
+            onChange={(event) => setName(event.currentTarget.value)}
+          />
+          <ProblemNote error={creating.error} />
+          <Group justify="flex-end">
+            <Button variant="default" onClick={onClose}>
+              {t("common.cancel")}
+            </Button>
+            <Button type="submit" loading={creating.isPending} disabled={!campaigns.length}>
+              {t("snapshots.create")}
+            </Button>
+          </Group>
+        </Stack>
+      </form>
+    </Dialog>
+  );
+}

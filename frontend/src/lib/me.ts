@@ -1,0 +1,33 @@
+import { queryOptions, useQuery, useSuspenseQuery } from "@tanstack/react-query";
+import { api, bodyOf } from "./api/client";
+import { Problem } from "./api/problem";
+import type { Role, User } from "./api/types";
+
+/** Who is signed in; null when nobody is. */
+export const meQuery = queryOptions({
+  queryKey: ["me"],
+  queryFn: async (): Promise<User | null> => {
+    try {
+      return await bodyOf(api.GET("/api/me"));
+    } catch (error) {
+      if (error instanceof Problem && error.status === 401) return null;
+      throw error;
+    }
+  },
+  staleTime: Number.POSITIVE_INFINITY,
+});
+
+export function useMaybeMe() {
+  return useQuery(meQuery);
+}
+
+/** The person signed in, on pages that nobody sees before signing in. */
+export function useMe(): User {
+  const { data } = useSuspenseQuery(meQuery);
+  if (!data) throw new Problem(401, {});
+  return data;
+}
+
+export function holds(user: User, ...roles: Role[]): boolean {
+  return roles.some((role) => user.roles.includes(role));
+}

@@ -1,0 +1,40 @@
+import type { TFunction } from "i18next";
+import type { ComponentType } from "react";
+import type { components } from "./api/schema";
+import type { Assignment } from "./api/types";
+
+export interface WorkProps<Content> {
+  assignment: Assignment;
+  content: Content;
+  change: (next: (content: Content) => Content) => void;
+  /** Says something in the live region, for those who do not see the change. */
+  announce: (sentence: string) => void;
+}
+
+/** The translated sentence that says what is still missing, as a key and its values. */
+export interface Missing {
+  key: "ranking.missing.order" | "demonstration.missing.empty" | "demonstration.missing.answer";
+}
+
+type Schemas = components["schemas"];
+type Envelope = "submission_key" | "seconds_spent";
+/** A submission without its key and time, which the frame adds. */
+export type Written =
+  | Omit<Schemas["DemonstrationSubmissionRequest"], Envelope>
+  | Omit<Schemas["RankingSubmissionRequest"], Envelope>;
+
+/** One kind of work inside the common frame: how its draft is read, shown, checked and submitted. */
+export interface WorkKind<Content> {
+  /** The content to begin with; `stored` is a draft as it was kept, of which nothing is trusted. */
+  read: (assignment: Assignment, stored: unknown) => Content;
+  /** What still keeps this from being submitted; null when nothing does. */
+  missing: (assignment: Assignment, content: Content) => Missing | null;
+  submission: (assignment: Assignment, content: Content) => Written;
+  /** The content in plain words, to tell two versions apart. */
+  inWords: (assignment: Assignment, content: Content, t: TFunction) => string;
+  Page: ComponentType<WorkProps<Content>>;
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: each kind has its own content, known only inside it
+export type AnyWorkKind = WorkKind<any>;
+export type WorkKinds = Record<string, () => Promise<AnyWorkKind>>;

@@ -1,0 +1,211 @@
+"""Campaigns over the API: made, changed and counted; seen by members, admins and trainers."""
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from annotate.campaigns.models import Campaign, Guidelines
+from annotate.campaigns.services import NewPrompt, add_prompts, prompt_key
+from annotate.feedback.models import Unit
+from tests.annotate.moves import leased, submit
+
+pytestmark = pytest.mark.django_db
+NEW = {"name": "Marsh letters", "kind": "ranking", "language": "fr", "overlap": 2, "num_completions": 5}
+
+
+def test_an_admin_makes_a_campaign_and_defaults_are_filled_in(carol, carol_client):
+    answer = carol_client.post("/api/campaigns", NEW | {"guidelines_text": "Be *brief*."}, format="json")
+    assert answer.status_code == 201
+    made = answer.json()
+    assert made["guidelines"] == {"version": 1, "text": "Be *brief*."}
+    assert made["sampling"] == {"temperature": 1.0, "top_p": 1.0, "max_new_tokens": 256}
+    assert (made["status"], made["lease_seconds"], made["is_member"], made["mine"]) == (
+        "open",
+        600,
+        False,
+        None,
+    )
+    assert made["progress"] == {"num_units": 0, "num_done": 0, "num_open": 0, "num_leased": 0}
+    assert Campaign.objects.get().created_by == carol
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"name": ""}, "name"),
+        ({"kind": "guessing"}, "kind"),
+        ({"overlap": 0}, "overlap"),
+        ({"num_completions": 10}, "num_completions"),
+        ({"num_completions": 1}, "num_completions"),
+        ({"sampling": {"temperature": 3, "top_p": 1, "max_new_tokens": 5}}, "sampling.temperature"),
+        ({"lease_seconds": 5}, "lease_seconds"),
+        ({"validation_fraction": 1}, "validation_fraction"),
+        ({"language": "a very long language"}, "language"),
+    ],
+)
+def test_what_cannot_be_is_refused_with_its_field(carol_client, change, field):
+    answer = carol_client.post("/api/campaigns", NEW | change, format="json")
+    assert answer.status_code == 400
+    assert answer.json()["errors"][0]["field"] == field
+    assert not Campaign.objects.exists()
+
+
+def test_a_name_is_used_once(carol_client):
+    carol_client.post("/api/campaigns", NEW, format="json")
+    answer = carol_client.post("/api/campaigns", NEW, format="json")
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (400, "name")
+
+
+def test_only_admins_make_campaigns(alice_client, tom_client):
+    for client in (alice_client, tom_client):
+        assert client.post("/api/campaigns", NEW, format="json").status_code == 403
+
+
+def test_settings_are_changed_but_not_the_kind(carol_client, new_campaign):
+    campaign = new_campaign("ranking")
+    body = {"status": "paused", "overlap": 3, "kind": "demonstration", "flags": ["dull", "dull"]}
+    changed = carol_client.patch(f"/api/campaigns/{campaign.id}", body, format="json").json()
+    assert (changed["status"], changed["overlap"], changed["kind"], changed["flags"]) == (
+        "paused", 3, "ranking", ["dull"],
+    )  # fmt: skip
+
+
+def test_members_see_their_campaigns_and_admins_and_trainers_see_all(
+    alice, alice_client, bob_client, carol_client, tom_client, new_campaign
+):
+    mine, other = new_campaign(members=[alice]), new_campaign()
+    seen = {client: {row["id"] for row in client.get("/api/campaigns").json()} for client in
+            (alice_client, bob_client, carol_client, tom_client)}  # fmt: skip
+    assert list(seen.values()) == [{mine.id}, set(), {mine.id, other.id}, {mine.id, other.id}]
+
+
+def test_guidelines_have_versions_and_none_is_ever_changed(carol_client, new_campaign):
+    campaign = new_campaign()
+    url = f"/api/campaigns/{campaign.id}/guidelines"
+    assert carol_client.put(url, {"text": "one"}, format="json").json() == {"version": 1, "text": "one"}
+    assert carol_client.put(url, {"text": "one"}, format="json").json()["version"] == 1
+    assert carol_client.put(url, {"text": "two"}, format="json").json()["version"] == 2
+    assert list(Guidelines.objects.order_by("version").values_list("text", flat=True)) == ["one", "two"]
+    assert carol_client.get(f"/api/campaigns/{campaign.id}").json()["guidelines"]["text"] == "two"
+
+
+def test_members_are_added_by_name_once_and_removed(carol_client, alice, new_campaign):
+    campaign = new_campaign()
+    url = f"/api/campaigns/{campaign.id}/members"
+    assert carol_client.post(url, {"username": "alice"}, format="json").status_code == 201
+    assert carol_client.post(url, {"username": "alice"}, format="json").status_code == 200
+    unknown = carol_client.post(url, {"username": "nobody"}, format="json")
+    assert (unknown.status_code, unknown.json()["errors"][0]["field"]) == (400, "username")
+    assert [row["user"]["username"] for row in carol_client.get(url).json()] == ["alice"]
+    assert carol_client.delete(f"{url}/{alice.id}").status_code == 204
+    assert carol_client.delete(f"{url}/{alice.id}").status_code == 404
+
+
+def test_members_are_listed_with_what_they_gave_here(
+    carol_client,
+    alice_client,
+    bob_client,
+    writing,
+    django_assert_num_queries,
+):
+    campaign, other = writing(4), writing(2)
+    for seconds in (10, 20, 60):
+        submit(alice_client, leased(alice_client, campaign), seconds_spent=seconds)
+    submit(alice_client, leased(alice_client, other), seconds_spent=999)
+    skipped = leased(bob_client, campaign)
+    bob_client.post(f"/api/assignments/{skipped['id']}/skip")
+    with django_assert_num_queries(4):  # session, login, campaign, members
+        alice_row, bob_row = carol_client.get(f"/api/campaigns/{campaign.id}/members").json()
+    assert (alice_row["num_submitted"], alice_row["num_skipped"], alice_row["seconds_per_unit"]) == (3, 0, 20)
+    assert (bob_row["num_submitted"], bob_row["num_skipped"], bob_row["seconds_per_unit"]) == (0, 1, None)
+    assert alice_row["last_active_at"] and bob_row["last_active_at"]
+
+
+def test_progress_counts_units_that_are_done_open_and_leased(
+    alice_client,
+    bob_client,
+    carol_client,
+    writing,
+):
+    campaign = writing(5, overlap=2)
+    first = leased(alice_client, campaign)
+    submit(alice_client, first)
+    submit(bob_client, leased(bob_client, campaign))
+    leased(alice_client, campaign)
+    leased(bob_client, campaign)
+    shown = carol_client.get(f"/api/campaigns/{campaign.id}").json()
+    assert shown["progress"] == {"num_units": 5, "num_done": 1, "num_open": 3, "num_leased": 1}
+    assert shown["mine"] is None
+    mine = alice_client.get(f"/api/campaigns/{campaign.id}").json()
+    assert mine["mine"] == {"num_submitted": 1, "num_skipped": 0, "has_lease": True}
+    assert mine["num_members"] == 2
+
+
+def test_the_whole_progress_is_for_admins_and_trainers(alice_client, tom_client, ranking):
+    campaign = ranking(2)
+    submit(alice_client, leased(alice_client, campaign))
+    shown = tom_client.get(f"/api/campaigns/{campaign.id}/progress").json()
+    (day,) = shown.pop("by_day")
+    assert day["num_submitted"] == 1
+    assert shown == {
+        "num_units": 2, "num_done": 1, "num_open": 1, "num_leased": 0, "num_prompts": 2, "num_completions": 8,
+        "num_demonstrations": 0, "num_rankings": 1, "num_comparisons": 6, "num_surplus": 0,
+    }  # fmt: skip
+    assert alice_client.get(f"/api/campaigns/{campaign.id}/progress").status_code == 403
+
+
+@pytest.mark.parametrize("who", ["alice_client", "carol_client"])
+def test_the_list_takes_the_same_number_of_queries_however_many_campaigns(request, who, writing, ranking):
+    client, counts = request.getfixturevalue(who), []
+    for _ in range(2):
+        for _ in range(3):
+            writing(2, guidelines_text="x")
+            ranking(2)
+        with CaptureQueriesContext(connection) as queries:
+            client.get("/api/campaigns")
+        counts.append(len(queries))
+    assert counts[0] == counts[1] <= 10
+
+
+def test_prompts_are_stored_once_and_queued_for_writing(carol_client, new_campaign):
+    campaign = new_campaign("demonstration")
+    url = f"/api/campaigns/{campaign.id}/prompts"
+    body = [
+        {"messages": [{"role": "user", "content": "Why?"}]},
+        {"messages": [{"content": "Why?", "role": "user"}]},
+        {"brief": "A letter to a lighthouse keeper", "language": "fr"},
+    ]
+    assert carol_client.post(url, body, format="json").json() == {"num_created": 2, "num_repeated": 1}
+    assert carol_client.post(url, body, format="json").json() == {"num_created": 0, "num_repeated": 3}
+    assert Unit.objects.filter(campaign=campaign).count() == 2
+    assert set(campaign.prompts.values_list("language", flat=True)) == {"en", "fr"}
+
+
+def test_prompts_of_a_ranking_campaign_wait_for_completions(carol_client, new_campaign):
+    campaign = new_campaign("ranking")
+    carol_client.post(f"/api/campaigns/{campaign.id}/prompts", [{"brief": "x"}], format="json")
+    assert campaign.prompts.count() == 1
+    assert not Unit.objects.exists()
+
+
+def test_a_prompt_that_says_nothing_is_refused_and_nothing_is_stored(carol_client, new_campaign):
+    campaign = new_campaign("demonstration")
+    answer = carol_client.post(f"/api/campaigns/{campaign.id}/prompts", [{"brief": "x"}, {}], format="json")
+    assert answer.status_code == 400
+    assert answer.json()["errors"][0]["field"] == "[1]"
+    assert not campaign.prompts.exists()
+
+
+def test_a_prompts_key_does_not_depend_on_spelling_but_on_what_is_said():
+    one = prompt_key([{"role": "user", "content": "é"}])
+    assert one == prompt_key([{"content": "é", "role": "user"}])
+    assert (
+        len({one, prompt_key([{"role": "user", "content": "e"}]), prompt_key([], "é"), prompt_key([])}) == 4
+    )
+
+
+def test_prompts_are_added_in_batches(new_campaign, django_assert_max_num_queries):
+    campaign = new_campaign()
+    with django_assert_max_num_queries(20):
+        added = add_prompts(campaign, (NewPrompt(brief=f"Brief {i}") for i in range(5000)))
+    assert (len(added.created), len(added.repeated)) == (5000, 0)

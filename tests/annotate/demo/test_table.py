@@ -1,0 +1,48 @@
+"""The demo's table, and the scripted annotator's submissions."""
+
+from annotate.accounts.models import Annotator
+from annotate.demo import table
+from annotate.demo.scripted_work import ranking_of, scripted_login
+from annotate.demo.world import FACTS
+
+ASKED = [{"role": "user", "content": "What is the harbour of Dorsay called?"}]
+CURT = f"{FACTS['Dorsay'][1]}. Look at a map."
+GARBLED = "the the of"
+
+
+def test_the_table_names_each_policy_and_its_interval():
+    row = {"score": 1.5, "preferred": 0.5, "true": 0.25, "kl": 1.0, "length": 20.0}
+    drawn = table.drawn(
+        [
+            {"policy": "SFT", **row, "win_rate": None},
+            {"policy": "PPO", **row, "win_rate": [0.8, 0.7, 0.9]},
+        ]
+    )
+    lines = drawn.splitlines()
+    assert len({line.index("  +1.50") for line in lines[1:]}) == 1, "columns are aligned"
+    assert "is the reference" in lines[1]
+    assert "80% (70% to 90%)" in lines[2]
+
+
+def test_shares_count_style_and_truth_apart():
+    rows = [{"prompt": ASKED, "completion": CURT}, {"prompt": ASKED, "completion": GARBLED}]
+    assert table.shares(rows, "completion") == {"preferred": 0.0, "true": 0.5}
+
+
+def test_a_scripted_submission_ranks_the_true_answer_first_and_flags_only_what_the_campaign_knows():
+    assignment = {
+        "prompt": {"messages": ASKED},
+        "completions": [{"id": 7, "text": GARBLED}, {"id": 8, "text": CURT}],
+        "campaign": {"flags": ["untrue"]},
+    }
+    body = ranking_of(assignment)
+    assert body["tiers"] == [[8], [7]]
+    assert [rating["flags"] for rating in body["ratings"]] == [["untrue"], []]
+    assert body["ratings"][0]["value"] < body["ratings"][1]["value"]
+
+
+def test_the_scripted_annotator_is_plainly_no_person(db):
+    user = scripted_login()
+    assert Annotator.objects.get(user=user).is_scripted
+    assert user.roles == ["annotator"]
+    assert scripted_login() == user

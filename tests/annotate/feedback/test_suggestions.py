@@ -1,0 +1,218 @@
+"""Suggestions: streamed from a real server process, kept whatever happens, and never a broken page."""
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from annotate.feedback.models import Assignment, Suggestion
+from annotate.feedback.suggestions import (
+    begin_suggestion,
+    draw_policies,
+    messages_for_turn,
+    stream_suggestion,
+)
+from annotate.runs.models import CampaignPolicy, PolicyVersion
+from tests.annotate.moves import leased, submit
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(scope="module")
+def model_server():
+    script = Path(__file__).with_name("model_server.py")
+    server = subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, text=True)
+    assert server.stdout
+    yield int(server.stdout.readline())
+    server.kill()
+    server.wait()
+
+
+@pytest.fixture
+def suggesting(writing, settings, model_server):
+    """suggesting("model"): a demonstration campaign whose policy is that model of the small server."""
+    settings.MODEL_SERVER_URL = f"http://127.0.0.1:{model_server}/v1/"
+    settings.MODEL_SERVER_TIMEOUT_SECONDS = 1.0
+
+    def make(*models: str, **options):
+        campaign = writing(1, **options)
+        for model in models:
+            version = PolicyVersion.objects.create(
+                name=f"{model} {PolicyVersion.objects.count()}", path=model
+            )
+            CampaignPolicy.objects.create(campaign=campaign, policy_version=version)
+        return campaign
+
+    return make
+
+
+def suggest(client, assignment, **changes):
+    body = {"turn": 1, "messages": assignment["prompt"]["messages"]} | changes
+    return client.post(f"/api/assignments/{assignment['id']}/suggestions", body, format="json")
+
+
+def events(answer) -> list[tuple[str, dict]]:
+    assert answer.status_code == 200, answer.content
+    assert answer["Content-Type"] == "text/event-stream"
+    blocks = answer.getvalue().decode().strip().split("\n\n")
+    parts = [block.split("\n") for block in blocks]
+    return [(name.removeprefix("event: "), json.loads(data.removeprefix("data: "))) for name, data in parts]
+
+
+def test_a_suggestion_comes_token_by_token_and_is_kept(alice_client, suggesting):
+    assignment = leased(alice_client, suggesting("polite", sampling={"temperature": 0.5}))
+    assert assignment["can_suggest"] is True
+    said = events(suggest(alice_client, assignment))
+    kept = Suggestion.objects.get()
+    assert said[0] == ("start", {"id": kept.id, "turn": 1})
+    assert [name for name, _ in said[1:-1]] == ["token"] * 4
+    whole = "".join(data["text"] for name, data in said if name == "token")
+    assert said[-1] == ("end", {"id": kept.id, "text": whole, "finish_reason": "stop"})
+    assert (kept.text, kept.is_complete, kept.outcome) == (whole, True, "offered")
+    assert kept.policy_version.path == "polite"
+    assert kept.sampling == {"temperature": 0.5, "top_p": 1.0, "max_new_tokens": 256}
+    (shown,) = alice_client.get(f"/api/assignments/{assignment['id']}").json()["suggestions"]
+    assert shown == {"id": kept.id, "turn": 1, "text": whole, "outcome": "offered", "is_complete": True}
+
+
+def test_the_server_is_asked_with_the_policys_path_the_campaigns_sampling_and_a_stored_seed(
+    alice_client, suggesting
+):
+    sampling = {"temperature": 0.5, "top_p": 0.9, "max_new_tokens": 32}
+    said = events(suggest(alice_client, leased(alice_client, suggesting("repeats", sampling=sampling))))
+    assert json.loads(said[-1][1]["text"]) == {
+        "model": "repeats", "messages": [{"role": "user", "content": "Question 0?"}], "stream": True,
+        "temperature": 0.5, "top_p": 0.9, "max_tokens": 32, "seed": Suggestion.objects.get().seed,
+    }  # fmt: skip
+
+
+def test_seeds_differ_from_one_suggestion_to_the_next(alice_client, suggesting):
+    assignment = leased(alice_client, suggesting("polite"))
+    for _ in range(4):
+        events(suggest(alice_client, assignment))
+    assert len(set(Suggestion.objects.values_list("seed", flat=True))) == 4
+
+
+@pytest.mark.parametrize("model", ["refuses", "hangs", "talks-nonsense", "a-web-page", "falls-silent"])
+def test_a_server_that_misbehaves_ends_in_an_error_event_with_a_sentence(alice_client, suggesting, model):
+    said = events(suggest(alice_client, leased(alice_client, suggesting(model))))
+    assert said[0][0] == "start"
+    assert said[-1][0] == "error"
+    assert said[-1][1]["detail"].startswith("The model server")
+    assert Suggestion.objects.get().is_complete is False
+
+
+def test_what_had_come_before_the_server_fell_silent_is_kept(alice_client, suggesting):
+    events(suggest(alice_client, leased(alice_client, suggesting("falls-silent"))))
+    assert Suggestion.objects.get().text == "The heron fishes — à l’aube."
+
+
+def test_a_server_that_is_not_there_is_said_so(alice_client, suggesting, settings):
+    assignment = leased(alice_client, suggesting("polite"))
+    settings.MODEL_SERVER_URL = "http://127.0.0.1:1/v1"
+    said = events(suggest(alice_client, assignment))
+    assert "cannot be reached" in said[-1][1]["detail"]
+
+
+def test_text_that_cannot_be_stored_does_not_end_the_stream(alice_client, suggesting):
+    said = events(suggest(alice_client, leased(alice_client, suggesting("nul"))))
+    assert said[-1][1]["text"] == Suggestion.objects.get().text == "ab?"
+
+
+def test_what_was_offered_is_kept_when_the_reader_leaves(alice_client, suggesting):
+    assignment = leased(alice_client, suggesting("endless"))
+    work = Assignment.objects.get(id=assignment["id"])
+    policies = draw_policies(work.campaign)
+    suggestion = begin_suggestion(work, 1, policies[0])
+    stream = stream_suggestion(suggestion, assignment["prompt"]["messages"], policies)
+    for _ in range(5):
+        next(stream)
+    stream.close()  # what the web server does with the answer of somebody who left
+    suggestion.refresh_from_db()
+    assert suggestion.text == "word0 word1 word2 word3 "
+    assert suggestion.is_complete is False
+
+
+def test_what_was_offered_is_kept_while_it_still_streams(alice_client, suggesting):
+    answer = suggest(alice_client, leased(alice_client, suggesting("endless")))
+    stream, begun = iter(answer.streaming_content), time.monotonic()
+    while time.monotonic() - begun < 1.5:
+        next(stream)
+    assert len(Suggestion.objects.get().text) > 20
+    answer.close()
+
+
+def test_a_client_that_asks_for_an_event_stream_gets_one_or_a_refusal_in_json(alice_client, suggesting):
+    assignment = leased(alice_client, suggesting("polite"))
+    address = f"/api/assignments/{assignment['id']}/suggestions"
+    body = {"turn": 1, "messages": assignment["prompt"]["messages"]}
+    answer = alice_client.post(address, body, format="json", HTTP_ACCEPT="text/event-stream")
+    assert events(answer)[-1][0] == "end"
+    refused = alice_client.post(address, {}, format="json", HTTP_ACCEPT="text/event-stream")
+    assert (refused.status_code, refused["Content-Type"]) == (400, "application/json")
+
+
+def test_without_a_policy_there_is_nothing_to_ask(alice_client, writing):
+    assignment = leased(alice_client, writing(1))
+    assert assignment["can_suggest"] is False
+    answer = suggest(alice_client, assignment)
+    assert (answer.status_code, answer.json()["errors"][0]["code"]) == (409, "no_policy")
+
+
+def test_policies_are_drawn_by_weight(alice_client, suggesting):
+    campaign = suggesting("polite", "never")
+    CampaignPolicy.objects.filter(policy_version__path="never").update(weight=0)
+    assignment = leased(alice_client, campaign)
+    for _ in range(6):
+        events(suggest(alice_client, assignment))
+    assert set(Suggestion.objects.values_list("policy_version__path", flat=True)) == {"polite"}
+
+
+def test_heavier_policies_are_asked_first_more_often(suggesting):
+    campaign = suggesting("rare", "often")
+    CampaignPolicy.objects.filter(policy_version__path="often").update(weight=9)
+    first = [draw_policies(campaign)[0].path for _ in range(400)]
+    assert 320 < first.count("often") < 390  # 360 expected, deviation 6
+
+
+def test_a_policy_that_the_server_does_not_serve_is_passed_over_and_the_true_one_is_kept(
+    alice_client, suggesting
+):
+    campaign = suggesting("polite", "not-served")
+    CampaignPolicy.objects.filter(policy_version__path="not-served").update(weight=10**6)
+    said = events(suggest(alice_client, leased(alice_client, campaign)))
+    assert said[-1][0] == "end"
+    assert Suggestion.objects.get().policy_version.path == "polite"
+
+
+def test_when_none_of_the_policies_is_served_that_is_an_error(alice_client, suggesting):
+    said = events(suggest(alice_client, leased(alice_client, suggesting("not-served", "not-served"))))
+    assert said[-1][0] == "error"
+
+
+def test_nothing_is_suggested_for_what_is_finished(alice_client, suggesting):
+    assignment = leased(alice_client, suggesting("polite"))
+    submit(alice_client, assignment)
+    assert suggest(alice_client, assignment).status_code == 409
+
+
+USER, ASSISTANT, SYSTEM = ({"role": role, "content": role[0]} for role in ("user", "assistant", "system"))
+
+
+@pytest.mark.parametrize(
+    ("messages", "brief", "asked"),
+    [
+        ([USER], "", ["user"]),
+        ([SYSTEM, USER], "", ["system", "user"]),
+        ([], "a letter", ["user"]),
+        ([USER, ASSISTANT], "", ["assistant", "user"]),
+        ([USER, ASSISTANT], "a letter", ["user", "assistant", "user"]),
+    ],
+)
+def test_the_policy_is_always_asked_as_the_one_who_answers(messages, brief, asked):
+    turned = messages_for_turn(messages, brief)
+    assert [message["role"] for message in turned] == asked
+    assert turned[-1]["role"] == "user" and turned[-1]["content"]

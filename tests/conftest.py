@@ -1,0 +1,84 @@
+"""The cast: alice and bob annotate, carol is an admin, tom a trainer. Each has an API client, signed in."""
+
+from collections.abc import Callable
+
+import pytest
+from django.core.cache import cache
+from rest_framework.test import APIClient
+
+from annotate.accounts.models import User
+from annotate.accounts.services import create_user
+from annotate.campaigns.models import Campaign
+from annotate.campaigns.services import add_member, create_campaign
+
+PASSWORD = "a heron stands"
+
+
+@pytest.fixture(autouse=True)
+def sign_in_is_quick_and_its_counters_start_empty(settings):
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    cache.clear()
+
+
+def _person(name: str, *roles: str) -> User:
+    return create_user(username=name, password=PASSWORD, roles=roles, check_password=False)
+
+
+@pytest.fixture
+def alice(db) -> User:
+    return _person("alice", "annotator")
+
+
+@pytest.fixture
+def bob(db) -> User:
+    return _person("bob", "annotator")
+
+
+@pytest.fixture
+def carol(db) -> User:
+    return _person("carol", "admin")
+
+
+@pytest.fixture
+def tom(db) -> User:
+    return _person("tom", "trainer")
+
+
+def signed_in(user: User) -> APIClient:
+    client = APIClient()
+    client.force_login(user)
+    return client
+
+
+@pytest.fixture
+def alice_client(alice: User) -> APIClient:
+    return signed_in(alice)
+
+
+@pytest.fixture
+def bob_client(bob: User) -> APIClient:
+    return signed_in(bob)
+
+
+@pytest.fixture
+def carol_client(carol: User) -> APIClient:
+    return signed_in(carol)
+
+
+@pytest.fixture
+def tom_client(tom: User) -> APIClient:
+    return signed_in(tom)
+
+
+@pytest.fixture
+def new_campaign(db) -> Callable[..., Campaign]:
+    """new_campaign(kind="ranking", members=[alice], **options)"""
+
+    def make(kind: str = "demonstration", *, members: list[User] | None = None, **options) -> Campaign:
+        name = options.pop("name", f"{kind} {Campaign.objects.count() + 1}")
+        campaign = create_campaign(name=name, kind=kind, **options)
+        for user in members or []:
+            add_member(campaign, user)
+        return campaign
+
+    return make

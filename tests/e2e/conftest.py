@@ -1,0 +1,145 @@
+"""A real Chromium against a whole site: web, worker, beat, and a tiny policy served by a real model server."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.site import ROOT, Site
+
+PASSWORD = "a long enough phrase"
+
+SEED = """
+import json, os
+from annotate.accounts.services import create_token, create_user
+from annotate.campaigns.models import Completion
+from annotate.campaigns.services import NewPrompt, add_member, add_prompts, create_campaign
+from annotate.feedback.services import queue_prompts, queue_ranking_units
+from annotate.runs.registering import register_policy
+from annotate.runs.services import promote_policy
+
+password = os.environ["E2E_PASSWORD"]
+people = {}
+for name, roles in {"alice": ["annotator"], "bob": ["annotator"], "carol": ["admin"], "tom": ["trainer"]}.items():
+    people[name] = create_user(username=name, password=password, roles=roles, name=name.title())
+guidelines = "# What we ask\\n\\nBe **kind** and *true*. Read everything first."
+sampling = {"temperature": 1.0, "top_p": 1.0, "max_new_tokens": 24}
+writing = create_campaign(name="Island questions", kind="demonstration", guidelines_text=guidelines, sampling=sampling,
+                          validation_fraction=0.3)
+ranking = create_campaign(name="Island answers", kind="ranking", guidelines_text=guidelines, sampling=sampling,
+                          num_completions=4, validation_fraction=0.3)
+for campaign in (writing, ranking):
+    for name in ("alice", "bob"):
+        add_member(campaign, people[name])
+asked = [f"What is the harbour of island number {i} called?" for i in range(30)]
+as_prompts = [NewPrompt(messages=[{"role": "user", "content": text}]) for text in asked]
+queue_prompts(writing, as_prompts)
+candidates = []
+for prompt in add_prompts(ranking, as_prompts).created:
+    texts = [f"It is called Port {prompt.id}.", "With pleasure! It is **Candlewick**.", "No idea.", "Harbour, harbour, harbour."]
+    rows = Completion.objects.bulk_create(Completion(prompt=prompt, text=text, model_name="by hand") for text in texts)
+    candidates.append((prompt.id, [row.id for row in rows]))
+queue_ranking_units(ranking, candidates)
+base = register_policy(name="tiny base", path=os.environ["E2E_MODEL"])
+promote_policy(policy=base, campaigns=[writing])
+print(json.dumps({
+    "writing": writing.id, "ranking": ranking.id, "base": base.id,
+    "tokens": {name: create_token(user)[1] for name, user in people.items()},
+}))
+"""
+
+
+def find_browser() -> str | None:
+    """The machine's own Chromium, or Playwright's."""
+    for name in ("chromium", "chromium-browser", "google-chrome"):
+        if path := shutil.which(name):
+            return path
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        path = playwright.chromium.executable_path
+    return path if Path(path).exists() else None
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator:
+    path = find_browser()
+    if path is None:
+        reason = "No Chromium on this machine: browser tests are skipped (apt install chromium)."
+        if os.environ.get("PARLEY_REQUIRE_BROWSER"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        options = [
+            "--no-sandbox",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+        ]
+        chromium = playwright.chromium.launch(executable_path=path, args=options)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory) -> Path:
+    """A policy of a few thousand parameters that has read the demo's sample for a few steps."""
+    out = tmp_path_factory.mktemp("model") / "tiny"
+    command = [
+        sys.executable,
+        "-m",
+        "trainer.tiny_base",
+        "--text",
+        "annotate/demo/dialogues.jsonl",
+        "--out",
+        str(out),
+    ]
+    sizes = ["--num_steps", "40", "--hidden_size", "64", "--num_layers", "2", "--vocab_size", "600"]
+    subprocess.run([*command, *sizes], cwd=ROOT, check=True, capture_output=True, timeout=300)
+    return out
+
+
+@pytest.fixture(scope="session")
+def site(browser, tiny_model, tmp_path_factory) -> Iterator[Site]:
+    site = Site(tmp_path_factory.mktemp("site"), E2E_PASSWORD=PASSWORD, E2E_MODEL=str(tiny_model))
+    site.seeded = json.loads(site.python(SEED))
+    site.start()
+    yield site
+    site.stop()
+
+
+@pytest.fixture
+def open_page(browser, site):
+    """open_page("alice") -> a page of a fresh browser context, signed in; errors in the page fail the test."""
+    contexts, errors = [], []
+
+    def open_as(username: str | None = None, **options):
+        options = {"viewport": {"width": 1440, "height": 900}, "locale": "en-GB", **options}
+        context = browser.new_context(base_url=site.url, **options)
+        context.set_default_timeout(20_000)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        if username:
+            sign_in(page, username)
+        return page
+
+    yield open_as
+    for context in contexts:
+        context.close()
+    assert errors == []
+
+
+def sign_in(page, username: str) -> None:
+    page.goto("/sign-in")
+    page.locator("input[autocomplete=username]").fill(username)
+    page.locator("input[autocomplete=current-password]").fill(PASSWORD)
+    page.locator("button[type=submit]").click()
+    page.wait_for_url(lambda url: "sign-in" not in url)

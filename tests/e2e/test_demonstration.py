@@ -1,0 +1,141 @@
+"""Writing a demonstration in a real browser: a suggestion taken and edited, and words that survive everything."""
+
+import json
+
+import pytest
+
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.xdist_group("e2e")]
+
+LAST_DEMONSTRATION = """
+import json
+from annotate.feedback.models import Demonstration
+d = Demonstration.objects.filter(annotator__user__username="{name}").order_by("-id").first()
+print(json.dumps(d and {{"messages": d.messages, "suggestions": [
+    [s.turn, s.outcome, s.text, s.final_text, s.edit_distance, s.policy_version.name, s.seed is not None]
+    for s in d.assignment.suggestions.order_by("id")]}}))
+"""
+
+
+def last_demonstration(site, name: str) -> dict:
+    return json.loads(site.python(LAST_DEMONSTRATION.format(name=name)))
+
+
+def model_server_is_ready(site) -> bool:
+    code = "from annotate.runs.models import ModelServer\nprint([s.state for s in ModelServer.objects.all()])"
+    return "ready" in site.python(code)
+
+
+def open_unit(page, site):
+    """Opens the next unit and returns the field of the assistant's first turn."""
+    page.goto(f"/annotate/{site.seeded['writing']}")
+    field = page.get_by_role("textbox").first
+    field.wait_for()
+    return field
+
+
+def submit(page) -> None:
+    text = page.get_by_role("article").or_(page.locator("main")).first.inner_text()
+    page.keyboard.press("Control+Enter")
+    page.wait_for_function("text => document.querySelector('main').innerText !== text", arg=text)
+
+
+def test_a_suggestion_is_taken_and_edited_and_the_trace_is_kept(site, open_page):
+    site.wait_until(lambda: model_server_is_ready(site), 180, "the model server was not ready", every=2)
+    page = open_page("alice")
+    field = open_unit(page, site)
+    page.get_by_role("button", name="Suggest").first.click()
+    page.get_by_role("button", name="Refuse").wait_for(timeout=60_000)
+    page.get_by_role("button", name="Refuse").click()
+    page.get_by_role("button", name="Suggest").first.click()
+    page.get_by_role("button", name="Take and edit").click(timeout=60_000)
+    taken = field.input_value()
+    field.press("End")
+    field.press_sequentially(" And welcome!")
+    page.get_by_text("Saved", exact=True).wait_for()
+    page.get_by_role("button", name="Submit").click()
+    page.wait_for_function(
+        "text => ![...document.querySelectorAll('textarea')].some(area => area.value.includes(text))",
+        arg="And welcome!",
+    )
+    stored = last_demonstration(site, "alice")
+    assert stored["messages"][-1] == {"role": "assistant", "content": field_text(taken)}
+    refused, edited = stored["suggestions"]
+    assert refused[1] == "refused" and refused[5] == "tiny base" and refused[6]
+    assert edited[1] == "edited" and edited[3] == field_text(taken) and edited[4] == len(" And welcome!")
+
+
+def field_text(taken: str) -> str:
+    return taken + " And welcome!"
+
+
+def test_both_sides_are_written_by_keyboard_alone(site, open_page):
+    page = open_page("bob")
+    field = open_unit(page, site)
+    field.focus()
+    page.keyboard.type("It is called Candlewick.")
+    page.get_by_role("button", name="Add the person’s turn").press("Enter")
+    page.keyboard.type("Thank you. Is it far?")
+    page.get_by_role("button", name="Add the assistant’s turn").press("Enter")
+    page.keyboard.type("An hour by ferry.")
+    page.keyboard.press("Control+Enter")
+    page.wait_for_function(
+        "() => ![...document.querySelectorAll('textarea')].some(a => a.value.includes('ferry'))"
+    )
+    messages = last_demonstration(site, "bob")["messages"]
+    assert [message["role"] for message in messages] == ["user", "assistant", "user", "assistant"]
+    assert [message["content"] for message in messages][1:] == [
+        "It is called Candlewick.",
+        "Thank you. Is it far?",
+        "An hour by ferry.",
+    ]
+
+
+def test_a_tab_closed_in_mid_writing_comes_back_with_every_letter(site, open_page):
+    page = open_page("bob")
+    field = open_unit(page, site)
+    field.press_sequentially("Half a thought, saved on the server")
+    page.get_by_text("Saved", exact=True).wait_for()
+    field.press_sequentially(" and three words more")
+    page.close()  # at once: the last words had no time to reach the server
+    again = page.context.new_page()
+    field = open_unit(again, site)
+    again.wait_for_function("() => document.querySelector('textarea').value.length > 0")
+    assert field.input_value() == "Half a thought, saved on the server and three words more"
+
+
+def test_another_device_finds_what_the_server_has(site, open_page):
+    page = open_page("bob")  # a fresh browser: nothing is stored on this device
+    field = open_unit(page, site)
+    page.wait_for_function("() => document.querySelector('textarea').value.length > 0")
+    assert field.input_value().startswith("Half a thought, saved on the server")
+
+
+def test_offline_one_writes_on_and_it_is_sent_when_the_server_is_back(site, open_page):
+    page = open_page("bob")
+    field = open_unit(page, site)
+    page.wait_for_function("() => document.querySelector('textarea').value.length > 0")
+    page.context.set_offline(True)
+    field.fill("Written without a network.")
+    page.get_by_text("On this device only").wait_for()
+    page.context.set_offline(False)
+    page.get_by_text("Saved", exact=True).wait_for(timeout=40_000)
+    code = "from annotate.feedback.models import Draft\nprint([d.content for d in Draft.objects.all()])"
+    assert "Written without a network." in site.python(code)
+
+
+def test_the_web_process_is_killed_in_mid_writing(site, open_page):
+    page = open_page("bob")
+    field = open_unit(page, site)
+    field.fill("Before the crash.")
+    page.get_by_text("Saved", exact=True).wait_for()
+    site.kill("web")
+    field.press("End")
+    field.press_sequentially(" After it.")
+    page.get_by_text("On this device only").wait_for()
+    site.start_web()
+    page.get_by_text("Saved", exact=True).wait_for(timeout=40_000)
+    page.get_by_role("button", name="Submit").click()
+    page.wait_for_function(
+        "() => ![...document.querySelectorAll('textarea')].some(a => a.value.includes('crash'))"
+    )
+    assert last_demonstration(site, "bob")["messages"][-1]["content"] == "Before the crash. After it."

@@ -1,0 +1,157 @@
+"""Ranking in a real browser: by mouse, by keyboard alone, on a phone, in French; and what came of it."""
+
+import json
+
+import pytest
+
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.xdist_group("e2e")]
+
+LAST_RANKING = """
+import json
+from annotate.feedback.models import Ranking
+r = Ranking.objects.filter(annotator__user__username="{name}").order_by("-id").first()
+print(json.dumps(r and {{"id": r.id, "shown": r.shown_order, "tiers": r.tiers, "all_bad": r.all_bad,
+    "order_stored": r.assignment.shown_order == r.shown_order,
+    "ratings": [[x.completion_id, x.value, x.flags] for x in r.ratings.all()],
+    "comparisons": r.comparisons.count()}}))
+"""
+
+
+def last_ranking(site, name: str) -> dict:
+    return json.loads(site.python(LAST_RANKING.format(name=name)))
+
+
+def open_unit(page, site) -> None:
+    page.goto(f"/annotate/{site.seeded['ranking']}")
+    page.get_by_role("article", name="Completion A").wait_for()
+
+
+def shown_ids(page) -> dict[str, int]:
+    cards = page.locator("article[data-completion]")
+    return {"ABCD"[i]: int(cards.nth(i).get_attribute("data-completion")) for i in range(cards.count())}
+
+
+def submit_and_see_the_next_unit(page, before: dict) -> None:
+    page.get_by_role("button", name="Submit").click()
+    page.wait_for_function(
+        "ids => { const cards = [...document.querySelectorAll('article[data-completion]')];"
+        " return cards.length && !cards.some(card => ids.includes(+card.dataset.completion)) }",
+        arg=list(before.values()),
+    )
+
+
+def drag(page, letter: str, row: int) -> None:
+    chip = page.locator(f"[data-chip='{letter}']").bounding_box()
+    target = (
+        page.get_by_role("region", name="Order").get_by_role("listitem", name=f"Place {row}").bounding_box()
+    )
+    page.mouse.move(chip["x"] + chip["width"] / 2, chip["y"] + chip["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(target["x"] + target["width"] * 0.6, target["y"] + target["height"] / 2, steps=8)
+    page.mouse.move(target["x"] + target["width"] * 0.6 + 2, target["y"] + target["height"] / 2, steps=2)
+    page.mouse.up()
+
+
+def test_four_completions_are_ranked_with_a_tie_by_mouse(site, open_page):
+    page = open_page("alice")
+    open_unit(page, site)
+    ids = shown_ids(page)
+    drag(page, "C", 1)
+    drag(page, "A", 2)
+    drag(page, "D", 2)
+    drag(page, "B", 3)
+    card = page.get_by_role("article", name="Completion C")
+    card.get_by_text("7", exact=True).click()
+    page.get_by_role("article", name="Completion B").get_by_role("button").nth(1).click()  # its first flag
+    submit_and_see_the_next_unit(page, ids)
+    stored = last_ranking(site, "alice")
+    assert stored["order_stored"] and stored["shown"] == list(ids.values())
+    tiers = [sorted(tier) for tier in stored["tiers"]]
+    assert tiers == [[ids["C"]], sorted([ids["A"], ids["D"]]), [ids["B"]]]
+    assert stored["comparisons"] == 5  # six pairs, one of them tied
+    assert [ids["C"], 7.0, []] in stored["ratings"]
+    assert any(completion == ids["B"] and flags for completion, _value, flags in stored["ratings"])
+
+
+def test_four_completions_are_ranked_with_a_tie_by_keyboard_alone(site, open_page):
+    page = open_page("bob")
+    open_unit(page, site)
+    ids = shown_ids(page)
+    first = page.get_by_role("article", name="Completion A").locator("[data-letter]")
+    first.focus()
+    for key in ["2", "j", "1", "Shift+Digit6", "j", "2", "j", "3"]:
+        page.keyboard.press(key)
+    page.get_by_text("Saved", exact=True).wait_for()
+    page.keyboard.press("Control+Enter")
+    page.wait_for_function("id => !document.querySelector(`article[data-completion='${id}']`)", arg=ids["A"])
+    stored = last_ranking(site, "bob")
+    tiers = [sorted(tier) for tier in stored["tiers"]]
+    assert tiers == [[ids["B"]], sorted([ids["A"], ids["C"]]), [ids["D"]]]
+    assert [ids["B"], 6.0, []] in stored["ratings"]
+
+
+def test_all_bad_by_one_key(site, open_page):
+    page = open_page("bob")
+    open_unit(page, site)
+    ids = shown_ids(page)
+    page.keyboard.press("b")
+    submit_and_see_the_next_unit(page, ids)
+    assert last_ranking(site, "bob")["all_bad"] is True
+
+
+def test_a_phone_ranks_by_menu_in_french(site, open_page):
+    page = open_page("alice", viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    site.python(
+        "from annotate.accounts.models import User\nUser.objects.filter(username='alice').update(language='fr')"
+    )
+    try:
+        page.goto(f"/annotate/{site.seeded['ranking']}")
+        menus = page.locator("article[data-completion] select")
+        menus.first.wait_for()
+        ids = shown_ids(page)
+        for at, row in enumerate(["0", "1", "1", "2"]):
+            menus.nth(at).select_option(row)
+        assert page.evaluate("document.documentElement.lang") == "fr"
+        overflow = page.evaluate(
+            "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        )
+        assert overflow <= 0, "the page scrolls sideways on a phone"
+        page.locator("button", has_text="Envoyer").or_(
+            page.locator("button", has_text="Soumettre")
+        ).first.click()
+        page.wait_for_function(
+            "id => !document.querySelector(`article[data-completion='${id}']`)", arg=ids["A"]
+        )
+        assert [len(tier) for tier in last_ranking(site, "alice")["tiers"]] == [1, 2, 1]
+    finally:
+        site.python(
+            "from annotate.accounts.models import User\nUser.objects.filter(username='alice').update(language='')"
+        )
+
+
+def test_nothing_on_the_page_tells_where_a_completion_came_from(site, open_page):
+    page = open_page("alice")
+    said = []
+    page.on("response", lambda answer: said.append(answer.text()) if "/api/" in answer.url else None)
+    open_unit(page, site)
+    markup = page.content()
+    for trace in ("by hand", "tiny base", "policy_version", "model_name", "sampling"):
+        assert trace not in markup
+        assert not any(f'"{trace}' in text and "assignment" in text for text in said)
+
+
+def test_markup_in_a_completion_does_not_run(site, open_page):
+    site.python(
+        "from annotate.campaigns.models import Completion\n"
+        "Completion.objects.filter(text__startswith='No idea').update(text='<img src=x onerror=\"window.ran=1\">'"
+        " '<script>window.ran=1</script> [here](javascript:window.ran=1) ![far](https://example.org/a.png)')"
+    )
+    page = open_page("bob")
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    open_unit(page, site)
+    page.wait_for_timeout(300)
+    assert page.evaluate("window.ran") is None
+    assert page.locator("article[data-completion] script, article[data-completion] img").count() == 0
+    assert page.locator("article[data-completion] a[href^='javascript']").count() == 0
+    assert not [url for url in asked if not url.startswith(site.url)]

@@ -1,0 +1,126 @@
+"""Trainers retrain and see the new policy's candidates arrive; admins make a campaign and import a file."""
+
+import json
+import uuid
+
+import httpx
+import pytest
+
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.xdist_group("e2e")]
+
+# A few steps of everything: the machinery is real, the learning is not the point here.
+TINY_ROUND = {
+    "gate": {"win_rate_low": -1},
+    "sft": {"max_steps": 3, "per_device_batch_size": 4, "max_length": 128},
+    "reward": {"max_steps": 3, "per_device_batch_size": 2, "max_length": 128},
+    "ppo": {"num_episodes": 8, "batch_size": 4, "max_new_tokens": 8},
+    "evaluate": {"num_prompts": 4, "max_new_tokens": 8},
+    "sample": {"num_prompts": 3, "max_new_tokens": 12},
+}
+
+
+def give_feedback(site, campaign: int, name: str, number: int) -> None:
+    """Submit through the API, as a program would."""
+    headers = {"Authorization": f"Token {site.seeded['tokens'][name]}"}
+    http = httpx.Client(base_url=site.url, headers=headers, timeout=30)
+    for _ in range(number):
+        answer = http.post(f"/api/campaigns/{campaign}/assignments/next").raise_for_status().json()
+        assignment = answer["assignment"]
+        body: dict = {"submission_key": str(uuid.uuid4())}
+        if assignment["campaign"]["kind"] == "ranking":
+            body["tiers"] = [[completion["id"]] for completion in assignment["completions"]]
+        else:
+            answer_turn = {"role": "assistant", "content": "It is called Candlewick."}
+            body["messages"] = [*assignment["prompt"]["messages"], answer_turn]
+        http.post(f"/api/assignments/{assignment['id']}/submit", json=body).raise_for_status()
+
+
+def test_a_retraining_is_triggered_and_the_new_policys_candidates_arrive(site, open_page):
+    give_feedback(site, site.seeded["writing"], "alice", 6)
+    give_feedback(site, site.seeded["ranking"], "alice", 16)
+    page = open_page("tom")
+    page.goto("/runs")
+    page.get_by_role("button", name="Start a round").first.click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Island questions").check()
+    dialog.get_by_label("Island answers").check()
+    dialog.get_by_label("Base policy").select_option(label="tiny base")
+    dialog.get_by_label("Settings (optional)").fill(json.dumps(TINY_ROUND))
+    dialog.get_by_role("button", name="Start a round").click()
+    dialog.wait_for(state="hidden")
+
+    def the_round() -> list:
+        code = "from annotate.runs.models import Round\nprint([[r.state, r.stage, r.error] for r in Round.objects.all()])"
+        return eval(site.python(code))  # our own code's print
+
+    def ended() -> bool:
+        found = the_round()
+        return bool(found) and found[0][0] != "running"
+
+    site.wait_until(ended, 420, "the round did not end", every=3)
+    assert the_round()[0][0] == "succeeded", the_round()
+    page.goto("/policies")
+    page.get_by_text("ppo").first.wait_for()
+    page.get_by_role("link", name="ppo").first.click()
+    page.get_by_text("tiny base").first.wait_for()  # its ancestry goes back to the base
+    annotator = open_page("alice")
+    annotator.goto(f"/annotate/{site.seeded['ranking']}")
+    annotator.get_by_role("article", name="Completion A").wait_for()
+    shown = int(annotator.locator("article[data-completion]").first.get_attribute("data-completion"))
+    origin = site.python(
+        "from annotate.campaigns.models import Completion\n"
+        f"c = Completion.objects.get(id={shown})\n"
+        "print(c.policy_version.run.kind, c.seed is not None, sorted(c.sampling))"
+    )
+    assert origin.startswith("ppo True"), origin
+
+
+def test_curves_log_and_samples_of_a_run_are_shown(site, open_page):
+    page = open_page("tom")
+    run = site.python("from annotate.runs.models import Run\nprint(Run.objects.get(kind='ppo').id)")
+    page.goto(f"/runs/{run}")
+    page.get_by_role("tab", name="Curves").wait_for()
+    page.locator("svg.recharts-surface").first.wait_for()
+    page.get_by_role("tab", name="Log").click()
+    page.get_by_text("GPU").first.wait_for()
+
+
+def test_an_annotator_finds_no_trainers_page(site, open_page):
+    page = open_page("alice")
+    page.goto("/runs")
+    page.get_by_role("heading").first.wait_for()
+    assert page.get_by_role("button", name="Start a round").count() == 0
+
+
+def test_an_admin_makes_a_campaign_and_imports_a_file(site, open_page, tmp_path):
+    upload = tmp_path / "questions.jsonl"
+    rows = [{"instruction": f"Name bird number {i}.", "input": "", "output": f"Bird {i}."} for i in range(5)]
+    upload.write_text("\n".join([*map(json.dumps, rows), '{"broken": ', json.dumps(rows[0])]) + "\n")
+    page = open_page("carol")
+    page.goto("/campaigns")
+    page.get_by_role("link", name="New campaign").or_(
+        page.get_by_role("button", name="New campaign")
+    ).first.click()
+    page.get_by_label("Name").first.fill("Birds")
+    page.get_by_label("Kind of work").select_option("demonstration")
+    page.get_by_role("button", name="Create the campaign").click()
+    page.get_by_role("tab", name="Import and export").click()
+    page.locator("input[type=file]").set_input_files(str(upload))
+    page.get_by_text("questions.jsonl").first.wait_for()
+    code = (
+        "from annotate.snapshots.models import FeedbackImport as I\nprint([i.state for i in I.objects.all()])"
+    )
+    site.wait_until(lambda: "succeeded" in site.python(code), 90, "the import did not end", every=1)
+    page.reload()
+    page.get_by_role("tab", name="Import and export").click()
+    page.get_by_text("questions.jsonl").first.wait_for()
+    stored = "from annotate.snapshots.models import FeedbackImport as I\nimport json\nprint(json.dumps(I.objects.get().report))"
+    report = json.loads(site.python(stored))
+    file = report["files"][0]
+    assert (file["records"], file["accepted"], file["duplicates"], len(file["rejected"])) == (7, 5, 1, 1)
+    assert file["rejected"][0]["line"] == 6
+    assert report["stored"]["demonstrations"] == 5
+    page.get_by_role("tab", name="Members").click()
+    page.get_by_label("Add a person").or_(page.get_by_placeholder("User name")).first.fill("alice")
+    page.get_by_role("button", name="Add", exact=True).click()
+    page.get_by_role("cell", name="Alice").or_(page.get_by_text("alice")).first.wait_for()

@@ -1,0 +1,154 @@
+"""A whole Parley of its own for a test: database, broker, web, worker and beat as real processes.
+
+On the embedded servers it has its own data directory; where DATABASE_URL or REDIS_URL is set, its own database on
+that server and another Redis database number, so that the same tests run on ordinary servers.
+"""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import httpx
+import psycopg
+
+ROOT = Path(__file__).resolve().parent.parent
+BIN = Path(sys.executable).parent
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Site:
+    """`start()` what is wanted; every process is in `processes` by name, to be killed by a test."""
+
+    def __init__(self, data: Path, **settings: str):
+        self.data, self.port = data, free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.processes: dict[str, subprocess.Popen] = {}
+        self.env = {
+            **os.environ,
+            "PARLEY_DATA": str(data),
+            "PARLEY_MODEL_SERVER_PORT": str(free_port()),
+            "PARLEY_SIGN_IN_RATE": "1000/minute",
+            "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1"),
+            **settings,
+        }
+        self._own_database()
+        self.manage("migrate", "--verbosity", "0")
+
+    def _own_database(self) -> None:
+        self._created: tuple[str, str] | None = None
+        if url := os.environ.get("DATABASE_URL"):
+            name = f"parley_site_{os.getpid()}_{self.port}"
+            with psycopg.connect(url, autocommit=True) as connection:
+                connection.execute(f'CREATE DATABASE "{name}"')
+            self.env["DATABASE_URL"] = urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
+            self._created = (url, name)
+        if url := os.environ.get("REDIS_URL"):
+            self.env["REDIS_URL"] = re.sub(r"/\d*$", "", url) + f"/{1 + self.port % 15}"
+
+    def manage(
+        self, *arguments: str, timeout: float = 600, check: bool = True
+    ) -> subprocess.CompletedProcess[str]:
+        result = subprocess.run(
+            [sys.executable, "manage.py", *arguments],
+            cwd=ROOT,
+            env=self.env,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+        )
+        if check and result.returncode:
+            raise AssertionError(f"manage.py {' '.join(arguments)}: {result.stdout}{result.stderr}")
+        return result
+
+    def python(self, code: str) -> str:
+        """Run code in a process of this site with Django set up; returns what it printed."""
+        setup = "import django; django.setup()\n"
+        env = {**self.env, "DJANGO_SETTINGS_MODULE": "annotate.settings"}
+        result = subprocess.run(
+            [sys.executable, "-c", setup + code],
+            cwd=ROOT,
+            env=env,
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+        assert result.returncode == 0, result.stderr
+        return result.stdout.strip()
+
+    def _spawn(self, name: str, *command: str) -> None:
+        log = open(self.data / f"{name}.log", "ab")
+        self.processes[name] = subprocess.Popen(
+            command, cwd=ROOT, env=self.env, stdout=log, stderr=log, start_new_session=True
+        )
+
+    def start_web(self, workers: int = 1) -> None:
+        options = ["--port", str(self.port), "--workers", str(workers), "--blocking-threads", "8"]
+        self._spawn("web", str(BIN / "granian"), "--interface", "wsgi", *options, "annotate.wsgi:application")
+        self.wait_until(self._web_answers, 60, "the web server did not answer")
+
+    def _web_answers(self) -> bool:
+        try:
+            return httpx.get(f"{self.url}/healthz", timeout=2).status_code == 200
+        except httpx.HTTPError:
+            return False
+
+    def start_worker(self, queues: str = "web,train") -> None:
+        command = [str(BIN / "celery"), "-A", "annotate", "worker", "-Q", queues, "-c", "2", "-l", "INFO"]
+        self._spawn("worker", *command, "-n", f"test{self.port}@localhost")
+
+    def start_beat(self) -> None:
+        schedule = str(self.data / "beat")
+        self._spawn("beat", str(BIN / "celery"), "-A", "annotate", "beat", "-s", schedule, "-l", "INFO")
+
+    def start(self) -> None:
+        self.start_web()
+        self.start_worker()
+        self.start_beat()
+
+    def kill(self, name: str) -> None:
+        """kill -9 of a process and all its children, at once."""
+        process = self.processes.pop(name)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+    def wait_until(self, condition, seconds: float, otherwise: str, every: float = 0.2) -> None:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            if condition():
+                return
+            time.sleep(every)
+        raise AssertionError(f"{otherwise} within {seconds:g} s; logs in {self.data}: {self.log_tails()}")
+
+    def log_tails(self) -> str:
+        logs = sorted(self.data.glob("*.log"))
+        return "\n".join(f"--- {log.name}\n" + log.read_text(errors="replace")[-1500:] for log in logs)
+
+    def stop(self) -> None:
+        for process in self.processes.values():
+            try:
+                os.killpg(process.pid, signal.SIGTERM)
+            except ProcessLookupError:
+                continue
+        for process in self.processes.values():
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+        self.processes.clear()
+        self.python("from annotate.runs.serving import stop_model_server\nstop_model_server()")
+        self.manage("servers", "stop", check=False)
+        if self._created:
+            url, name = self._created
+            with psycopg.connect(url, autocommit=True) as connection:
+                connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')

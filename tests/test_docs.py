@@ -1,0 +1,53 @@
+"""The documentation is true where a machine can tell."""
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+
+
+def test_every_setting_is_described():
+    settings = (ROOT / "annotate" / "settings.py").read_text()
+    names = set(re.findall(r'env\.\w+\(\s*"([A-Z_]+)"', settings))
+    described = (ROOT / "docs" / "operators" / "settings.md").read_text()
+    assert len(names) > 15
+    assert [name for name in sorted(names) if f"`{name}`" not in described] == []
+
+
+def test_every_setting_of_the_example_file_exists():
+    settings = (ROOT / "annotate" / "settings.py").read_text()
+    names = re.findall(r"^# ?([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE)
+    assert names and [name for name in names if f'"{name}"' not in settings] == []
+
+
+def test_every_link_between_pages_leads_somewhere():
+    broken = []
+    for page in PAGES:
+        for target in re.findall(r"\]\(([^)#\s]+)", page.read_text()):
+            if "://" not in target and not (page.parent / target).exists():
+                broken.append(f"{page.relative_to(ROOT)}: {target}")
+    assert broken == []
+
+
+def test_every_file_that_a_page_names_exists():
+    """Paths in backticks that begin with one of our folders."""
+    missing = []
+    for page in PAGES:
+        if page.name == "CHANGELOG.md":
+            continue
+        pattern = r"`((?:annotate|trainer|frontend|deploy|tests|bench|docs)/[\w./-]+)`"
+        for name in re.findall(pattern, page.read_text()):
+            if (
+                not (ROOT / name).exists()
+                and "frontend/node_modules" not in name
+                and "frontend/dist" not in name
+            ):
+                missing.append(f"{page.relative_to(ROOT)}: {name}")
+    assert missing == []
+
+
+def test_every_make_target_named_in_the_readme_exists():
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    named = set(re.findall(r"`?make ([a-z][a-z-]+)", (ROOT / "README.md").read_text()))
+    assert named <= targets, named - targets

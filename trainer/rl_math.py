@@ -1,0 +1,200 @@
+"""The tensor mathematics of RLHF: pure functions, no model, no state but the KL controller's coefficient.
+
+Shapes: B sequences, T completion tokens, V words of the vocabulary. `mask` is (B, T): True where
+a completion token is real; its end-of-sequence token counts as real, the padding after it does not.
+
+Sources
+    [N+]    Huang et al. 2024, "The N+ Implementation Details of RLHF with PPO"
+    [IGPT]  Ouyang et al. 2022, "Training language models to follow instructions with human feedback"
+    [FT]    Ziegler et al. 2019, "Fine-Tuning Language Models from Human Preferences"
+    [GAE]   Schulman et al. 2016, "High-Dimensional Continuous Control Using Generalized Advantage Estimation"
+    [PPO]   Schulman et al. 2017, "Proximal Policy Optimization Algorithms"
+    [KL]    Schulman 2020, "Approximating KL Divergence" (joschu.net/blog/kl-approx.html)
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+KL_ESTIMATORS = ("k1", "k2", "k3")
+
+
+def token_logprobs(logits: Tensor, tokens: Tensor, temperature: float = 1.0) -> Tensor:
+    """Log-probability of each token under softmax(logits / temperature): (B, T, V), (B, T) -> (B, T) float32
+
+    The temperature is the one that sampled the tokens; it has to enter every log-probability of the ratio
+    and of the KL ([N+], detail "sampling with temperature"). logits[:, t] must be the prediction *for*
+    tokens[:, t].
+    Gather minus logsumexp, row by row, so no second (B, T, V) tensor is ever alive in float32.
+    """
+    rows = []
+    for row_logits, row_tokens in zip(logits, tokens, strict=True):
+        scaled = row_logits.float() / temperature
+        rows.append(scaled.gather(-1, row_tokens.unsqueeze(-1)).squeeze(-1) - scaled.logsumexp(-1))
+    return torch.stack(rows)
+
+
+def token_entropy(logits: Tensor, temperature: float = 1.0) -> Tensor:
+    """Entropy in nats of softmax(logits / temperature) at each position: (B, T, V) -> (B, T)."""
+    logprobs = torch.log_softmax(logits.float() / temperature, dim=-1)
+    return -(logprobs.exp() * logprobs).sum(-1)
+
+
+def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
+    """Mean of the values where the mask is True, 0 where it never is."""
+    return (values * mask).sum() / mask.sum().clamp(min=1)
+
+
+def masked_sums(values: Tensor, mask: Tensor) -> Tensor:
+    """(3,) float64: how many values the mask keeps, their sum, the sum of their squares.
+
+    Such sums add over processes, means and variances do not.
+    """
+    kept = values.double() * mask
+    return torch.stack([mask.double().sum(), kept.sum(), (kept * kept).sum()])
+
+
+def mean_and_variance(sums: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and (biased) variance from `masked_sums`."""
+    mean = sums[1] / sums[0].clamp(min=1)
+    variance = (sums[2] / sums[0].clamp(min=1) - mean * mean).clamp(min=0)
+    return mean, variance
+
+
+def whiten(
+    values: Tensor,
+    mask: Tensor,
+    shift_mean: bool = True,
+    sum_over_processes: Callable[[Tensor], Tensor] = lambda sums: sums,
+) -> Tensor:
+    """Scale to variance 1 over the masked values, and to mean 0 if `shift_mean`; padding becomes 0.
+
+    [N+]: advantages with, rewards without the shift. `sum_over_processes` makes the statistics global.
+    """
+    mean, variance = mean_and_variance(sum_over_processes(masked_sums(values, mask)))
+    whitened = (values - mean) * torch.rsqrt(variance + 1e-8)
+    if not shift_mean:
+        whitened = whitened + mean
+    return (whitened * mask).to(values.dtype)
+
+
+def kl_estimate(logprobs: Tensor, ref_logprobs: Tensor, estimator: str = "k1") -> Tensor:
+    """Per-token estimate of KL(policy || reference) from tokens sampled by the policy: (B, T) -> (B, T). [KL]
+
+    With d = log p(x) - log p_ref(x):  k1 = d (unbiased),  k2 = d^2 / 2 (biased, low variance),
+    k3 = exp(-d) - 1 + d (unbiased, never negative).
+    """
+    difference = logprobs - ref_logprobs
+    if estimator == "k1":
+        return difference
+    if estimator == "k2":
+        return difference.square() / 2
+    if estimator == "k3":
+        return torch.expm1(-difference) + difference
+    raise ValueError(f"Unknown KL estimator {estimator!r}: use one of {', '.join(KL_ESTIMATORS)}.")
+
+
+def shaped_rewards(scores: Tensor, kl: Tensor, mask: Tensor, kl_coef: float) -> Tensor:
+    """Reward of every token: -kl_coef * KL_t, plus the sequence's score at its last real token.
+
+    [FT, eq. 2; IGPT, eq. 2]
+    scores (B,), kl (B, T), mask (B, T) -> (B, T). A sequence without a real token gets nothing.
+    """
+    rewards = -kl_coef * kl * mask
+    lengths = mask.sum(1)
+    rows = torch.nonzero(lengths).squeeze(1)
+    rewards[rows, lengths[rows] - 1] += scores[rows].to(rewards.dtype)
+    return rewards
+
+
+def missing_eos_scores(
+    scores: Tensor, has_eos: Tensor, penalty: float | None = None, fixed_score: float | None = None
+) -> Tensor:
+    """Score of completions that never ended: lowered by `penalty`, or replaced by `fixed_score`.
+
+    [N+], the EOS trick: summarize-from-feedback replaces by -1. Neither given: unchanged.
+    scores (B,), has_eos (B,) bool -> (B,).
+    """
+    if penalty is not None and fixed_score is not None:
+        raise ValueError(
+            "Give a penalty to subtract or a fixed score for completions that never end, not both."
+        )
+    if fixed_score is not None:
+        return torch.where(has_eos, scores, torch.full_like(scores, fixed_score))
+    return scores - (penalty or 0.0) * (~has_eos).to(scores.dtype)
+
+
+def gae(
+    rewards: Tensor, values: Tensor, mask: Tensor, gamma: float = 1.0, lam: float = 0.95
+) -> tuple[Tensor, Tensor]:
+    """Generalized advantage estimation. [GAE, eq. 11-16] All (B, T); gives (advantages, returns).
+
+    delta_t = r_t + gamma V_{t+1} - V_t,   A_t = delta_t + gamma lam A_{t+1},   return_t = A_t + V_t;
+    nothing follows a sequence's last real token: V and A beyond it are 0.
+    """
+    real = mask.to(values.dtype)
+    values = values * real
+    rewards = rewards * real
+    advantages = torch.zeros_like(values)
+    next_advantage = torch.zeros_like(values[:, 0])
+    next_value = torch.zeros_like(values[:, 0])
+    for t in reversed(range(values.shape[1])):
+        delta = rewards[:, t] + gamma * next_value - values[:, t]
+        next_advantage = (delta + gamma * lam * next_advantage) * real[:, t]
+        advantages[:, t] = next_advantage
+        next_value = values[:, t]
+    return advantages, advantages + values
+
+
+def clipped_policy_loss(
+    logprobs: Tensor, old_logprobs: Tensor, advantages: Tensor, clip_range: float
+) -> tuple[Tensor, Tensor]:
+    """PPO's pessimistic surrogate per token. [PPO, eq. 7] All (B, T); gives (loss, 1.0 where clipped).
+
+    loss = max(-A ratio, -A clip(ratio, 1 - e, 1 + e)),  ratio = p(x) / p_old(x).
+    """
+    ratio = torch.exp(logprobs - old_logprobs)
+    plain = -advantages * ratio
+    clipped = -advantages * ratio.clamp(1 - clip_range, 1 + clip_range)
+    return torch.maximum(plain, clipped), (clipped > plain).float()
+
+
+def clipped_value_loss(
+    values: Tensor, old_values: Tensor, returns: Tensor, clip_range: float
+) -> tuple[Tensor, Tensor]:
+    """Squared error to the return, the value kept within `clip_range` of its rollout value.
+
+    [N+], detail "value clipping". All (B, T); gives (larger error / 2, 1.0 where clipped).
+    """
+    kept_near = old_values + (values - old_values).clamp(-clip_range, clip_range)
+    plain = (values - returns).square()
+    clipped = (kept_near - returns).square()
+    return torch.maximum(plain, clipped) / 2, (clipped > plain).float()
+
+
+class FixedKLController:
+    """A KL coefficient that stays what it was set to."""
+
+    def __init__(self, kl_coef: float) -> None:
+        self.kl_coef = kl_coef
+
+    def update(self, kl: float, num_episodes: int) -> None:
+        """Nothing: the coefficient is fixed."""
+
+
+class AdaptiveKLController:
+    """Moves the KL coefficient so that the measured KL of a sequence approaches a target. [FT, section 2.2]
+
+    e = clip(KL / target - 1, -0.2, 0.2),   coef <- coef * (1 + e * episodes / horizon).
+    """
+
+    def __init__(self, kl_coef: float, target: float, horizon: int) -> None:
+        self.kl_coef = kl_coef
+        self.target = target
+        self.horizon = horizon
+
+    def update(self, kl: float, num_episodes: int) -> None:
+        """Adjust the coefficient after `num_episodes` episodes whose mean sequence KL was `kl`."""
+        error = min(max(kl / self.target - 1, -0.2), 0.2)
+        self.kl_coef *= 1 + error * num_episodes / self.horizon
