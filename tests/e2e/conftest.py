@@ -12,6 +12,7 @@ import pytest
 
 from tests.site import ROOT, Site
 
+FAILED = pytest.StashKey[bool]()
 PASSWORD = "a long enough phrase"
 
 SEED = """
@@ -115,9 +116,26 @@ def site(browser, tiny_model, tmp_path_factory) -> Iterator[Site]:
     site.stop()
 
 
+def pytest_collection_modifyitems(items):
+    """A browser that was too slow is asked once more; a wrong answer is not."""
+    for item in items:
+        if item.get_closest_marker("e2e"):
+            item.add_marker(pytest.mark.flaky(reruns=1, only_rerun=["TimeoutError"]))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    item.stash[FAILED] = item.stash.get(FAILED, False) or report.failed
+    return report
+
+
 @pytest.fixture
-def open_page(browser, site):
-    """open_page("alice") -> a page of a fresh browser context, signed in; errors in the page fail the test."""
+def open_page(request, browser, site):
+    """open_page("alice") -> a page of a fresh browser context, signed in; errors in the page fail the test.
+
+    When a test fails, what its pages said is printed with it.
+    """
     contexts, errors = [], []
 
     def open_as(username: str | None = None, **options):
@@ -133,6 +151,8 @@ def open_page(browser, site):
 
     yield open_as
     for context in contexts:
+        for page in context.pages if request.node.stash.get(FAILED, False) else []:
+            print(f"--- {page.url}\n{page.locator('body').inner_text()}")
         context.close()
     assert errors == []
 

@@ -50,7 +50,7 @@ def test_a_retraining_is_triggered_and_the_new_policys_candidates_arrive(site, o
     dialog.wait_for(state="hidden")
 
     def the_round() -> list:
-        code = "from annotate.runs.models import Round\nprint([[r.state, r.stage, r.error] for r in Round.objects.all()])"
+        code = "from annotate.runs.models import Round\nprint([[r.state, r.stage, r.error] for r in Round.objects.order_by('-id')])"
         return eval(site.python(code))  # our own code's print
 
     def ended() -> bool:
@@ -77,12 +77,15 @@ def test_a_retraining_is_triggered_and_the_new_policys_candidates_arrive(site, o
 
 def test_curves_log_and_samples_of_a_run_are_shown(site, open_page):
     page = open_page("tom")
-    run = site.python("from annotate.runs.models import Run\nprint(Run.objects.get(kind='ppo').id)")
+    run = site.python("from annotate.runs.models import Run\nprint(Run.objects.filter(kind='ppo').last().id)")
     page.goto(f"/runs/{run}")
     page.get_by_role("tab", name="Curves").wait_for()
     page.locator("svg.recharts-surface").first.wait_for()
+    assert page.locator("svg .recharts-line path, svg .recharts-dot").count() > 0, "the curves are empty"
     page.get_by_role("tab", name="Log").click()
     page.get_by_text("GPU").first.wait_for()
+    page.get_by_role("tab", name="Samples").click()
+    page.get_by_text("island number").first.wait_for()
 
 
 def test_an_annotator_finds_no_trainers_page(site, open_page):
@@ -101,20 +104,24 @@ def test_an_admin_makes_a_campaign_and_imports_a_file(site, open_page, tmp_path)
     page.get_by_role("link", name="New campaign").or_(
         page.get_by_role("button", name="New campaign")
     ).first.click()
-    page.get_by_label("Name").first.fill("Birds")
+    page.get_by_label("Name").first.fill(f"Birds {uuid.uuid4().hex[:6]}")
     page.get_by_label("Kind of work").select_option("demonstration")
     page.get_by_role("button", name="Create the campaign").click()
     page.get_by_role("tab", name="Import and export").click()
     page.locator("input[type=file]").set_input_files(str(upload))
     page.get_by_text("questions.jsonl").first.wait_for()
     code = (
-        "from annotate.snapshots.models import FeedbackImport as I\nprint([i.state for i in I.objects.all()])"
+        "from annotate.snapshots.models import FeedbackImport as I\n"
+        "print([i.state for i in I.objects.order_by('-id')][:1])"
     )
     site.wait_until(lambda: "succeeded" in site.python(code), 90, "the import did not end", every=1)
     page.reload()
     page.get_by_role("tab", name="Import and export").click()
     page.get_by_text("questions.jsonl").first.wait_for()
-    stored = "from annotate.snapshots.models import FeedbackImport as I\nimport json\nprint(json.dumps(I.objects.get().report))"
+    stored = (
+        "from annotate.snapshots.models import FeedbackImport as I\nimport json\n"
+        "print(json.dumps(I.objects.order_by('id').last().report))"
+    )
     report = json.loads(site.python(stored))
     file = report["files"][0]
     assert (file["records"], file["accepted"], file["duplicates"], len(file["rejected"])) == (7, 5, 1, 1)
