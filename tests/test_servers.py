@@ -43,6 +43,7 @@ def test_rows_survive_when_postgres_is_killed(data):
         assert connection.execute("SELECT text FROM word").fetchone() == ("kept",)
 
 
+@pytest.mark.slow
 def test_valkey_comes_back_with_its_entries_after_a_kill(data):
     url = servers.redis_url(data)
     redis.Redis.from_url(url).set("word", "kept")

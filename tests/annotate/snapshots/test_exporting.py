@@ -90,6 +90,7 @@ def test_real_trees_come_back_with_every_field(campaign, real_data, name):
     assert around(back) == around(first.values())
 
 
+@pytest.mark.slow
 def test_real_flat_messages_come_back_with_every_field(campaign, real_data):
     name = real_data / "oasst1_flat/en-validation.jsonl.gz"
     import_file(name, campaign)
