@@ -1,6 +1,8 @@
 """The documentation is true where a machine can tell."""
 
+import hashlib
 import re
+import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -51,3 +53,14 @@ def test_every_make_target_named_in_the_readme_exists():
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     named = set(re.findall(r"`?make ([a-z][a-z-]+)", (ROOT / "README.md").read_text()))
     assert named <= targets, named - targets
+
+
+def test_the_licence_is_apache_2_everywhere_it_is_named():
+    text = (ROOT / "LICENSE").read_bytes()
+    as_published = "cfc7749b96f63bd31c3c42b5c471bf756814053e847c10f3eb003417bc523d30"
+    assert hashlib.sha256(text).hexdigest() == as_published  # www.apache.org/licenses/LICENSE-2.0.txt
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert (project["license"], project["license-files"]) == ("Apache-2.0", ["LICENSE"])
+    assert "Licence: Apache-2.0" in (ROOT / "README.md").read_text()
+    for image in (ROOT / "deploy").glob("*.Containerfile"):  # the package cannot be built without it
+        assert re.search(r"^COPY pyproject.toml .*\bLICENSE\b", image.read_text(), re.MULTILINE), image.name
