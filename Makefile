@@ -40,11 +40,11 @@ stop:  ## stop the embedded PostgreSQL and Valkey
 	@$(RUN) manage.py servers stop
 
 test: build  ## every test
-	@$(RUN) -m pytest -n $(JOBS) --dist loadgroup
+	@$(RUN) -m pytest -n $(JOBS) --dist loadfile
 	@cd frontend && npm run --silent test
 
 test-fast: build  ## the quick part
-	@$(RUN) -m pytest -n $(JOBS) --dist loadgroup -m "not slow and not e2e"
+	@$(RUN) -m pytest -n $(JOBS) --dist loadfile -m "not slow and not e2e"
 
 lint: build  ## format, lint, types, import rules, schema
 	@$(RUN) -m ruff check . && $(RUN) -m ruff format --check .
@@ -59,6 +59,14 @@ format:  ## put every file into the one format
 schema: $(VENV)/.installed frontend/node_modules/.installed  ## write the OpenAPI schema and the front end's types anew
 	@$(RUN) manage.py spectacular --fail-on-warn --file frontend/openapi.yaml
 	@cd frontend && npm run --silent types
+
+messages: $(VENV)/.installed  ## collect the server's sentences into every language's catalog, and compile them
+	@mkdir -p build
+	@$(VENV)/bin/pybabel --quiet extract --keywords gettext_lazy --add-location file --sort-by-file --no-wrap \
+		--project Parley --copyright-holder "the Parley contributors" --output build/django.pot annotate
+	@$(VENV)/bin/pybabel --quiet update --domain django --input-file build/django.pot --output-dir annotate/locale \
+		--no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date --no-wrap
+	@$(VENV)/bin/pybabel --quiet compile --domain django --directory annotate/locale
 
 bench: build  ## benchmarks, one JSON line each
 	@for file in bench/*.py; do $(RUN) $$file || exit 1; done

@@ -10,7 +10,7 @@ import pytest
 
 from tests.site import Site
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("crash")]
+pytestmark = [pytest.mark.slow]
 
 SEED = """
 import json

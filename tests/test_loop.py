@@ -12,7 +12,7 @@ import pytest
 from tests.site import Site
 from tests.trainer.tiny import make_model, make_tokenizer
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.xdist_group("loop")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 SEED = """
 import json, random

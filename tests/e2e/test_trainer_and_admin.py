@@ -6,7 +6,7 @@ import uuid
 import httpx
 import pytest
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.xdist_group("e2e")]
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 # A few steps of everything: the machinery is real, the learning is not the point here.
 TINY_ROUND = {
