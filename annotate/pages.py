@@ -3,6 +3,7 @@
 from django.conf import settings
 from django.db import connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils.translation import gettext as _
 from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_GET
 
@@ -14,7 +15,7 @@ def single_page_app(request: HttpRequest) -> HttpResponse:
     shell = settings.BASE_DIR / "frontend" / "dist" / "index.html"
     if not shell.exists():
         return HttpResponse(
-            "The web interface has not been built. Run `make build`, then reload.",
+            _("The web interface has not been built. Run `make build`, then reload."),
             status=503,
             content_type="text/plain",
         )

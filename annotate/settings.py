@@ -6,6 +6,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import environ
+from django.utils.translation import get_language_info, to_language
 
 from annotate import servers
 
@@ -185,8 +186,10 @@ SPECTACULAR_SETTINGS = {
 }
 
 LANGUAGE_CODE = "en"
-LANGUAGES = [("en", "English"), ("fr", "Français")]
+# English is what the source says; every other language is a folder there.
 LOCALE_PATHS = [BASE_DIR / "annotate" / "locale"]
+_tags = ["en", *(to_language(path.name) for path in sorted(LOCALE_PATHS[0].iterdir()) if path.is_dir())]
+LANGUAGES = [(tag, get_language_info(tag)["name_local"]) for tag in _tags]
 USE_TZ = True
 TIME_ZONE = "UTC"
 

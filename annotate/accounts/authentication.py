@@ -8,11 +8,20 @@ from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.plumbing import build_bearer_security_scheme_object
 from knox.auth import TokenAuthentication as KnoxTokenAuthentication
 from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.request import Request
 from rest_framework.throttling import SimpleRateThrottle
+
+from annotate.languages import speak_own_language
 
 
 class TokenAuthentication(KnoxTokenAuthentication):
     """knox, and a refusal instead of a crash when the header is no text at all."""
+
+    def authenticate(self, request: Request) -> Any:
+        found = super().authenticate(request)
+        if found:
+            speak_own_language(request._request, found[0].language)
+        return found
 
     def authenticate_credentials(self, token: bytes) -> Any:
         if not token.isalnum():

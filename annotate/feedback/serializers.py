@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
@@ -164,7 +165,7 @@ class NewPromptSerializer(serializers.Serializer):
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if not attrs.get("messages") and not attrs.get("brief"):
-            raise serializers.ValidationError("A prompt needs messages or a brief.", code="empty")
+            raise serializers.ValidationError(_("A prompt needs messages or a brief."), code="empty")
         return attrs
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 from django.conf import settings
 from django.db.models import QuerySet
+from django.utils import translation
 from django.utils.translation import gettext as _
 from httpx_sse import EventSource, SSEError, connect_sse
 
@@ -83,9 +84,12 @@ class Spoken:
 
 
 def stream_suggestion(
-    suggestion: Suggestion, messages: list[dict[str, str]], policies: Sequence[Any]
+    suggestion: Suggestion, messages: list[dict[str, str]], policies: Sequence[Any], language: str
 ) -> Iterator[bytes]:
-    """The server-sent events of one suggestion. What was offered is stored, also if the reader leaves."""
+    """The server-sent events of one suggestion. What was offered is stored, also if the reader leaves.
+
+    `language` is the request's: the server may go on in another thread, which speaks none yet.
+    """
     spoken, saved_at = Spoken(), time.monotonic()
     yield _event("start", {"id": suggestion.id, "turn": suggestion.turn})
     try:
@@ -106,7 +110,9 @@ def stream_suggestion(
         TypeError,
     ) as error:
         log.warning("suggestion %s: %s: %s", suggestion.id, type(error).__name__, error)
-        yield _event("error", {"detail": _what_happened(error)})
+        with translation.override(language):
+            detail = _what_happened(error)
+        yield _event("error", {"detail": detail})
     else:
         _keep(suggestion, spoken)
         yield _event("end", {"id": suggestion.id, "text": spoken.text, "finish_reason": spoken.finish_reason})

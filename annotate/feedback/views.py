@@ -36,6 +36,7 @@ from annotate.feedback.serializers import (
     SubmittedSerializer,
     SuggestionRequestSerializer,
 )
+from annotate.languages import spoken_now
 from annotate.permissions import SignedInRequest
 
 
@@ -161,7 +162,7 @@ class SuggestionsView(FeedbackView):
         suggestion = suggestions.begin_suggestion(assignment, given["turn"], policies[0])
         asked = suggestions.messages_for_turn(given["messages"], assignment.unit.prompt.brief)
         return StreamingHttpResponse(
-            suggestions.stream_suggestion(suggestion, asked, policies),
+            suggestions.stream_suggestion(suggestion, asked, policies, spoken_now()),
             content_type="text/event-stream",
             headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no"},
         )

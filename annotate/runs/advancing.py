@@ -15,7 +15,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection, transaction
-from django.utils import timezone
+from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
 from annotate.runs import launchers
@@ -48,7 +48,8 @@ def _one(pk: int, step: Any) -> None:
         with transaction.atomic():
             run = _locked(pk)
             if run is not None:
-                step(run)
+                with translation.override(run.language):
+                    step(run)
     except Exception:
         log.exception("run %s: %s did not succeed; it is tried again at the next look", pk, step.__name__)
 

@@ -8,6 +8,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from annotate.campaigns.models import Campaign
+from annotate.languages import spoken_now
 from annotate.snapshots.models import Snapshot
 
 
@@ -123,6 +124,9 @@ class Round(models.Model):
     )
     outcome = models.TextField(blank=True, default="", help_text="what the round came to, in a sentence")
     error = models.TextField(blank=True, default="")
+    language = models.CharField(
+        max_length=16, default=spoken_now, editable=False, help_text="of the sentences on this row"
+    )
     triggered_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )
@@ -198,6 +202,9 @@ class Run(models.Model):
     metrics = models.JSONField(default=dict, blank=True)
     manifest_sha256 = models.CharField(max_length=64, blank=True, default="")
     error = models.TextField(blank=True, default="")
+    language = models.CharField(
+        max_length=16, default=spoken_now, editable=False, help_text="of the sentences on this row"
+    )
     triggered_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )

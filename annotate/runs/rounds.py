@@ -8,7 +8,7 @@ import logging
 from typing import Any
 
 from django.db import transaction
-from django.utils import timezone
+from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 from rest_framework.exceptions import ValidationError
 
@@ -124,8 +124,9 @@ def advance_round(pk: int) -> None:
         )
         if round is None:
             return
-        while round.state == Round.State.RUNNING and STEPS[round.stage](round):
-            pass
+        with translation.override(round.language):
+            while round.state == Round.State.RUNNING and STEPS[round.stage](round):
+                pass
         if round.stage == Round.Stage.SNAPSHOT:
             snapshot = round.snapshot
     # Writing takes its own transaction: one view of the database for all of it.

@@ -93,7 +93,8 @@ def import_file(
     report = FileReport(file_name or path.name, form.name if form else "unknown")
     if form is None:
         report.rejected = [
-            found if isinstance(found, Rejected) else Rejected(found.line, UNKNOWN) for found in records(path)
+            found if isinstance(found, Rejected) else Rejected(found.line, str(UNKNOWN))
+            for found in records(path)
         ]
         return report
     try:

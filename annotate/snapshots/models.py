@@ -5,6 +5,7 @@ from django.db import models
 from django.db.models import Q
 
 from annotate.campaigns.models import Campaign
+from annotate.languages import spoken_now
 
 
 class Snapshot(models.Model):
@@ -26,6 +27,9 @@ class Snapshot(models.Model):
     counts = models.JSONField(default=dict, blank=True)
     manifest_sha256 = models.CharField(max_length=64, blank=True, default="")
     error = models.TextField(blank=True, default="")
+    language = models.CharField(
+        max_length=16, default=spoken_now, editable=False, help_text="of the sentences on this row"
+    )
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )
@@ -61,6 +65,9 @@ class FeedbackImport(models.Model):
     num_records = models.PositiveIntegerField(default=0, help_text="records read so far")
     report = models.JSONField(null=True, blank=True)
     error = models.TextField(blank=True, default="")
+    language = models.CharField(
+        max_length=16, default=spoken_now, editable=False, help_text="of the sentences on this row"
+    )
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
     )

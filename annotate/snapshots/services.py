@@ -14,7 +14,7 @@ from typing import Any
 from django.conf import settings
 from django.db import DatabaseError, close_old_connections, connection, transaction
 from django.db.models import F
-from django.utils import timezone
+from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
 from annotate.campaigns.models import Campaign
@@ -114,7 +114,8 @@ def write_snapshot(snapshot: Snapshot) -> Snapshot:
         with beating(Snapshot, snapshot.pk), SnapshotWriter(snapshot.path) as writer:
             _freeze(snapshot, writer)
     except Exception as error:
-        sentence = str(error) if isinstance(error, SnapshotError) else _cause(error)
+        with translation.override(snapshot.language):
+            sentence = str(error) if isinstance(error, SnapshotError) else _cause(error)
         Snapshot.objects.filter(pk=snapshot.pk).update(state=Snapshot.State.FAILED, error=sentence)
         if isinstance(error, SnapshotError | OSError):
             raise SnapshotRefused(sentence) from error
@@ -174,9 +175,10 @@ def advance_snapshots() -> None:
         try:
             _finish(snapshot)
         except SnapshotError:
+            with translation.override(snapshot.language):
+                ended = _("The process that wrote this snapshot ended; make the snapshot again.")
             Snapshot.objects.filter(pk=snapshot.pk, state=Snapshot.State.WRITING).update(
-                state=Snapshot.State.FAILED,
-                error=_("The process that wrote this snapshot ended; make the snapshot again."),
+                state=Snapshot.State.FAILED, error=ended
             )
     for snapshot in Snapshot.objects.filter(state=Snapshot.State.WRITING, heartbeat_at=None).order_by("pk"):
         try:
@@ -215,6 +217,11 @@ def queue_import(
 
 def run_import(row: FeedbackImport) -> FeedbackImport:
     """Take in one queued file. The claim is a conditional update: two processes never run one import."""
+    with translation.override(row.language):
+        return _run_import(row)
+
+
+def _run_import(row: FeedbackImport) -> FeedbackImport:
     claimed = FeedbackImport.objects.filter(pk=row.pk, state=FeedbackImport.State.QUEUED).update(
         state=FeedbackImport.State.RUNNING,
         heartbeat_at=timezone.now(),
@@ -255,12 +262,12 @@ def advance_imports() -> None:
     stale = FeedbackImport.objects.filter(
         state=FeedbackImport.State.RUNNING, heartbeat_at__lt=timezone.now() - STALE_AFTER
     )
-    stale.filter(num_attempts__gte=settings.MAX_ATTEMPTS).update(
-        state=FeedbackImport.State.FAILED,
-        error=_(
-            "The import was broken off several times. Look into the log of the worker, then import again."
-        ),
-    )
+    for row in stale.filter(num_attempts__gte=settings.MAX_ATTEMPTS):
+        with translation.override(row.language):
+            error = _(
+                "The import was broken off several times. Look into the log of the worker, then import again."
+            )
+        stale.filter(pk=row.pk).update(state=FeedbackImport.State.FAILED, error=error)
     stale.update(state=FeedbackImport.State.QUEUED)
     for row in FeedbackImport.objects.filter(state=FeedbackImport.State.QUEUED).order_by("pk"):
         run_import(row)

@@ -8,6 +8,7 @@ completions, rankings and demonstrations is derived again from the joined tree.
 from dataclasses import dataclass, field
 
 from django.db import connection
+from django.utils.translation import gettext as _
 
 from annotate.campaigns.models import Campaign, Message, Tree
 from annotate.snapshots.formats.deriving import derive
@@ -103,13 +104,14 @@ def _conflict(forest: Forest, tree: Tree | None, row: MessageRow) -> str:
     known = forest.messages.get(row.external_id)
     if known is None:
         return ""
+    named_as = {"id": row.external_id}
     if tree is None or known.tree_id != tree.pk:
-        return f"The message {row.external_id} is already stored in another tree."
+        return _("The message %(id)s is already stored in another tree.") % named_as
     if known.text != row.text or known.role != row.role:
-        return f"The message {row.external_id} is already stored with another text."
+        return _("The message %(id)s is already stored with another text.") % named_as
     named, stored = row.fields.get("parent_id"), known.metadata.get("parent_id")
     if named is not None and stored is not None and named != stored:
-        return f"The message {row.external_id} is already stored below another message."
+        return _("The message %(id)s is already stored below another message.") % named_as
     return ""
 
 

@@ -8,6 +8,8 @@ and left out of snapshots. DPO: a ranking of two. KTO: a rating 0 or 1 of the la
 from collections.abc import Iterator
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from annotate.snapshots.formats.records import (
     MAX_TURNS,
     CompletionRow,
@@ -46,9 +48,9 @@ def turns(value: dict[str, Any]) -> list[dict[str, str]]:
     name = "messages" if "messages" in value else "conversations"
     found = [turn(said) for said in take_list(value, name)]
     if not found:
-        raise Unusable("The dialogue has no turns.")
+        raise Unusable(_("The dialogue has no turns."))
     if len(found) > MAX_TURNS:
-        raise Unusable(f"The dialogue has more than {MAX_TURNS} turns.")
+        raise Unusable(_("The dialogue has more than %(limit)s turns.") % {"limit": MAX_TURNS})
     return found
 
 
@@ -57,7 +59,8 @@ def turn(said: Any) -> dict[str, str]:
     role = take_text(said, speaker)
     if role not in ROLES:
         raise Unusable(
-            f'The speaker "{role[:30]}" is not known: user, assistant and system are, and tool calls.'
+            _('The speaker "%(role)s" is not known: user, assistant and system are, and tool calls.')
+            % {"role": role[:30]}
         )
     return {"role": ROLES[role], "content": take_text(said, content)}
 
@@ -68,7 +71,7 @@ def opening(dialogue: list[dict[str, str]]) -> list[dict[str, str]]:
         (i for i, said in enumerate(dialogue) if said["role"] in ("assistant", "tool_call")), len(dialogue)
     )
     if not any(said["role"] == "user" for said in dialogue[:end]):
-        raise Unusable("The dialogue does not begin with a user, so it answers nothing.")
+        raise Unusable(_("The dialogue does not begin with a user, so it answers nothing."))
     return dialogue[:end]
 
 
@@ -80,7 +83,7 @@ def parse_dialogue(record: Record) -> Iterator[Feedback]:
     demonstration = DemonstrationRow(dialogue, identity(dialogue, given=value.get("id")), metadata=about)
     is_answered = dialogue[-1]["role"] == "assistant" and bool(dialogue[-1]["content"].strip())
     if len(dialogue) > len(prompt) and not is_answered:
-        raise Unusable("The dialogue does not end with a reply by the assistant.")
+        raise Unusable(_("The dialogue does not end with a reply by the assistant."))
     yield Feedback(record.line, prompt, demonstrations=[demonstration] if is_answered else [])
 
 
@@ -103,12 +106,13 @@ def reply(value: Any, name: str) -> str:
     if isinstance(found, list):
         if len(found) != 1:
             raise Unusable(
-                f'The field "{name}" is a list of {len(found)} turns where one reply was expected.'
+                _('The field "%(name)s" is a list of %(count)s turns where one reply was expected.')
+                % {"name": name, "count": len(found)}
             )
         found = found[0]
     said = turn(found)
     if said["role"] != "assistant":
-        raise Unusable(f'The field "{name}" is no reply by the assistant.')
+        raise Unusable(_('The field "%(name)s" is no reply by the assistant.') % {"name": name})
     return said["content"]
 
 
@@ -120,12 +124,12 @@ def parse_pair(record: Record) -> Iterator[Feedback]:
     else:
         dialogue = turns({"messages": prompt} if isinstance(prompt, list) else value)
     if dialogue[-1]["role"] not in ("user", "tool"):
-        raise Unusable("The dialogue before the two replies does not end with the user.")
+        raise Unusable(_("The dialogue before the two replies does not end with the user."))
     better, worse = reply(value, "chosen"), reply(value, "rejected")
     if better == worse:
-        raise Unusable("Both replies are the same, so nothing was chosen.")
+        raise Unusable(_("Both replies are the same, so nothing was chosen."))
     if not better.strip():
-        raise Unusable("The chosen reply is empty.")
+        raise Unusable(_("The chosen reply is empty."))
     yield Feedback(
         line=record.line,
         messages=dialogue,
@@ -138,7 +142,7 @@ def parse_thumb(record: Record) -> Iterator[Feedback]:
     value = record.value
     label = take(value, "label")
     if not isinstance(label, bool):
-        raise Unusable(f'The field "label" is {kind(label)}, not true or false.')
+        raise Unusable(_('The field "label" is %(kind)s, not true or false.') % {"kind": kind(label)})
     if isinstance(value.get("prompt"), str):
         dialogue = [
             {"role": "user", "content": value["prompt"]},
@@ -147,7 +151,7 @@ def parse_thumb(record: Record) -> Iterator[Feedback]:
     else:
         dialogue = turns(value)
     if dialogue[-1]["role"] != "assistant" or len(dialogue) < 2:
-        raise Unusable("The dialogue does not end with a reply by the assistant.")
+        raise Unusable(_("The dialogue does not end with a reply by the assistant."))
     opening(dialogue)
     said = dialogue[-1]["content"]
     rating = RatingRow("thumbs_up", float(label), identity(dialogue, given=value.get("id")))

@@ -6,6 +6,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from django.utils.translation import gettext_lazy as _
+
 from annotate.snapshots.formats import chat, hh, instructions, llmbar, oasst, pandalm, prompts, squality
 from annotate.snapshots.formats.reading import records
 from annotate.snapshots.formats.records import Feedback, Record, Rejected, TreeRow, Unusable, guarded
@@ -19,7 +21,7 @@ class Format:
     """`fits` looks at one record's value; `parse` turns one record into what is stored."""
 
     name: str
-    description: str
+    description: Any  # a lazy translation
     source: str  # under which ids of people and records of this origin are kept apart from other origins
     fits: Callable[[Any], bool]
     parse: Callable[[Record], Iterator[Feedback | Rejected]] | None = None
@@ -51,129 +53,131 @@ def _is_thumb(value: Any) -> bool:
 
 # In the order in which they are tried: the more particular first.
 FORMATS = [
-    Format("oasst", "Open-Assistant message trees, nested: one tree or one root a line", "oasst", _is_tree),
-    Format("oasst-flat", "Open-Assistant messages, one a line, with parent_id", "oasst", _is_message),
+    Format(
+        "oasst", _("Open-Assistant message trees, nested: one tree or one root a line"), "oasst", _is_tree
+    ),
+    Format("oasst-flat", _("Open-Assistant messages, one a line, with parent_id"), "oasst", _is_message),
     Format(
         "pandalm",
-        "PandaLM: two responses and the choices of three annotators",
+        _("PandaLM: two responses and the choices of three annotators"),
         "pandalm",
         has("response1", "response2", "annotator1"),
         pandalm.parse,
     ),
     Format(
         "squality",
-        "SQuALITY human evaluation: ratings and orders of summaries",
+        _("SQuALITY human evaluation: ratings and orders of summaries"),
         "squality",
         has("passage-id", "questions"),
         squality.parse,
     ),
     Format(
         "llmbar",
-        "LLMBar: two outputs, and which one does what was asked",
+        _("LLMBar: two outputs, and which one does what was asked"),
         "llmbar",
         has("input", "output_1", "output_2", "label"),
         llmbar.parse,
     ),
-    Format("dpo", "A dialogue with a chosen and a rejected reply", "dpo", _is_pair, chat.parse_pair),
-    Format("hh", "Anthropic HH: two whole dialogues as text", "hh", has("chosen", "rejected"), hh.parse),
+    Format("dpo", _("A dialogue with a chosen and a rejected reply"), "dpo", _is_pair, chat.parse_pair),
+    Format("hh", _("Anthropic HH: two whole dialogues as text"), "hh", has("chosen", "rejected"), hh.parse),
     Format(
-        "kto", "A dialogue with a thumb up or down for its last reply", "kto", _is_thumb, chat.parse_thumb
+        "kto", _("A dialogue with a thumb up or down for its last reply"), "kto", _is_thumb, chat.parse_thumb
     ),
     Format(
         "sampling-report",
-        "A model's completions for each prompt, to be ranked",
+        _("A model's completions for each prompt, to be ranked"),
         "sampling-report",
         has("prompt", "results"),
         prompts.parse_sampled,
     ),
-    Format("messages", "Dialogues as [{role, content}]", "messages", has("messages"), chat.parse_dialogue),
+    Format("messages", _("Dialogues as [{role, content}]"), "messages", has("messages"), chat.parse_dialogue),
     Format(
         "sharegpt",
-        "Dialogues as [{from, value}], with system turns and tool calls",
+        _("Dialogues as [{from, value}], with system turns and tool calls"),
         "sharegpt",
         has("conversations"),
         chat.parse_dialogue,
     ),
     Format(
         "prompt-completion",
-        "TRL's prompt and completion",
+        _("TRL's prompt and completion"),
         "messages",
         has("prompt", "completion"),
         chat.parse_completed,
     ),
     Format(
         "user-oriented",
-        "User-oriented instructions, for evaluation only",
+        _("User-oriented instructions, for evaluation only"),
         "user-oriented",
         has("instruction", "instances", "motivation_app"),
         prompts.parse_user_oriented,
     ),
     Format(
         "self-instruct",
-        "Self-instruct seed tasks with instances",
+        _("Self-instruct seed tasks with instances"),
         "self-instruct",
         has("instruction", "instances"),
         instructions.parse_seed_task,
     ),
     Format(
         "alpaca",
-        "Alpaca: instruction, input, output",
+        _("Alpaca: instruction, input, output"),
         "alpaca",
         has("instruction", "output"),
         instructions.parse_alpaca,
     ),
     Format(
         "afriqa",
-        "AfriQA: questions with a list of short answers",
+        _("AfriQA: questions with a list of short answers"),
         "afriqa",
         has("question", "answers", "lang"),
         instructions.parse_afriqa,
     ),
     Format(
         "expert-questions",
-        "ExpertQA questions by field, without answers",
+        _("ExpertQA questions by field, without answers"),
         "expertqa",
         has("question", "annotator_id"),
         prompts.parse_expert_question,
     ),
     Format(
         "question-answer",
-        "Questions with one answer each",
+        _("Questions with one answer each"),
         "question-answer",
         has("question", "answer"),
         instructions.parse_question,
     ),
     Format(
         "squad",
-        "SQuAD: pages with paragraphs, questions and answers",
+        _("SQuAD: pages with paragraphs, questions and answers"),
         "squad",
         has("paragraphs"),
         instructions.parse_squad_page,
     ),
     Format(
         "reference-answers",
-        "Reference answers by question number: counted, and refused without their questions",
+        _("Reference answers by question number: counted, and refused without their questions"),
         "mt-bench",
         has("question_id", "choices"),
         prompts.parse_reference_answer,
     ),
     Format(
         "questions",
-        "Questions in turns, for evaluation only (MT-bench, Vicuna)",
+        _("Questions in turns, for evaluation only (MT-bench, Vicuna)"),
         "mt-bench",
         has("turns"),
         prompts.parse_turns,
     ),
     Format(
         "prompts",
-        "Prompts: one JSON string each, or objects with prompt or text",
+        _("Prompts: one JSON string each, or objects with prompt or text"),
         "prompts",
         lambda value: isinstance(value, str) or has("prompt")(value) or has("text")(value),
         prompts.parse_plain,
     ),
 ]
 BY_NAME = {found.name: found for found in FORMATS}
-UNKNOWN = (
+UNKNOWN = _(
     "The fields of its first records fit no format that Parley reads. Look at the formats in the guide, or name "
     "one if you know it."
 )

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from django.utils.translation import gettext as _
+
 from annotate.snapshots.formats.records import Record, Rejected, Unusable
 
 TABLES = """
@@ -54,7 +56,7 @@ def grouped(
         database.execute(ROOTS)
         lost = "SELECT line FROM message WHERE id NOT IN (SELECT id FROM reached) ORDER BY number"
         for (line,) in database.execute(lost):
-            yield Rejected(line, "Its parents go round in a circle, so it belongs to no tree.")
+            yield Rejected(line, _("Its parents go round in a circle, so it belongs to no tree."))
         # A tree bears the name that its root gives it, else the root's own id.
         database.execute(
             "UPDATE message SET tree = (SELECT coalesce(nullif(top.named_tree, ''), top.id) FROM reached "
@@ -96,5 +98,6 @@ def _fill(
             yield record.line
         else:
             yield Rejected(
-                record.line, f"The message {message_id} stands earlier in this file with other content."
+                record.line,
+                _("The message %(id)s stands earlier in this file with other content.") % {"id": message_id},
             )

@@ -7,6 +7,8 @@ earlier is refused, and so is one whose chosen reply is empty: there is nothing 
 import re
 from collections.abc import Iterator
 
+from django.utils.translation import gettext as _
+
 from annotate.snapshots.formats.records import (
     CompletionRow,
     Feedback,
@@ -25,14 +27,14 @@ def parse(record: Record) -> Iterator[Feedback]:
     chosen = dialogue(take_text(record.value, "chosen"), "chosen")
     rejected = dialogue(take_text(record.value, "rejected"), "rejected")
     if chosen == rejected:
-        raise Unusable("Both sides are the same, so nothing was chosen.")
+        raise Unusable(_("Both sides are the same, so nothing was chosen."))
     if chosen[:-1] != rejected[:-1]:
         raise Unusable(
-            "The two sides differ before the last reply, so it is not clear which text was judged."
+            _("The two sides differ before the last reply, so it is not clear which text was judged.")
         )
     better, worse = chosen[-1]["content"], rejected[-1]["content"]
     if not better:
-        raise Unusable("The chosen reply is empty.")
+        raise Unusable(_("The chosen reply is empty."))
     prompt = chosen[:-1]
     yield Feedback(
         line=record.line,
@@ -46,7 +48,7 @@ def dialogue(text: str, side: str) -> list[dict[str, str]]:
     """Turns, the last one an assistant's, speakers in turn."""
     before, *parts = TURN.split(text)
     if before.strip() or not parts:
-        raise Unusable(f'The {side} side does not begin with a turn marked "Human:".')
+        raise Unusable(_('The %(side)s side does not begin with a turn marked "Human:".') % {"side": side})
     turns: list[dict[str, str]] = []
     for speaker, content in zip(parts[::2], parts[1::2], strict=True):
         role, content = ROLES[speaker], content.strip()
@@ -55,5 +57,5 @@ def dialogue(text: str, side: str) -> list[dict[str, str]]:
         else:
             turns.append({"role": role, "content": content})
     if turns[-1]["role"] != "assistant" or len(turns) < 2:
-        raise Unusable(f"The {side} side does not end with a reply by the assistant.")
+        raise Unusable(_("The %(side)s side does not end with a reply by the assistant.") % {"side": side})
     return turns

@@ -7,6 +7,8 @@ import ast
 from collections.abc import Iterator
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from annotate.snapshots.formats.records import (
     DemonstrationRow,
     Feedback,
@@ -30,7 +32,7 @@ def asked(value: Any, name: str = "instruction") -> list[dict[str, str]]:
     parts = [take_text(value, name), text(value.get("input") or "", "input")]
     filled = [part for part in parts if part.strip()]
     if not filled:
-        raise Unusable(f'The fields "{name}" and "input" are both empty.')
+        raise Unusable(_('The fields "%(name)s" and "input" are both empty.') % {"name": name})
     return [user("\n\n".join(filled))]
 
 
@@ -69,7 +71,7 @@ def parse_seed_task(record: Record) -> Iterator[Feedback]:
     value = record.value
     instances = take_list(value, "instances")
     if not instances:
-        raise Unusable("The task has no instances.")
+        raise Unusable(_("The task has no instances."))
     about = rest(value, "instruction", "instances", "id")
     for number, instance in enumerate(instances):
         prompt = asked({"instruction": value.get("instruction"), "input": optional(instance, "input")})

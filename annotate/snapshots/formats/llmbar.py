@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 
+from django.utils.translation import gettext as _
+
 from annotate.snapshots.formats.records import (
     CompletionRow,
     Feedback,
@@ -22,9 +24,9 @@ def parse(record: Record) -> Iterator[Feedback]:
     outputs = [take_text(value, "output_1"), take_text(value, "output_2")]
     label = take(value, "label")
     if isinstance(label, bool) or label not in (1, 2):
-        raise Unusable(f'The field "label" is {str(label)[:20]}, not 1 or 2.')
+        raise Unusable(_('The field "label" is %(value)s, not 1 or 2.') % {"value": str(label)[:20]})
     if outputs[0] == outputs[1]:
-        raise Unusable("Both outputs are the same, so neither is the better one.")
+        raise Unusable(_("Both outputs are the same, so neither is the better one."))
     yield Feedback(
         line=record.line,
         messages=prompt,

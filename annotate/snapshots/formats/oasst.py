@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from annotate.snapshots.formats.grouping import Group, grouped
 from annotate.snapshots.formats.records import (
     MAX_ID,
@@ -46,13 +48,16 @@ def nested(record: Record) -> TreeRow:
         row = message(found, record.line, parent)
         messages.append(row)
         if depth > MAX_TURNS or len(messages) > MAX_TREE_MESSAGES:
-            raise Unusable(f"The tree has more than {MAX_TURNS} messages in a row, or too many in all.")
+            raise Unusable(
+                _("The tree has more than %(limit)s messages in a row, or too many in all.")
+                % {"limit": MAX_TURNS}
+            )
         replies = found.get("replies") or []
         if not isinstance(replies, list):
-            raise Unusable(f'The field "replies" is {kind(replies)}, not a list.')
+            raise Unusable(_('The field "replies" is %(kind)s, not a list.') % {"kind": kind(replies)})
         waiting += [(reply, row.external_id, depth + 1) for reply in reversed(replies)]
     if twice := first_repeated(row.external_id for row in messages):
-        raise Unusable(f"The message {twice} stands twice in this tree.")
+        raise Unusable(_("The message %(name)s stands twice in this tree.") % {"name": twice})
     tree_id = optional_text(value, "message_tree_id") or messages[0].external_id
     return TreeRow(
         line=record.line,
@@ -94,12 +99,17 @@ def flat_message(record: Record) -> MessageRow:
 def _tree_of(group: Group) -> Iterator[TreeRow | Rejected]:
     if group.size > MAX_TREE_MESSAGES:
         for record in group.records():
-            yield Rejected(record.line, f"Its tree has more than {MAX_TREE_MESSAGES} messages.")
+            yield Rejected(
+                record.line, _("Its tree has more than %(limit)s messages.") % {"limit": MAX_TREE_MESSAGES}
+            )
         return
     read = list(group.records())
     rows = parents_first([flat_message(record) for record in read])
     deep = too_deep(rows)
-    yield from (Rejected(row.line, f"More than {MAX_TURNS} messages stand before it.") for row in deep)
+    yield from (
+        Rejected(row.line, _("More than %(limit)s messages stand before it.") % {"limit": MAX_TURNS})
+        for row in deep
+    )
     refused = {row.external_id for row in deep}
     kept = [row for row in rows if row.external_id not in refused]
     first = read[0].value
@@ -145,22 +155,29 @@ def message(
     value = take_object(value)
     external_id = take_filled(value, names[0])
     if len(external_id) > MAX_ID:
-        raise Unusable(f"A message id has {len(external_id)} characters; at most {MAX_ID} can be kept.")
+        raise Unusable(
+            _("A message id has %(count)s characters; at most %(limit)s can be kept.")
+            % {"count": len(external_id), "limit": MAX_ID}
+        )
     if len(parent) > MAX_ID:
-        raise Unusable(f"A parent id has {len(parent)} characters; at most {MAX_ID} can be kept.")
+        raise Unusable(
+            _("A parent id has %(count)s characters; at most %(limit)s can be kept.")
+            % {"count": len(parent), "limit": MAX_ID}
+        )
     named_parent = value.get(names[1])
     if named_parent is not None and named_parent != parent:
         raise Unusable(
-            f"The message {external_id} stands below {parent or 'nothing'} but names another parent."
+            _("The message %(id)s stands below %(above)s but names another parent.")
+            % {"id": external_id, "above": parent or _("nothing")}
         )
     if parent == external_id:
-        raise Unusable(f"The message {external_id} is its own parent.")
+        raise Unusable(_("The message %(id)s is its own parent.") % {"id": external_id})
     role = take_text(value, "role")
     if role not in ROLES:
-        raise Unusable(f'The role "{role[:30]}" is neither prompter nor assistant.')
+        raise Unusable(_('The role "%(role)s" is neither prompter nor assistant.') % {"role": role[:30]})
     rank = value.get("rank")
     if rank is not None and (isinstance(rank, bool) or not isinstance(rank, int) or not 0 <= rank < 32768):
-        raise Unusable(f"The rank {str(rank)[:20]} is not a whole number from 0 on.")
+        raise Unusable(_("The rank %(value)s is not a whole number from 0 on.") % {"value": str(rank)[:20]})
     return MessageRow(
         line=line,
         external_id=external_id,
@@ -179,12 +196,14 @@ def message(
 def truth(value: dict[str, Any], name: str) -> bool:
     found = value.get(name)
     if found is not None and not isinstance(found, bool):
-        raise Unusable(f'The field "{name}" is {kind(found)}, not true or false.')
+        raise Unusable(
+            _('The field "%(name)s" is %(kind)s, not true or false.') % {"name": name, "kind": kind(found)}
+        )
     return bool(found)
 
 
 def take_object(value: Any) -> dict[str, Any]:
     take({"it": value}, "it")
     if not isinstance(value, dict):
-        raise Unusable(f"It is {kind(value)} where a message with fields was expected.")
+        raise Unusable(_("It is %(kind)s where a message with fields was expected.") % {"kind": kind(value)})
     return value

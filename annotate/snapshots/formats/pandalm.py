@@ -6,6 +6,8 @@ were judged like any other and stay.
 
 from collections.abc import Iterator
 
+from django.utils.translation import gettext as _
+
 from annotate.snapshots.formats.instructions import asked
 from annotate.snapshots.formats.records import (
     CompletionRow,
@@ -32,9 +34,12 @@ def parse(record: Record) -> Iterator[Feedback]:
     judgements = {judge: take(value, judge) for judge in JUDGES}
     for judge, choice in judgements.items():
         if isinstance(choice, bool) or choice not in TIERS:
-            raise Unusable(f'The field "{judge}" is {str(choice)[:20]}, not 0, 1 or 2.')
+            raise Unusable(
+                _('The field "%(name)s" is %(value)s, not 0, 1 or 2.')
+                % {"name": judge, "value": str(choice)[:20]}
+            )
     if names[0] == names[1] and answers[0] == answers[1]:
-        raise Unusable("Both answers are the same, so there was nothing to judge.")
+        raise Unusable(_("Both answers are the same, so there was nothing to judge."))
     yield Feedback(
         line=record.line,
         messages=prompt,

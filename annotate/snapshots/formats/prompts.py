@@ -6,6 +6,8 @@ Question lists made to evaluate models (MT-bench, Vicuna, user-oriented instruct
 
 from collections.abc import Iterator
 
+from django.utils.translation import gettext as _
+
 from annotate.snapshots.formats.instructions import asked
 from annotate.snapshots.formats.records import (
     CompletionRow,
@@ -30,7 +32,7 @@ def parse_plain(record: Record) -> Iterator[Feedback]:
         yield Feedback(record.line, [user(take_filled(value, name))], metadata=rest(value, name))
         return
     if not isinstance(value, str) or not value.strip():
-        raise Unusable("It is not a text, so it is no prompt.")
+        raise Unusable(_("It is not a text, so it is no prompt."))
     yield Feedback(record.line, [user(value)])
 
 
@@ -39,7 +41,7 @@ def parse_turns(record: Record) -> Iterator[Feedback]:
     value = record.value
     turns = take_list(value, "turns")
     if not turns or not text(turns[0], "turns").strip():
-        raise Unusable('The field "turns" has no first turn.')
+        raise Unusable(_('The field "turns" has no first turn.'))
     yield Feedback(
         line=record.line,
         messages=[user(text(turns[0], "turns"))],
@@ -50,7 +52,10 @@ def parse_turns(record: Record) -> Iterator[Feedback]:
 
 def parse_reference_answer(record: Record) -> Iterator[Feedback]:
     question = optional_text(record.value, "question_id")
-    raise Unusable(f"It answers question {question} by number only; the question's text is not in this file.")
+    raise Unusable(
+        _("It answers question %(question)s by number only; the question's text is not in this file.")
+        % {"question": question}
+    )
 
 
 def parse_expert_question(record: Record) -> Iterator[Feedback]:
@@ -101,6 +106,6 @@ def parse_sampled(record: Record) -> Iterator[Feedback]:
                 )
             )
     if not completions:
-        raise Unusable("The prompt has no completions.")
+        raise Unusable(_("The prompt has no completions."))
     prompt = [user(take_filled(value, "prompt"))]
     yield Feedback(record.line, prompt, completions=completions)

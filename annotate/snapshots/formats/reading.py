@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import ijson
+from django.utils.translation import gettext as _
 
 from annotate.snapshots.formats.records import Record, Rejected, Unusable, first_repeated
 
@@ -22,10 +23,16 @@ BLOCK = 1 << 16
 MAX_RECORD_BYTES = 16 << 20
 BOM = b"\xef\xbb\xbf"
 TOKEN = re.compile(rb'["\\{}\[\],\n]')
-TOO_LONG = f"It is longer than {MAX_RECORD_BYTES >> 20} MB, more than one record may be."
-CUT_OFF = "The file ends in the middle of this record: it was cut off. Send the whole file again."
 # One object around a list of records: the list's name and a field that each entry of it has.
 DOCUMENTS = {"prompts": "results", "data": "paragraphs"}
+
+
+def too_long() -> str:
+    return _("It is longer than %(size)s MB, more than one record may be.") % {"size": MAX_RECORD_BYTES >> 20}
+
+
+def cut_off() -> str:
+    return _("The file ends in the middle of this record: it was cut off. Send the whole file again.")
 
 
 class Damaged(Exception):
@@ -58,9 +65,9 @@ def _unpacked(file: Any) -> Iterator[bytes]:
                 yield block
             waiting = unpacker.unused_data if unpacker.eof else unpacker.unconsumed_tail
     except zlib.error:
-        raise Damaged("The gzip file is damaged from here on. Send it again.") from None
+        raise Damaged(_("The gzip file is damaged from here on. Send it again.")) from None
     if not unpacker.eof:
-        raise Damaged("The gzip file ends too early: it was cut off. Send the whole file again.")
+        raise Damaged(_("The gzip file ends too early: it was cut off. Send the whole file again."))
 
 
 def text_blocks(path: Path) -> Iterator[bytes]:
@@ -70,9 +77,9 @@ def text_blocks(path: Path) -> Iterator[bytes]:
         if first:
             first = False
             if block.startswith((b"\xff\xfe", b"\xfe\xff")):
-                raise Damaged("The file is UTF-16 text. Save it as UTF-8 and import it again.")
+                raise Damaged(_("The file is UTF-16 text. Save it as UTF-8 and import it again."))
             if b"\0" in block[:4096]:
-                raise Damaged("This is no text file. Feedback is read from JSON files, plain or gzip.")
+                raise Damaged(_("This is no text file. Feedback is read from JSON files, plain or gzip."))
             block = block.removeprefix(BOM)
         yield block
 
@@ -92,7 +99,7 @@ class _BlockFile:
         self.waiting = block[size:]
         self.num_bytes += len(block[:size])
         if self.num_bytes > MAX_RECORD_BYTES + BLOCK:
-            raise Damaged(TOO_LONG + " The rest of the file was not read.")
+            raise Damaged(too_long() + " " + _("The rest of the file was not read."))
         return block[:size]
 
 
@@ -115,7 +122,7 @@ def shape_of(path: Path) -> Shape:
         if not first:
             raise
     if not first:
-        raise Damaged("The file is empty.")
+        raise Damaged(_("The file is empty."))
     if first.startswith(b"["):
         return Shape("array")
     if first.startswith(b"{"):
@@ -170,7 +177,9 @@ def _document(path: Path, name: str, reached: list[int]) -> Iterator[Record | Re
     except (ijson.JSONError, UnicodeDecodeError) as error:
         cut = isinstance(error, ijson.IncompleteJSONError)
         reason = (
-            CUT_OFF if cut else "From this entry on it is not JSON, so the rest of the file was not read."
+            cut_off()
+            if cut
+            else _("From this entry on it is not JSON, so the rest of the file was not read.")
         )
         yield Rejected(number + 1, reason)
 
@@ -197,7 +206,7 @@ def _lines(source: Iterator[bytes], _array: bool, reached: list[int]) -> Iterato
         for part in ended:
             waiting += part
             if is_long or len(waiting) > MAX_RECORD_BYTES:
-                yield line, TOO_LONG
+                yield line, too_long()
             elif waiting.strip():
                 yield line, bytes(waiting)
             waiting.clear()
@@ -209,7 +218,7 @@ def _lines(source: Iterator[bytes], _array: bool, reached: list[int]) -> Iterato
             waiting.clear()
             is_long = True
     if is_long:
-        yield line, TOO_LONG
+        yield line, too_long()
     elif waiting.strip():
         yield line, bytes(waiting)
         reached[0] = line + 1
@@ -241,7 +250,7 @@ class _Values:
 
     def taken(self) -> Iterator[tuple[int, bytes | str]]:
         if self.is_long:
-            yield self.entry_line, TOO_LONG
+            yield self.entry_line, too_long()
         elif self.entry.strip():
             yield self.entry_line, bytes(self.entry)
         self.entry.clear()
@@ -292,11 +301,11 @@ def _values(source: Iterator[bytes], is_array: bool, reached: list[int]) -> Iter
 def _tail(state: _Values) -> Iterator[tuple[int, bytes | str]]:
     """What is left when the file ends: nothing, or a record or list that was cut off, or something after the list."""
     if state.is_closed and state.entry.strip():
-        yield state.entry_line, "Something stands after the end of the list; it was not read."
+        yield state.entry_line, _("Something stands after the end of the list; it was not read.")
     elif state.base and not state.is_closed:
-        yield state.entry_line, TOO_LONG if state.is_long else CUT_OFF
+        yield state.entry_line, too_long() if state.is_long else cut_off()
     elif state.entry.strip():
-        yield from ((line, CUT_OFF if isinstance(raw, bytes) else raw) for line, raw in state.taken())
+        yield from ((line, cut_off() if isinstance(raw, bytes) else raw) for line, raw in state.taken())
 
 
 # ---------------------------------------------------------------- one record
@@ -305,9 +314,10 @@ def _tail(state: _Values) -> Iterator[tuple[int, bytes | str]]:
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        twice = first_repeated(name for name, _ in pairs)
+        twice = first_repeated(name for name, _value in pairs)
         raise Unusable(
-            f'The field "{twice}" stands twice in one object, so it is not clear which one counts.'
+            _('The field "%(name)s" stands twice in one object, so it is not clear which one counts.')
+            % {"name": twice}
         )
     return found
 
@@ -315,12 +325,12 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _finite(literal: str) -> float:
     number = float(literal)
     if not math.isfinite(number):
-        raise Unusable(f"The number {literal[:20]} is too large.")
+        raise Unusable(_("The number %(number)s is too large.") % {"number": literal[:20]})
     return number
 
 
 def _no_number(literal: str) -> float:
-    raise Unusable(f"{literal} is not a number that JSON knows.")
+    raise Unusable(_("%(number)s is not a number that JSON knows.") % {"number": literal})
 
 
 def parsed(line: int, raw: bytes) -> Record | Rejected:
@@ -329,19 +339,25 @@ def parsed(line: int, raw: bytes) -> Record | Rejected:
     except UnicodeDecodeError as error:
         return Rejected(
             line,
-            f"It is not UTF-8 text (byte {raw[error.start]:#04x} at position {error.start + 1}). "
-            "Save the file as UTF-8 and import it again.",
+            _(
+                "It is not UTF-8 text (byte %(byte)s at position %(position)s). Save the file as UTF-8 and import it again."
+            )
+            % {"byte": f"{raw[error.start]:#04x}", "position": error.start + 1},
         )
     try:
         value = json.loads(decoded, object_pairs_hook=_once, parse_float=_finite, parse_constant=_no_number)
     except Unusable as error:
         return Rejected(line, str(error))
     except json.JSONDecodeError as error:
-        return Rejected(line, f"It is not JSON: {error.msg} at character {error.pos + 1}.")
+        return Rejected(
+            line,
+            _("It is not JSON: %(reason)s at character %(position)s.")
+            % {"reason": error.msg, "position": error.pos + 1},
+        )
     except RecursionError:
-        return Rejected(line, "It is nested too deeply to be read.")
+        return Rejected(line, _("It is nested too deeply to be read."))
     except ValueError:
-        return Rejected(line, "It holds a number of more digits than can be read.")
+        return Rejected(line, _("It holds a number of more digits than can be read."))
     reason = unstorable(value) if rb"\u" in raw else ""
     return Rejected(line, reason) if reason else Record(line, value, size=len(raw))
 
@@ -358,9 +374,9 @@ def unstorable(value: Any) -> str:
             waiting += found
         elif isinstance(found, str):
             if "\0" in found:
-                return "It holds a NUL character (\\u0000), which the database cannot keep."
+                return _("It holds a NUL character (\\u0000), which the database cannot keep.")
             try:
                 found.encode("utf-8")
             except UnicodeEncodeError:
-                return "It holds half of a character (a lone surrogate), which is not text."
+                return _("It holds half of a character (a lone surrogate), which is not text.")
     return ""

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from django.utils.translation import gettext as _
+
 Found = TypeVar("Found")
 MAX_ID = 200  # characters of an id that the database keeps
 MAX_TURNS = 200  # messages in one thread
@@ -132,9 +134,11 @@ def guarded(read: Callable[[Record], Found]) -> Callable[[Record], Found]:
         try:
             return read(record)
         except RecursionError:
-            raise Unusable("It is nested too deeply to be read.") from None
+            raise Unusable(_("It is nested too deeply to be read.")) from None
         except (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError) as error:
-            raise Unusable(f"Its fields do not have the form that was expected ({error}).") from None
+            raise Unusable(
+                _("Its fields do not have the form that was expected (%(reason)s).") % {"reason": error}
+            ) from None
 
     return reading
 
@@ -160,9 +164,9 @@ def identity(*content: Any, given: Any = None) -> str:
 def take(value: Any, name: str) -> Any:
     """A field that must be there."""
     if not isinstance(value, dict):
-        raise Unusable(f"It is {kind(value)} where an object with fields was expected.")
+        raise Unusable(_("It is %(kind)s where an object with fields was expected.") % {"kind": kind(value)})
     if value.get(name) is None:
-        raise Unusable(f'It has no field "{name}".')
+        raise Unusable(_('It has no field "%(name)s".') % {"name": name})
     return value[name]
 
 
@@ -172,7 +176,7 @@ def text(value: Any, name: str) -> str:
         return value
     if isinstance(value, bool | int | float):
         return json.dumps(value)
-    raise Unusable(f'The field "{name}" is {kind(value)}, not text.')
+    raise Unusable(_('The field "%(name)s" is %(kind)s, not text.') % {"name": name, "kind": kind(value)})
 
 
 def take_text(value: Any, name: str) -> str:
@@ -182,14 +186,16 @@ def take_text(value: Any, name: str) -> str:
 def take_filled(value: Any, name: str) -> str:
     found = take_text(value, name)
     if not found.strip():
-        raise Unusable(f'The field "{name}" is empty.')
+        raise Unusable(_('The field "%(name)s" is empty.') % {"name": name})
     return found
 
 
 def take_list(value: Any, name: str) -> list[Any]:
     found = take(value, name)
     if not isinstance(found, list):
-        raise Unusable(f'The field "{name}" is {kind(found)}, not a list.')
+        raise Unusable(
+            _('The field "%(name)s" is %(kind)s, not a list.') % {"name": name, "kind": kind(found)}
+        )
     return found
 
 
@@ -200,7 +206,10 @@ def optional_text(value: dict[str, Any], name: str, limit: int = MAX_ID) -> str:
         return ""
     found = text(found, name)
     if len(found) > limit:
-        raise Unusable(f'The field "{name}" has {len(found)} characters; at most {limit} can be kept.')
+        raise Unusable(
+            _('The field "%(name)s" has %(count)s characters; at most %(limit)s can be kept.')
+            % {"name": name, "count": len(found), "limit": limit}
+        )
     return found
 
 
@@ -219,7 +228,11 @@ def first_repeated(names: Iterable[str]) -> str | None:
 
 
 def kind(value: Any) -> str:
-    if value is None:
-        return "empty (null)"
-    names = {dict: "an object", list: "a list", str: "text", bool: "true or false", int: "a number"}
-    return names.get(type(value), "a number")
+    names = {
+        type(None): _("empty (null)"),
+        dict: _("an object"),
+        list: _("a list"),
+        str: _("text"),
+        bool: _("true or false"),
+    }
+    return names.get(type(value)) or _("a number")

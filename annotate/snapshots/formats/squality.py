@@ -8,6 +8,8 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from annotate.snapshots.formats.records import (
     CompletionRow,
     Feedback,
@@ -32,14 +34,14 @@ def parse(record: Record) -> Iterator[Feedback | Rejected]:
     passage = take_filled(record.value, "passage-id")
     questions = take(record.value, "questions")
     if not isinstance(questions, dict):
-        raise Unusable('The field "questions" is no object.')
+        raise Unusable(_('The field "questions" is no object.'))
     for number, systems in questions.items():
         yield from question(record.line, passage, number, systems)
 
 
 def question(line: int, passage: str, number: str, systems: Any) -> Iterator[Feedback | Rejected]:
     if not isinstance(systems, dict):
-        raise Unusable(f"Question {number} is no object.")
+        raise Unusable(_("Question %(number)s is no object.") % {"number": number})
     completions: list[CompletionRow] = []
     orders: dict[str, dict[int, list[int]]] = defaultdict(lambda: defaultdict(list))
     ratings: dict[str, list[tuple[int, RatingRow]]] = defaultdict(list)
@@ -51,7 +53,11 @@ def question(line: int, passage: str, number: str, systems: Any) -> Iterator[Fee
             try:
                 rater, rank, rows = read(review, f"{passage}/{number}/{system}", summary)
             except Unusable as reason:
-                yield Rejected(line, f"A review of {system} on question {number}: {reason}")
+                yield Rejected(
+                    line,
+                    _("A review of %(system)s on question %(number)s: %(reason)s")
+                    % {"system": system, "number": number, "reason": reason},
+                )
                 continue
             num_reviews += 1
             orders[rater][rank].append(position)
@@ -82,13 +88,16 @@ def read(review: Any, where: str, summary: str) -> tuple[str, int, list[RatingRo
     rater = take_filled(review, "worker_id")
     rank = take(review, "overall-rank")
     if isinstance(rank, bool) or not isinstance(rank, int):
-        raise Unusable(f'The field "overall-rank" is {str(rank)[:20]}, not a whole number.')
+        raise Unusable(
+            _('The field "overall-rank" is %(value)s, not a whole number.') % {"value": str(rank)[:20]}
+        )
     rows = []
     for criterion in CRITERIA:
         value = take(review, f"{criterion}-rating")
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 100:
             raise Unusable(
-                f'The field "{criterion}-rating" is {str(value)[:20]}, not a number from 0 to 100.'
+                _('The field "%(criterion)s-rating" is %(value)s, not a number from 0 to 100.')
+                % {"criterion": criterion, "value": str(value)[:20]}
             )
         about = {"rank": review.get(f"{criterion}-rank")}
         if criterion == "overall":  # comments on stretches of the text, and whatever else came

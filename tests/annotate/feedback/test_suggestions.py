@@ -127,7 +127,7 @@ def test_what_was_offered_is_kept_when_the_reader_leaves(alice_client, suggestin
     work = Assignment.objects.get(id=assignment["id"])
     policies = draw_policies(work.campaign)
     suggestion = begin_suggestion(work, 1, policies[0])
-    stream = stream_suggestion(suggestion, assignment["prompt"]["messages"], policies)
+    stream = stream_suggestion(suggestion, assignment["prompt"]["messages"], policies, "en")
     for _ in range(5):
         next(stream)
     stream.close()  # what the web server does with the answer of somebody who left

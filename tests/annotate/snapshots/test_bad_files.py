@@ -107,7 +107,7 @@ def test_brackets_and_escapes_inside_texts_do_not_split_an_array(reasons):
 def test_an_array_that_is_cut_off_says_so(reasons):
     good, refused = reasons(b"[" + GOOD + b",\n" + SECOND[:20])
     assert good == [1]
-    assert refused == {2: reading.CUT_OFF}
+    assert refused == {2: reading.cut_off()}
 
 
 def test_what_stands_after_an_array_is_not_passed_over_in_silence(reasons):
@@ -126,7 +126,7 @@ def test_a_document_that_breaks_off_gives_its_whole_entries(tmp_path):
     path = tmp_path / "squad.json"
     path.write_bytes(content[: content.rindex(b"20 m")])
     found = list(records(path))
-    assert [item.reason for item in found if isinstance(item, Rejected)] == [reading.CUT_OFF]
+    assert [item.reason for item in found if isinstance(item, Rejected)] == [reading.cut_off()]
 
 
 @pytest.mark.parametrize(
