@@ -68,13 +68,19 @@ def find_browser() -> str | None:
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator:
+def browser_path() -> str:
     path = find_browser()
     if path is None:
         reason = "No Chromium on this machine: browser tests are skipped (apt install chromium)."
         if os.environ.get("PARLEY_REQUIRE_BROWSER"):
             pytest.fail(reason)
         pytest.skip(reason)
+    return path
+
+
+@pytest.fixture(scope="module")
+def browser(browser_path) -> Iterator:
+    """For one file: Playwright keeps an event loop running, in which Django's database refuses to work."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
@@ -84,7 +90,7 @@ def browser() -> Iterator:
             "--disable-component-update",
             "--disable-sync",
         ]
-        chromium = playwright.chromium.launch(executable_path=path, args=options)
+        chromium = playwright.chromium.launch(executable_path=browser_path, args=options)
         yield chromium
         chromium.close()
 
@@ -108,7 +114,7 @@ def tiny_model(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def site(browser, tiny_model, tmp_path_factory) -> Iterator[Site]:
+def site(browser_path, tiny_model, tmp_path_factory) -> Iterator[Site]:
     site = Site(tmp_path_factory.mktemp("site"), E2E_PASSWORD=PASSWORD, E2E_MODEL=str(tiny_model))
     site.seeded = json.loads(site.python(SEED))
     site.start()
