@@ -19,7 +19,7 @@ import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from trainer import run_dir
 from trainer.run_dir import RunDir, RunError, RunStopped
@@ -53,7 +53,16 @@ def parse_config(config_type: type, argv: list[str]) -> Any:
     parser.add_argument(
         "--config", metavar="FILE", help="JSON file with the same names; this line wins over it"
     )
-    config, _ = parser.parse_args_into_dataclasses(arguments, look_for_args_file=False)
+
+    def refuse(message: str) -> NoReturn:
+        raise RunError(f"{message}; --help lists the settings.")
+
+    parser.error = refuse  # type: ignore[method-assign]
+    config, _, unknown = parser.parse_args_into_dataclasses(
+        arguments, look_for_args_file=False, return_remaining_strings=True
+    )
+    if unknown:
+        refuse(f"This job does not know {' '.join(unknown)}")
     return config
 
 
@@ -87,10 +96,12 @@ def run_job(
     `train` raises RunError for what the user can mend, RunStopped once it has saved a checkpoint on request.
     A job that gains nothing from several processes says one_process: under a launcher, rank 0 does it alone.
     """
+    arguments = sys.argv[1:] if argv is None else argv
     try:
-        config = parse_config(config_type, sys.argv[1:] if argv is None else argv)
+        config = parse_config(config_type, arguments)
     except RunError as error:
         print(error, file=sys.stderr)
+        run_dir.leave_refusal(_named_run_dir(arguments), kind, str(error))
         return EXIT_REFUSED
     if one_process and os.environ.get("RANK", "0") != "0":
         return EXIT_FINISHED
@@ -102,6 +113,7 @@ def run_job(
         run = run_dir.start(config.run_dir, kind, dataclasses.asdict(config))
     except (RunError, OSError) as error:
         print(sentence_for(error) or error, file=sys.stderr)
+        run_dir.leave_refusal(config.run_dir, kind, sentence_for(error) or str(error))
         return EXIT_REFUSED
     undo_logging = _log_to(run)
     try:
@@ -109,6 +121,15 @@ def run_job(
     finally:
         run.close()
         undo_logging()
+
+
+def _named_run_dir(arguments: list[str]) -> str:
+    """The run directory of a command line that could not be understood; empty where it names none."""
+    for at, argument in enumerate(arguments):
+        name, _, value = argument.partition("=")
+        if name in ("--run-dir", "--run_dir"):
+            return value or "".join(arguments[at + 1 : at + 2])
+    return ""
 
 
 def _run(kind: str, config: Any, train: Callable[[Any, RunDir], Outcome], run: RunDir) -> int:

@@ -14,6 +14,7 @@ Under torchrun or accelerate only the process of rank 0 writes; the others hold 
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
@@ -304,6 +305,20 @@ def start(path: str | Path, kind: str, config: dict[str, Any]) -> RunDir:
             raise
     run._listen_to_signals()
     return run
+
+
+def leave_refusal(path: str | Path, kind: str, sentence: str) -> None:
+    """Say in status.json of a prepared directory that the job refused to begin, so that nobody tries it again.
+
+    A finished run, and one that another process is working on, stay as they are.
+    """
+    run = RunDir(path)
+    if not path or not run.writes or not run.path.is_dir() or is_finished(path):
+        return
+    with contextlib.suppress(RunError, OSError):
+        run._take_lock()
+        run._status = {"format_version": FORMAT_VERSION, "kind": kind, **read_status(path)}
+        run.fail(sentence)
 
 
 def settle_finished(path: str | Path) -> None:

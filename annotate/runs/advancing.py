@@ -134,7 +134,7 @@ def watch_run(run: Run) -> None:
             return _requeue(
                 run, _("The job's process ended without a word at step %(step)s.") % {"step": run.step}
             )
-        # Never begun: most often a setting it does not know, and its last printed line says so.
+        # Never begun and not refused: killed, or an installation that is broken; its last printed line may say.
         began = _("The job's process ended before it began its work.")
         return _requeue(run, f"{began} {launchers.last_words(run)}".strip(), Run.State.FAILED)
     if run.cancel_requested:

@@ -23,11 +23,10 @@ import psutil
 from django.conf import settings
 from django.utils import timezone
 
+from annotate.runs.job_settings import WEB_SETTINGS
 from annotate.runs.models import Run
 
 CONSOLE = "console.txt"  # what the process prints: the only word of a job that never came to write log.txt
-# Settings of `config` that the web side reads itself; every other one is an option of the job.
-WEB_SETTINGS = {"sample": {"num_prompts"}, "evaluate": {"threshold"}}
 
 
 def job_options(run: Run) -> dict[str, Any]:
@@ -51,7 +50,7 @@ def job_options(run: Run) -> dict[str, Any]:
             "seed": run.pk,
             **run.campaign.sampling,
         }
-    skipped = WEB_SETTINGS.get(run.kind, set())
+    skipped = WEB_SETTINGS.get(run.kind, {})
     return options | {name: value for name, value in run.config.items() if name not in skipped}
 
 
@@ -59,10 +58,8 @@ def command(run: Run) -> list[str]:
     prefix = shlex.split(settings.LAUNCH_PREFIX) or [sys.executable, "-m"]
     line = [*prefix, f"trainer.{run.kind}"]
     for name, value in job_options(run).items():
-        if value is None:
-            continue
-        values = value if isinstance(value, list) else [value]
-        line += [f"--{name.replace('_', '-')}", *map(str, values)]
+        if value is not None:
+            line += [f"--{name.replace('_', '-')}", str(value)]
     return line
 
 

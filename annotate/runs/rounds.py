@@ -14,6 +14,7 @@ from rest_framework.exceptions import ValidationError
 
 from annotate.campaigns.models import Campaign
 from annotate.errors import Conflict, sentence
+from annotate.runs.job_settings import check_settings
 from annotate.runs.models import PolicyVersion, Round, Run
 from annotate.runs.results import WIN_RATE_THRESHOLD
 from annotate.runs.sampling import rows_to_sample
@@ -72,14 +73,18 @@ def check_config(config: dict[str, Any]) -> None:
             )
         if name != "stages" and not isinstance(value, dict):
             raise ValidationError({f"config.{name}": [_("This is an object of settings and values.")]})
+        if name not in ("stages", "gate"):
+            check_settings(name, value, f"config.{name}")
     stages = config.get("stages")
-    if stages is not None and (not isinstance(stages, list) or not set(stages) <= set(ORDER)):
+    if stages is not None and not (isinstance(stages, list) and all(stage in ORDER for stage in stages)):
         raise ValidationError(
             {"config.stages": [_("This is a list of some of: %(names)s.") % {"names": ", ".join(ORDER[:-1])}]}
         )
-    gate = config.get("gate", {}).get("win_rate_low", WIN_RATE_THRESHOLD)
-    if isinstance(gate, bool) or not isinstance(gate, int | float):
-        raise ValidationError({"config.gate.win_rate_low": [_("This is a number from 0 to 1.")]})
+    for name, gate in config.get("gate", {}).items():
+        if name != "win_rate_low":
+            raise ValidationError({f"config.gate.{name}": [_("The gate has one setting, win_rate_low.")]})
+        if isinstance(gate, bool) or not isinstance(gate, int | float):
+            raise ValidationError({"config.gate.win_rate_low": [_("This is a number from 0 to 1.")]})
 
 
 def cancel_round(round: Round) -> Round:

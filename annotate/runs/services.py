@@ -1,6 +1,5 @@
 """Verbs on runs and policies that a person, a round or a schedule asks for. The queue itself: advancing.py."""
 
-import re
 import secrets
 from pathlib import Path
 from typing import Any
@@ -13,16 +12,12 @@ from rest_framework.exceptions import ValidationError
 
 from annotate.campaigns.models import Campaign
 from annotate.errors import Conflict
+from annotate.runs.job_settings import check_settings
 from annotate.runs.models import CampaignPolicy, Evaluation, PolicyVersion, RewardModel, Round, Run
 from annotate.runs.sampling import rows_to_sample
 from annotate.snapshots.models import Snapshot
 from trainer.run_dir import request_stop
 
-OPTION = re.compile(r"[a-z][a-z0-9_]*")
-# What a run's inputs decide; `config` may not say otherwise.
-INPUT_OPTIONS = {
-    "snapshot", "init_model", "model", "ref_model", "reward_model", "run_dir", "config", "prompts", "policy_version"
-}  # fmt: skip
 NEEDS = {
     "sft": ("snapshot",),
     "reward": ("snapshot",),
@@ -53,7 +48,7 @@ def queue_run(
         "snapshot": snapshot, "ref_policy": ref_policy, "reward_model": reward_model, "campaign": campaign
     }  # fmt: skip
     _check_inputs(kind, inputs)
-    _check_config(config or {})
+    check_settings(kind, config or {})
     with transaction.atomic():
         run = Run.objects.create(
             name=secrets.token_hex(16),
@@ -86,20 +81,6 @@ def _check_inputs(kind: str, inputs: dict[str, Any]) -> None:
         )
     if kind == Run.Kind.SAMPLE and campaign.kind != Campaign.Kind.RANKING:
         raise ValidationError({"campaign": [_("Completions are sampled for ranking campaigns; choose one.")]})
-
-
-def _check_config(config: dict[str, Any]) -> None:
-    for name, value in config.items():
-        field = f"config.{name}"
-        if not OPTION.fullmatch(name) or name in INPUT_OPTIONS:
-            raise ValidationError({field: [_("This is no setting of a job.")]})
-        values = value if isinstance(value, list) else [value]
-        if not all(isinstance(one, str | int | float | bool | None) for one in values):
-            raise ValidationError(
-                {field: [_("A setting is a number, a text, true, false, or a list of those.")]}
-            )
-        if any(isinstance(one, str) and one.startswith("-") for one in values):
-            raise ValidationError({field: [_("A text may not begin with a dash.")]})
 
 
 def cancel_run(run: Run) -> Run:

@@ -107,6 +107,32 @@ def test_a_kill_after_the_manifest_and_before_the_last_status_is_mended(tmp_path
     assert not (path / "checkpoints").exists()
 
 
+@pytest.mark.parametrize(
+    ("option", "sentence"),
+    [("--speed=9", "does not know --speed"), ("--max-steps=soon", "invalid int value: 'soon'")],
+)
+def test_a_command_line_that_is_refused_says_so_in_the_directory_that_waits_for_it(
+    tmp_path, capsys, option, sentence
+):
+    line = ["--snapshot", "s", "--init-model", "m", "--run-dir", str(tmp_path), option]
+    assert run_job("sft", SftConfig, raising(AssertionError("must not run")), line) == 2
+    assert sentence in capsys.readouterr().err
+    status = run_dir.read_status(tmp_path)
+    assert status["state"] == "failed" and sentence in status["error"]
+
+
+def test_a_refused_command_line_leaves_a_finished_or_a_busy_directory_alone(tmp_path):
+    assert run(tmp_path / "done", lambda config, run: ({}, {})) == 0
+    busy = run_dir.start(tmp_path / "busy", "sft", {})
+    for name, state in {"done": "succeeded", "busy": "running"}.items():
+        line = ["--run-dir", str(tmp_path / name), "--speed", "9", "--snapshot", "s", "--init-model", "m"]
+        assert run_job("sft", SftConfig, raising(AssertionError("must not run")), line) == 2
+        assert run_dir.read_status(tmp_path / name)["state"] == state
+    assert run(tmp_path / "busy", raising(AssertionError("must not run"))) == 2
+    assert run_dir.read_status(tmp_path / "busy")["state"] == "running"
+    busy.close()
+
+
 def test_a_refusal_is_a_sentence_and_exit_2(tmp_path):
     assert run(tmp_path / "run", raising(RunError("The snapshot is empty; make another."))) == 2
     status = run_dir.read_status(tmp_path / "run")

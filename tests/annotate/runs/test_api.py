@@ -36,6 +36,8 @@ def test_a_run_is_queued_over_the_api(tom_client, base, snapshot):
         ({"snapshot": None}, "snapshot"),
         ({"config": {"run_dir": "/etc"}}, "config.run_dir"),
         ({"config": []}, "config"),
+        ({"config": {"learning_rat": 0.1}}, "config.learning_rat"),
+        ({"config": {"learning_rate": "fast"}}, "config.learning_rate"),
     ],
 )
 def test_a_refused_run_names_the_field(tom_client, base, snapshot, changes, field):

@@ -1,5 +1,7 @@
 """What may be queued, and how queued runs are claimed."""
 
+import dataclasses
+import importlib
 import threading
 
 import pytest
@@ -7,6 +9,7 @@ from django.db import IntegrityError, connection, transaction
 from rest_framework.exceptions import ValidationError
 
 from annotate.runs import advancing
+from annotate.runs.job_settings import INPUTS, WEB_SETTINGS, settings_of
 from annotate.runs.models import Round, Run
 from annotate.runs.services import queue_run
 from annotate.snapshots.models import Snapshot
@@ -66,12 +69,46 @@ def test_completions_are_sampled_for_ranking_campaigns_only(base, new_campaign):
         {"Learning Rate": 1},
         {"learning_rate": {"a": 1}},
         {"lr_scheduler": "--config"},
-        {"seeds": [1, {"a": 2}]},
+        {"seed": [1, {"a": 2}]},
     ],
 )
 def test_settings_cannot_stand_for_inputs_or_smuggle_options(base, snapshot, config):
     refused = fields_refused(kind="sft", policy=base, snapshot=snapshot, config=config)
     assert refused == {f"config.{next(iter(config))}"}
+
+
+@pytest.mark.parametrize("kind", Run.Kind.values)
+def test_the_settings_read_from_a_jobs_source_are_those_of_its_command_line(kind):
+    module = importlib.import_module(f"trainer.{kind}")
+    [config_type] = [
+        found
+        for name, found in vars(module).items()
+        if name.lower() == f"{kind}config" and dataclasses.is_dataclass(found)
+    ]
+    web_only = WEB_SETTINGS.get(kind, {})
+    named = {field.name: field.type.removesuffix(" | None") for field in dataclasses.fields(config_type)}
+    assert settings_of(kind) == {name: type for name, type in named.items() if name not in INPUTS} | web_only
+    assert set(settings_of(kind).values()) <= {"int", "float", "bool", "str"}, "check_settings knows these"
+
+
+@pytest.mark.parametrize(
+    ("setting", "reason"),
+    [
+        ({"learning_rat": 0.1}, "Choose among: learning_rate"),
+        ({"zzz": 1}, "Choose among: adam_beta2, eval_steps"),
+        ({"max_steps": 1.5}, "whole number"),
+        ({"max_steps": True}, "whole number"),
+        ({"max_steps": "1e400"}, "whole number"),
+        ({"learning_rate": float("inf")}, "a number"),
+        ({"learning_rate": "fast"}, "a number"),
+        ({"gradient_checkpointing": 2}, "true or false"),
+    ],
+)
+def test_a_setting_that_the_job_would_not_take_is_refused_with_what_it_takes(base, snapshot, setting, reason):
+    with pytest.raises(ValidationError, match=reason):
+        queue_run(kind="sft", policy=base, snapshot=snapshot, config=setting)
+    good = {"max_steps": "5", "learning_rate": 1, "gradient_checkpointing": True, "seed": None}
+    assert queue_run(kind="sft", policy=base, snapshot=snapshot, config=good).config == good
 
 
 def test_only_as_many_runs_are_claimed_as_there_is_room_for(base, snapshot, settings):

@@ -205,11 +205,15 @@ def test_the_stages_can_be_named(base, writing, judging):
         {"sft": 3},
         {"stages": ["sft", "magic"]},
         {"stages": "sft"},
+        {"stages": [["sft"]]},
         {"gate": {"win_rate_low": "high"}},
+        {"gate": {"win_rate": 0.5}},
+        {"sft": {"max_steps": 5}, "ppo": {"kl_coeff": 0.1}},
+        {"sample": {"run_dir": "/etc"}},
     ],
 )
 def test_a_round_with_unknown_settings_is_refused(base, writing, config):
-    with pytest.raises(ValidationError):
+    with pytest.raises(ValidationError, match="config|stages|speed"):
         start_round(campaigns=[writing], base_policy=base, config=config)
     assert not Round.objects.exists()
 
