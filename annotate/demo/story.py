@@ -186,6 +186,21 @@ def evaluate_base(cast: Cast, learned: Round, config: dict[str, Any], tell: Tell
     return looping.see_run_through(run, tell)
 
 
+def what_waits(ranking: Campaign, learned: Round) -> str:
+    """What the next person finds in the ranking campaign: the new policy's candidates, or why there are none."""
+    pushed = learned.runs.filter(kind=Run.Kind.SAMPLE, state=Run.State.SUCCEEDED).first()
+    if pushed and pushed.policy and (num_new := pushed.metrics.get("num_queued_units", 0)):
+        return f"{num_new} prompts wait with completions of {pushed.policy.name} for the next person."
+    num_waiting = ranking.units.filter(open_slots__gt=0).count()
+    nothing = f"Nothing new waits to be ranked; {num_waiting or 'no'} prompts with earlier completions do."
+    if pushed:
+        return nothing
+    return (
+        f"{nothing} A policy below the gate can be promoted all the same on the page Policy versions; "
+        "`python manage.py demo --fresh` runs the loop anew."
+    )
+
+
 def root_of(policy: PolicyVersion | None) -> PolicyVersion:
     assert policy is not None
     while policy.parent is not None:

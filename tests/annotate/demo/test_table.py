@@ -1,9 +1,11 @@
 """The demo's table, and the scripted annotator's submissions."""
 
 from annotate.accounts.models import Annotator
-from annotate.demo import table
+from annotate.demo import story, table
 from annotate.demo.scripted_work import ranking_of, scripted_login
 from annotate.demo.world import FACTS
+from annotate.runs.models import PolicyVersion, Round, Run
+from annotate.runs.services import queue_run
 
 ASKED = [{"role": "user", "content": "What is the harbour of Dorsay called?"}]
 CURT = f"{FACTS['Dorsay'][1]}. Look at a map."
@@ -46,3 +48,20 @@ def test_the_scripted_annotator_is_plainly_no_person(db):
     assert Annotator.objects.get(user=user).is_scripted
     assert user.roles == ["annotator"]
     assert scripted_login() == user
+
+
+def test_what_waits_is_said_as_it_is_whether_or_not_the_gate_let_the_policy_through(ranking):
+    campaign, base = ranking(3), PolicyVersion.objects.create(name="ppo-9", path="/models/ppo-9")
+    learned = Round.objects.create(name="second", base_policy=base)
+    kept = story.what_waits(campaign, learned)
+    assert kept.startswith("Nothing new waits to be ranked; 3 prompts with earlier completions do.")
+    assert "promoted all the same" in kept
+    campaign.units.update(open_slots=0)
+    assert "no prompts with earlier completions do." in story.what_waits(campaign, learned)
+    run = queue_run(kind="sample", policy=base, campaign=campaign, round=learned)
+    Run.objects.filter(pk=run.pk).update(state="succeeded", metrics={"num_queued_units": 40})
+    assert story.what_waits(campaign, learned) == (
+        "40 prompts wait with completions of ppo-9 for the next person."
+    )
+    Run.objects.filter(pk=run.pk).update(metrics={"num_queued_units": 0})
+    assert "promoted" not in story.what_waits(campaign, learned)

@@ -104,9 +104,7 @@ class Command(BaseCommand):
         with self.timed("evaluate the base model"):
             base_run = story.evaluate_base(cast, second, chosen.get("evaluate", {}), self.tell)
         judged = second.runs.get(kind=Run.Kind.EVALUATE)
-        pushed = second.runs.filter(kind=Run.Kind.SAMPLE, state=Run.State.SUCCEEDED).first()
-        self.kept["outcome"] = second.outcome
-        self.kept["waiting"] = pushed.metrics.get("num_queued_units", 0) if pushed else 0
+        self.kept["outcome"] = f"{second.outcome} {story.what_waits(cast.ranking, second)}"
         self.kept["num_prompts"] = judged.metrics["num_prompts"]
         self.kept["reward_accuracy"] = second.runs.get(kind=Run.Kind.REWARD).metrics.get("accuracy")
         runs = Run.objects.filter(round__in=[first, second]).order_by("pk")
@@ -145,7 +143,7 @@ class Command(BaseCommand):
             "",
             table.drawn(self.kept["table"]),
             "",
-            f"{self.kept['outcome']} {self.kept['waiting']} prompts wait with its completions for the next person.",
+            self.kept["outcome"],
             "The rankings were made by a program that applies a stated preference: they are no human judgement.",
             "",
             "Seconds:",
