@@ -165,11 +165,7 @@ def sentence_for(error: BaseException) -> str | None:
     text = str(error)
     if isinstance(error, RunError | SnapshotError):
         return text
-    if (
-        isinstance(error, MemoryError)
-        or type(error).__name__ == "OutOfMemoryError"
-        or "not enough memory" in text
-    ):
+    if is_out_of_memory(error):
         return "The memory is full; use a smaller batch size or max_length, or a smaller model."
     if getattr(error, "errno", None) == errno.ENOSPC or "No space left" in text:
         return "The disk is full; free some space, then run the same command again to continue."
@@ -178,6 +174,16 @@ def sentence_for(error: BaseException) -> str | None:
     if isinstance(error, FileNotFoundError | NotADirectoryError | FileExistsError) and error.filename:
         return f"{error.filename}: {error.strerror}; check the path."
     return None
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether the memory of the machine or of a device was full; the CPU's allocator says so in words only."""
+    said = ("not enough memory", "can't allocate memory")
+    return (
+        isinstance(error, MemoryError)
+        or type(error).__name__ == "OutOfMemoryError"
+        or any(words in str(error) for words in said)
+    )
 
 
 def check_finite(step: int, **values: float) -> None:

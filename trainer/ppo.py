@@ -2,41 +2,57 @@
 
     python -m trainer.ppo --snapshot DIR --init-model SFT_RUN --reward-model REWARD_RUN --run-dir DIR
 
-Read from top to bottom: configuration, advantages, the update, checkpoints, the job (`train`). Beside it:
-ppo_models.py (the four networks), rollouts.py (completions and what the networks say of them), rl_math.py
-(the formulas). The algorithm is that of InstructGPT (Ouyang et al. 2022) with the details that reproductions
-found to matter (Huang et al. 2024, "The N+ Implementation Details of RLHF with PPO").
+Read from top to bottom: configuration, the job (`train`). Beside it: ppo_models.py (the networks, adapters),
+rollouts.py (completions, scores, what the networks say of them), ppo_update.py (what is learned from them),
+ppo_ptx.py (the mix of texts), ppo_saving.py (checkpoints, which policy is kept), rl_math.py (the formulas).
+The algorithm is that of InstructGPT (Ouyang et al. 2022) with the details that reproductions found to matter
+(Huang et al. 2024, "The N+ Implementation Details of RLHF with PPO"); docs/trainers/ppo.md names each.
 
 One batch of episodes = sample a completion for each prompt, score it, then several epochs of minibatch steps
 on it. Several processes (torchrun) share each batch; each holds all models, statistics are global.
-Left out: sharded models (FSDP, ZeRO), vLLM rollouts, adapters, the pretraining mix (PTX).
+Left out: sharded models (FSDP, ZeRO) and vLLM rollouts.
 """
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import math
 import sys
 import time
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from accelerate import Accelerator
-from torch import Tensor
+from accelerate.state import AcceleratorState
+from accelerate.utils import DistributedType
 
 from trainer import rl_math
 from trainer.generation import seed_of
-from trainer.jobs import Outcome, check_finite, input_entry, option, run_job
-from trainer.modeling import context_length, save_model
-from trainer.ppo_models import Models, load_models
+from trainer.jobs import Outcome, input_entry, is_out_of_memory, option, run_job
+from trainer.modeling import context_length
+from trainer.ppo_models import Models, ScoreFunction, load_models
+from trainer.ppo_ptx import PtxText, load_ptx_texts
+from trainer.ppo_saving import (
+    KeptWeights,
+    choose_weights,
+    copy_of,
+    keep_if_best,
+    learning_weights,
+    load_checkpoint,
+    put_weights,
+    read_best,
+    save_checkpoint,
+    save_policy,
+)
+from trainer.ppo_update import Progress, measure, sum_over_processes, update
 from trainer.rollouts import (
+    Prompt,
     Rollouts,
     episodes_of_batch,
+    in_shuffled_passes,
     load_prompts,
-    micro_batches,
-    pad_sequences,
-    prompts_of_episodes,
+    normalize_scores,
     roll_out,
 )
 from trainer.run_dir import RunDir, RunError, RunStopped
@@ -52,8 +68,8 @@ class PPOConfig:
 
     snapshot: str = option("Snapshot directory; its train prompts are rolled out.")
     init_model: str = option("Policy to start from: an sft run, a model directory or a hub id.")
-    reward_model: str = option("Finished reward run (or its model directory).")
     run_dir: str = option("Run directory to write; the same command on it continues.")
+    reward_model: str = option("Finished reward run (or its model directory).", "")
     ref_model: str = option("Reference policy of the KL term; empty: the policy as it starts.", "")
     num_episodes: int = option("Completions to sample and learn from, all together.", 10_000)
     batch_size: int = option("Episodes between two rounds of updates, over all processes.", 64)
@@ -63,13 +79,21 @@ class PPOConfig:
     missing_eos_score: float | None = option(
         "Instead, the score such a completion gets, whatever it says.", None
     )
+    normalize_scores: int = option(
+        "Completions of the reference policy on which scores are brought to mean 0 and variance 1 before the "
+        "run; 0: as the reward model normalises them.",
+        0,
+    )
     score_clip: float = option("Scores are kept within plus and minus this; 0: as they are.", 0.0)
     whiten_rewards: bool = option("Scale each batch's rewards to variance 1, keeping their mean.", False)
     kl_estimator: str = option("Estimate of the KL in the reward: k1, k2 or k3.", "k1")
     kl_coef: float = option("Weight of the KL in the reward (the first one, where it adapts).", 0.05)
     kl_target: float = option("Adapt the weight so that a completion's KL nears this; 0: fixed weight.", 0.0)
     kl_horizon: int = option("Episodes over which the weight adapts.", 10_000)
-    max_kl: float = option("End the run when a batch's KL to the reference exceeds this; 0: never.", 0.0)
+    max_kl: float = option(
+        "End the run when a batch's KL to the reference exceeds this, with the policy before that; 0: never.",
+        0.0,
+    )
     max_update_kl: float = option(
         "Leave a batch when the policy moved this far (KL per token); 0: never.", 0.0
     )
@@ -78,10 +102,14 @@ class PPOConfig:
     num_ppo_epochs: int = option("Passes over each batch.", 4)
     num_mini_batches: int = option("Optimizer steps in a pass, each on its own share of the batch.", 1)
     micro_batch_tokens: int = option("Most tokens in one forward and backward, padding included.", 8192)
+    rollout_batch_size: int = option("Completions written at once in a process; 0: all of a batch.", 0)
     learning_rate: float = option("Of the policy; Adam with epsilon 1e-5.", 3e-6)
     value_learning_rate: float = option("Of a separate value model; 0: that of the policy.", 0.0)
     lr_end_share: float = option("Share of the learning rate left at the end of the linear decay.", 0.0)
     num_warmup_steps: int = option("Optimizer steps of linear warm-up.", 0)
+    policy_loss: str = option("clip, or kl_penalty: the other form of the PPO paper.", "clip")
+    penalty_coef: float = option("First weight of that penalty; it doubles and halves.", 1.0)
+    penalty_target: float = option("KL per token that an update should move the policy by.", 0.01)
     clip_range: float = option("How far the probability ratio may pay off, from 1.", 0.2)
     value_clip_range: float = option("How far a value may move from its rollout value.", 0.2)
     value_coef: float = option("Weight of the value loss beside the policy loss.", 0.1)
@@ -91,8 +119,23 @@ class PPOConfig:
         "reward model and their gradients reach the policy.",
         False,
     )
+    ptx_coef: float = option("PPO-ptx: weight of the loss on texts, mixed into every step; 0: none.", 0.0)
+    ptx_data: str = option("Its texts, JSON lines with text or messages; empty: the demonstrations.", "")
+    ptx_batch_size: int = option("Texts in a step, all processes together; 0: as many as episodes.", 0)
+    lora_rank: int = option("Learn adapters of this rank on one frozen base; 0: all weights.", 0)
+    lora_alpha: int = option("Scale of the adapters, divided by their rank.", 32)
+    lora_target: str = option("Layers that get one, by the ends of their names, with commas.", "all-linear")
     gradient_checkpointing: bool = option("Recompute activations in the backward pass to save memory.", False)
     precision: str = option("bf16, no (float32), or auto: bf16 on a GPU that has it.", "auto")
+    eval_every: int = option("Batches between two looks at validation prompts; 0: none.", 10)
+    num_eval_prompts: int = option("Validation prompts in such a look.", 64)
+    eval_temperature: float = option("Of the completions written then, always of one seed; 0: greedy.", 0.0)
+    keep: str = option(
+        "Which policy the run ends with: best (by score on validation prompts), last, or ema: the moving "
+        "average of its weights.",
+        "best",
+    )
+    ema_decay: float = option("Share of that average which stays at a step.", 0.992)
     checkpoint_every: int = option("Batches between two checkpoints.", 10)
     sample_every: int = option("Batches between two looks at completions in samples.jsonl.", 5)
     num_samples: int = option("Completions in such a look.", 4)
@@ -108,11 +151,22 @@ class PPOConfig:
         """Optimizer steps that each batch is allowed."""
         return self.num_ppo_epochs * self.num_mini_batches
 
+    @property
+    def num_steps(self) -> int:
+        """Optimizer steps in the whole run."""
+        return self.num_batches * self.steps_per_batch
 
-def check_config(config: PPOConfig, num_processes: int) -> None:
+
+def check_config(config: PPOConfig, num_processes: int, score_function: ScoreFunction | None) -> None:
     """Refuse what cannot work before anything is loaded."""
-    if config.kl_estimator not in rl_math.KL_ESTIMATORS:
-        raise RunError(f"--kl-estimator is {config.kl_estimator}; use {', '.join(rl_math.KL_ESTIMATORS)}.")
+    for name, choices in (
+        ("kl_estimator", rl_math.KL_ESTIMATORS),
+        ("policy_loss", ("clip", "kl_penalty")),
+        ("keep", ("best", "last", "ema")),
+    ):
+        if getattr(config, name) not in choices:
+            flag = name.replace("_", "-")
+            raise RunError(f"--{flag} is {getattr(config, name)}; use {', '.join(choices)}.")
     if config.temperature <= 0:
         raise RunError("--temperature must be above 0: PPO learns from sampled completions.")
     if config.batch_size % (num_processes * config.num_mini_batches):
@@ -124,271 +178,208 @@ def check_config(config: PPOConfig, num_processes: int) -> None:
         raise RunError(
             "--num-episodes, --batch-size, --max-new-tokens and --num-ppo-epochs must be 1 or more."
         )
-
-
-# ---------------------------------------------------------------- the update
-
-
-def sum_over_processes(accelerator: Accelerator, values: Tensor) -> Tensor:
-    """Elementwise sum of a small tensor over all processes."""
-    return accelerator.reduce(values, reduction="sum")
-
-
-def advantages_and_returns(
-    config: PPOConfig, models: Models, accelerator: Accelerator, rollouts: Rollouts
-) -> tuple[Tensor, Tensor]:
-    """Whitened advantages and returns of every token, (B, T) each; statistics of the whole batch."""
-
-    def add(sums: Tensor) -> Tensor:
-        return sum_over_processes(accelerator, sums)
-
-    kl = rl_math.kl_estimate(rollouts.logprobs, rollouts.ref_logprobs, config.kl_estimator)
-    rewards = rl_math.shaped_rewards(rollouts.scores, kl, rollouts.mask, models.kl_controller.kl_coef)
-    if config.whiten_rewards:
-        rewards = rl_math.whiten(rewards, rollouts.mask, shift_mean=False, sum_over_processes=add)
-    advantages, returns = rl_math.gae(rewards, rollouts.values, rollouts.mask, config.gamma, config.lam)
-    return rl_math.whiten(advantages, rollouts.mask, sum_over_processes=add), returns
-
-
-def update(
-    config: PPOConfig, models: Models, accelerator: Accelerator, rollouts: Rollouts, first_step: int
-) -> dict[str, float]:
-    """The optimizer steps that a batch is worth: epochs of minibatches, each in a fresh order."""
-    advantages, returns = advantages_and_returns(config, models, accelerator, rollouts)
-    models.learner.train(config.gradient_checkpointing)  # the only difference: there is no dropout
-    num_rows = len(rollouts.prompts)
-    statistics: list[dict[str, float]] = []
-    for epoch in range(config.num_ppo_epochs):
-        generator = torch.Generator().manual_seed(seed_of(config.seed, "order", first_step, epoch))
-        order = torch.randperm(num_rows, generator=generator).tolist()
-        share = num_rows // config.num_mini_batches
-        for number in range(config.num_mini_batches):
-            rows = order[number * share : (number + 1) * share]
-            step = first_step + epoch * config.num_mini_batches + number
-            set_learning_rate(config, models.optimizer, step)
-            statistics.append(
-                mini_batch_step(config, models, accelerator, rollouts, advantages, returns, rows)
-            )
-            check_finite(step, **{"The loss": statistics[-1]["loss"]})
-            if 0 < config.max_update_kl < statistics[-1]["policy/approx_kl"]:
-                return mean_of(statistics)
-    return mean_of(statistics)
-
-
-def mean_of(statistics: list[dict[str, float]]) -> dict[str, float]:
-    """Mean of each statistic over the optimizer steps, and how many those were."""
-    mean = {name: sum(row[name] for row in statistics) / len(statistics) for name in statistics[0]}
-    return mean | {"policy/num_steps": len(statistics)}
-
-
-def set_learning_rate(config: PPOConfig, optimizer: torch.optim.Optimizer, step: int) -> None:
-    """Linear warm-up, then linear decay over the whole run to the share that is left at its end."""
-    total = config.num_batches * config.steps_per_batch
-    done = (step - config.num_warmup_steps) / max(1, total - config.num_warmup_steps)
-    share = 1 - (1 - config.lr_end_share) * max(0.0, done)
-    if step < config.num_warmup_steps:
-        share = (step + 1) / config.num_warmup_steps
-    for group in optimizer.param_groups:
-        group["lr"] = group["peak_lr"] * share
-
-
-STATISTICS = (
-    "loss/policy",
-    "loss/value",
-    "policy/approx_kl",
-    "policy/clipfrac",
-    "policy/ratio",
-    "val/clipfrac",
-)
-
-
-def mini_batch_step(
-    config: PPOConfig,
-    models: Models,
-    accelerator: Accelerator,
-    rollouts: Rollouts,
-    advantages: Tensor,
-    returns: Tensor,
-    rows: list[int],
-) -> dict[str, float]:
-    """One optimizer step on some rows, in micro-batches of similar length.
-
-    Every token of every process counts the same, however the micro-batches fall: sums are divided by the
-    number of tokens in the whole minibatch.
-    """
-    num_tokens = sum_over_processes(accelerator, rollouts.mask[rows].sum().float())
-    prompt_ids, completions = rollouts.prompt_ids, rollouts.completions
-    groups = micro_batches(config, [prompt_ids[i] for i in rows], [completions[i] for i in rows])
-    sums = torch.zeros(len(STATISTICS), device=accelerator.device)
-    for number, group in enumerate(groups, start=1):
-        group = [rows[i] for i in group]
-        inputs, tokens, mask = pad_sequences(models, accelerator.device, prompt_ids, completions, group)
-        where = (torch.tensor(group, device=accelerator.device), slice(0, tokens.shape[1]))
-        is_last = number == len(groups)
-        with contextlib.nullcontext() if is_last else accelerator.no_sync(models.learner):
-            logprobs, values, _ = models.learner(inputs, tokens, config.temperature)
-            losses, statistics = token_losses(
-                config, logprobs, values, rollouts, advantages[where], returns[where], where
-            )
-            # accelerate averages gradients over processes: times their number, so that they add up
-            accelerator.backward((losses * mask).sum() / num_tokens * accelerator.num_processes)
-        sums += torch.stack([(each.detach() * mask).sum() for each in statistics])
-    # apart, so that large gradients of a separate value model do not shrink the policy's
-    norms = [
-        accelerator.clip_grad_norm_(g["params"], config.max_grad_norm) for g in models.optimizer.param_groups
-    ]
-    models.optimizer.step()
-    models.optimizer.zero_grad()
-    means = dict(zip(STATISTICS, (sum_over_processes(accelerator, sums) / num_tokens).tolist(), strict=True))
-    loss = means["loss/policy"] + config.value_coef * means["loss/value"]
-    return means | {"loss": loss, "policy/grad_norm": float(norms[0]), "val/grad_norm": float(norms[1])}
-
-
-def token_losses(
-    config: PPOConfig,
-    logprobs: Tensor,
-    values: Tensor,
-    rollouts: Rollouts,
-    advantages: Tensor,
-    returns: Tensor,
-    where: tuple[Tensor, slice],
-) -> tuple[Tensor, tuple[Tensor, ...]]:
-    """Loss of every token, (B, T), and what STATISTICS names, each (B, T), before masking."""
-    old_logprobs = rollouts.logprobs[where]
-    policy_losses, policy_clipped = rl_math.clipped_policy_loss(
-        logprobs, old_logprobs, advantages, config.clip_range
-    )
-    value_losses, value_clipped = rl_math.clipped_value_loss(
-        values, rollouts.values[where], returns, config.value_clip_range
-    )
-    log_ratio = logprobs - old_logprobs
-    statistics = (
-        policy_losses,
-        value_losses,
-        rl_math.kl_estimate(logprobs, old_logprobs, "k2"),
-        policy_clipped,
-        log_ratio.exp(),
-        value_clipped,
-    )
-    return policy_losses + config.value_coef * value_losses, statistics
-
-
-def measure(
-    config: PPOConfig, models: Models, accelerator: Accelerator, rollouts: Rollouts
-) -> dict[str, float]:
-    """What a batch of rollouts says of the policy that wrote it, over all processes (names of the papers)."""
-    kl = ((rollouts.logprobs - rollouts.ref_logprobs) * rollouts.mask).sum(1)
-    kl_k3 = (rl_math.kl_estimate(rollouts.logprobs, rollouts.ref_logprobs, "k3") * rollouts.mask).sum(1)
-    reward_kl = (
-        rl_math.kl_estimate(rollouts.logprobs, rollouts.ref_logprobs, config.kl_estimator) * rollouts.mask
-    )
-    per_episode = {
-        "objective/kl": kl,
-        "objective/kl_k3": kl_k3,
-        "objective/scores": rollouts.scores,
-        "objective/raw_scores": rollouts.raw_scores,
-        "objective/non_score_reward": -models.kl_controller.kl_coef * reward_kl.sum(1),
-        "eos_share": rollouts.has_eos.float(),
-        "length": rollouts.mask.sum(1).float(),
-        "objective/entropy": (rollouts.entropies * rollouts.mask).sum(1),
-    }
-    sums = torch.stack([values.double().sum() for values in per_episode.values()])
-    means = (sum_over_processes(accelerator, sums) / config.batch_size).tolist()
-    measured = dict(zip(per_episode, means, strict=True))
-    measured["objective/rlhf_reward"] = measured["objective/scores"] + measured["objective/non_score_reward"]
-    measured["objective/kl_coef"] = models.kl_controller.kl_coef
-    return measured
-
-
-# ---------------------------------------------------------------- checkpoints
-
-Measures = tuple[dict[str, float], dict[str, float]]  # of the first batch and of the latest
-
-
-def save_checkpoint(
-    run: RunDir, models: Models, accelerator: Accelerator, batch: int, step: int, measures: Measures
-) -> None:
-    """Weights, optimizer, KL weight and place. Sampling and order need no random state: see rollouts.py."""
-    if accelerator.is_main_process:
-        with run.checkpoint(step) as folder:
-            state = {
-                "batch": batch,
-                "learner": accelerator.unwrap_model(models.learner).state_dict(),
-                "optimizer": models.optimizer.state_dict(),
-                "kl_coef": models.kl_controller.kl_coef,
-                "first": measures[0],
-                "last": measures[1],
-            }
-            torch.save(state, folder / "state.pt")
-    accelerator.wait_for_everyone()
-
-
-def load_checkpoint(run: RunDir, models: Models, accelerator: Accelerator) -> tuple[int, int, Measures]:
-    """(batches done, step, measures of the first and of the last batch); zeros where there is no checkpoint."""
-    newest = run.newest_checkpoint()
-    run.resume_from(newest[0] if newest else 0)
-    if newest is None:
-        return 0, 0, ({}, {})
-    step, folder = newest
-    state = torch.load(folder / "state.pt", map_location="cpu", weights_only=True)
-    accelerator.unwrap_model(models.learner).load_state_dict(state["learner"])
-    models.optimizer.load_state_dict(state["optimizer"])
-    models.kl_controller.kl_coef = state["kl_coef"]
-    log.info("Continuing after batch %d (step %d)", state["batch"], step)
-    return state["batch"], step, (state["first"], state["last"])
+    if not config.reward_model and score_function is None:
+        raise RunError("PPO needs a score: name a finished reward run as --reward-model.")
 
 
 # ---------------------------------------------------------------- the job
 
 
-def train(config: PPOConfig, run: RunDir) -> Outcome:
-    """Rollouts and updates until the episodes are used up, the KL is too large, or somebody says stop."""
+@dataclass
+class Training:
+    """What the steps of a run work with."""
+
+    config: PPOConfig
+    run: RunDir
+    accelerator: Accelerator
+    models: Models
+    prompts: list[Prompt]
+    eval_prompts: list[Prompt]  # of the validation split; none where nothing is evaluated
+    ptx_texts: list[PtxText]
+    progress: Progress
+    kept: KeptWeights
+
+    @property
+    def policy(self) -> Any:
+        """The network that is being trained."""
+        return self.accelerator.unwrap_model(self.models.learner).policy
+
+
+def train(config: PPOConfig, run: RunDir, score: ScoreFunction | None = None) -> Outcome:
+    """Rollouts and updates until the episodes are used up, the KL is too large, or somebody says stop.
+
+    From Python, `score` may stand in for the reward model: called with the prompts (messages), completions
+    (texts) and the completions' tokens of a batch, it gives a number for each. See docs/trainers/ppo.md.
+    """
     accelerator = new_accelerator(config)
-    check_config(config, accelerator.num_processes)
-
-    # 1. models, prompts, and the place where an earlier attempt left off
-    models = load_models(config, accelerator)
-    policy = accelerator.unwrap_model(models.learner).policy
-    longest = context_length(policy) - config.max_new_tokens
+    check_config(config, accelerator.num_processes, score)
+    models = load_models(config, accelerator, score)
+    context = context_length(accelerator.unwrap_model(models.learner).policy)
+    longest = context - config.max_new_tokens
     prompts = load_prompts(config, models.tokenizer, longest)
-    batch, step, (first, last) = load_checkpoint(run, models, accelerator)
+    progress, kept = load_checkpoint(run, models, accelerator, prompts)
+    training = Training(
+        config=config,
+        run=run,
+        accelerator=accelerator,
+        models=models,
+        prompts=prompts,
+        eval_prompts=choose_eval_prompts(config, models.tokenizer, longest),
+        ptx_texts=load_ptx_texts(config, models.tokenizer, context),
+        progress=progress,
+        kept=kept,
+    )
     log.info("%d prompts, %d batches of %d episodes", len(prompts), config.num_batches, config.batch_size)
-    total = config.num_batches * config.steps_per_batch
-    run.progress(step, total)
-    stopped_early = False
+    if config.normalize_scores and progress.step == 0:
+        normalize_scores(config, models, accelerator, prompts)
+    run.progress(progress.step, config.num_steps)
+    try:
+        strayed = learn(training)
+        return end(training, strayed)
+    except Exception as error:
+        save_what_was_learned(training, error)
+        if is_out_of_memory(error):
+            raise RunError(
+                f"The memory was full at step {progress.step}; repeat the command with a smaller "
+                "--micro-batch-tokens or --rollout-batch-size: it continues from its last checkpoint."
+            ) from error
+        raise
 
-    while batch < config.num_batches:
-        # 2. completions of this batch of prompts, and what they say of the policy that wrote them
+
+def learn(training: Training) -> bool:
+    """Batch after batch; True where the policy strayed too far from its reference."""
+    config, models, accelerator = training.config, training.models, training.accelerator
+    progress, run = training.progress, training.run
+    while progress.batch < config.num_batches:
         began = time.monotonic()
-        episodes = episodes_of_batch(config, batch, accelerator.process_index, accelerator.num_processes)
-        chosen = prompts_of_episodes(prompts, episodes, config.seed)
-        rollouts = roll_out(config, models, accelerator, chosen, episodes)
-        last = measure(config, models, accelerator, rollouts)
-        first = first or last
-        if 0 < config.max_kl < last["objective/kl"]:
-            log.info("The KL to the reference is %.1f, above %.1f: stop", last["objective/kl"], config.max_kl)
-            stopped_early = True
-            break
+        if progress.rollouts is None:
+            # 1. completions of this batch of prompts, and what they say of the policy that wrote them
+            rollouts = roll_out_batch(training, progress.batch)
+            measured = measure(config, models, accelerator, rollouts)
+            if is_too_far(config, measured):
+                return True
+            if config.max_kl:
+                training.kept.good = copy_of(learning_weights(training.policy))
+            if progress.batch % max(1, config.eval_every) == 0:
+                measured |= evaluate(training)
+            progress.rollouts, progress.last = rollouts, measured
+            progress.first = progress.first or measured
 
-        # 3. learn from them
-        learned = update(config, models, accelerator, rollouts, first_step=step)
-        models.kl_controller.update(last["objective/kl"], config.batch_size)
-        batch, step = batch + 1, step + config.steps_per_batch
+        # 2. learn from them
+        rolled_out = time.monotonic()
+        learned = update(
+            config, models, accelerator, progress, training.ptx_texts, lambda: after_step(training)
+        )
+        models.kl_controller.update(progress.last["objective/kl"], config.batch_size)
+        rollouts, progress.rollouts, progress.statistics = progress.rollouts, None, []
+        progress.batch += 1
+        progress.step = progress.batch * config.steps_per_batch
 
-        # 4. say so, save so
-        run.progress(step, total, **last, **learned, **speed(config, models, batch, began))
-        if batch % config.sample_every == 0 or batch == 1:
-            write_samples(config, run, rollouts, step)
+        # 3. say so, save so
+        run.progress(
+            progress.step,
+            config.num_steps,
+            **progress.last,
+            **learned,
+            episode=progress.batch * config.batch_size,
+            lr=models.optimizer.param_groups[0]["lr"],
+            **speed(config, began, rolled_out),
+        )
+        if progress.batch % config.sample_every == 0 or progress.batch == 1:
+            write_samples(config, run, rollouts, progress.step)
         should_stop = stop_requested(run, accelerator)
-        if should_stop or batch % config.checkpoint_every == 0:
-            save_checkpoint(run, models, accelerator, batch, step, (first, last))
-        if should_stop and batch < config.num_batches:
+        if should_stop or progress.batch % config.checkpoint_every == 0:
+            save_checkpoint(run, models, accelerator, progress, training.kept)
+        if should_stop and progress.batch < config.num_batches:
             raise RunStopped
-    return save_result(config, run, models, accelerator, first, last, batch, stopped_early)
+    return False
+
+
+def roll_out_batch(training: Training, batch: int) -> Rollouts:
+    """The rollouts of this process's episodes in a batch."""
+    config, accelerator = training.config, training.accelerator
+    episodes = episodes_of_batch(config, batch, accelerator.process_index, accelerator.num_processes)
+    chosen = in_shuffled_passes(training.prompts, episodes, config.seed, "prompts")
+    seeds = [seed_of(config.seed, "completion", episode) for episode in episodes]
+    return roll_out(config, training.models, accelerator, chosen, seeds)
+
+
+def is_too_far(config: PPOConfig, measured: dict[str, float]) -> bool:
+    """Whether the KL to the reference is above the limit; says so."""
+    if not 0 < config.max_kl < measured["objective/kl"]:
+        return False
+    log.info("The KL to the reference is %.1f, above %.1f: stop", measured["objective/kl"], config.max_kl)
+    return True
+
+
+def choose_eval_prompts(config: PPOConfig, tokenizer: Any, longest: int) -> list[Prompt]:
+    """`num_eval_prompts` validation prompts, the same in the whole run; none where nothing is evaluated."""
+    if not config.eval_every:
+        return []
+    prompts = load_prompts(config, tokenizer, longest, "validation")
+    if not prompts:
+        log.info("The snapshot has no validation prompts: nothing is evaluated, the last policy is kept")
+    numbers = range(min(config.num_eval_prompts, len(prompts)))
+    return in_shuffled_passes(prompts, list(numbers), config.seed, "eval")
+
+
+def evaluate(training: Training) -> dict[str, float]:
+    """The present policy on the validation prompts; remembered if it is the best so far."""
+    if not training.eval_prompts:
+        return {}
+    evaluated = evaluate_policy(training.config, training.models, training.accelerator, training.eval_prompts)
+    keep_if_best(training.run, training.models, training.accelerator, training.progress, evaluated)
+    return evaluated
+
+
+def evaluate_policy(
+    config: PPOConfig, models: Models, accelerator: Accelerator, prompts: list[Prompt]
+) -> dict[str, float]:
+    """Means over one completion for each prompt, under names eval/*.
+
+    Seeds are the same every time, so two looks differ by the policy alone.
+    """
+    # fewer prompts than processes: all do the same, and the mean is that of one
+    own = prompts
+    if len(prompts) >= accelerator.num_processes:
+        own = prompts[accelerator.process_index :: accelerator.num_processes]
+    seeds = [seed_of(config.seed, "eval", prompt.id) for prompt in own]
+    rollouts = roll_out(config, models, accelerator, own, seeds, config.eval_temperature)
+    measured = measure(config, models, accelerator, rollouts)
+    names = ("objective/scores", "objective/raw_scores", "objective/kl", "eos_share", "length")
+    return {f"eval/{name.removeprefix('objective/')}": measured[name] for name in names}
+
+
+def after_step(training: Training) -> None:
+    """After every optimizer step: the moving average, and whether somebody asked to stop here."""
+    config, progress = training.config, training.progress
+    training.kept.follow(config, training.policy)
+    progress.is_whole = True
+    if len(progress.statistics) < config.steps_per_batch and stop_requested(
+        training.run, training.accelerator
+    ):
+        save_checkpoint(training.run, training.models, training.accelerator, progress, training.kept)
+        raise RunStopped
+
+
+def save_what_was_learned(training: Training, error: Exception) -> None:
+    """A checkpoint of the last whole optimizer step, before an error ends the run.
+
+    With several processes only where all of them met the error, as they do a loss that is no number.
+    """
+    newest = training.run.newest_checkpoint()
+    is_news = training.progress.step > (newest[0] if newest else 0)
+    is_shared = training.accelerator.num_processes == 1 or isinstance(error, RunError)
+    if isinstance(error, RunStopped) or not (training.progress.is_whole and is_news and is_shared):
+        return
+    try:
+        save_checkpoint(training.run, training.models, training.accelerator, training.progress, training.kept)
+    except (OSError, RuntimeError) as failure:  # the first error is the one to tell
+        log.error("No checkpoint could be written: %s", failure)
 
 
 def new_accelerator(config: PPOConfig) -> Accelerator:
-    """Devices and precision; one that is not there is refused in a sentence."""
+    """Devices and precision; what is not there or cannot work is refused in a sentence."""
     if config.precision not in ("auto", "bf16", "no"):
         raise RunError(f"--precision is {config.precision}; use auto, bf16 or no.")
     has_gpu = torch.cuda.is_available()
@@ -397,15 +388,23 @@ def new_accelerator(config: PPOConfig) -> Accelerator:
     )
     if not has_gpu:
         log.info("No GPU was found: the CPU is used, with %d threads", torch.get_num_threads())
-    return Accelerator(mixed_precision="bf16" if is_bf16 else "no", cpu=not has_gpu)
+    AcceleratorState._reset_state()  # an earlier run in this process may have had another precision
+    accelerator = Accelerator(mixed_precision="bf16" if is_bf16 else "no", cpu=not has_gpu)
+    if accelerator.distributed_type in (DistributedType.FSDP, DistributedType.DEEPSPEED):
+        raise RunError(
+            "PPO writes with the policy between its updates, so every process holds it whole: start it with "
+            "torchrun or a multi-GPU configuration, and save memory by --lora-rank or --shared-trunk."
+        )
+    return accelerator
 
 
-def speed(config: PPOConfig, models: Models, batch: int, began: float) -> dict[str, float]:
-    """Where the run is and how fast it goes."""
+def speed(config: PPOConfig, began: float, rolled_out: float) -> dict[str, float]:
+    """Episodes per second of the batch that just ended, and where its seconds went."""
+    now = time.monotonic()
     return {
-        "episode": batch * config.batch_size,
-        "lr": models.optimizer.param_groups[0]["lr"],
-        "eps": round(config.batch_size / (time.monotonic() - began), 2),
+        "eps": round(config.batch_size / (now - began), 2),
+        "seconds/rollout": round(rolled_out - began, 3),
+        "seconds/update": round(now - rolled_out, 3),
     }
 
 
@@ -431,36 +430,47 @@ def stop_requested(run: RunDir, accelerator: Accelerator) -> bool:
     return bool(sum_over_processes(accelerator, asked) > 0)
 
 
-def save_result(
-    config: PPOConfig,
-    run: RunDir,
-    models: Models,
-    accelerator: Accelerator,
-    first: dict[str, float],
-    last: dict[str, float],
-    batch: int,
-    stopped_early: bool,
-) -> Outcome:
-    """The policy into model/; for the manifest, what it began and ended with (`score`: the last batch)."""
-    if accelerator.is_main_process:
-        with run.writing_model() as folder:
-            save_model(folder, accelerator.unwrap_model(models.learner).policy, models.tokenizer)
-    accelerator.wait_for_everyone()
+def end(training: Training, strayed: bool) -> Outcome:
+    """The policy to keep into model/; for the manifest, what the run began with and what that policy is like.
+
+    `score`, `kl` and the like are measured on one more batch of episodes by the very policy that is saved.
+    """
+    config, models, accelerator = training.config, training.models, training.accelerator
+    progress, run = training.progress, training.run
+    if training.eval_prompts and not strayed:
+        evaluated = evaluate(training)
+        progress.last |= evaluated
+        run.progress(progress.step, config.num_steps, **evaluated)
+    name, best_step = choose_weights(config, run, models, accelerator, training.kept, strayed)
+    final = measure(config, models, accelerator, roll_out_batch(training, progress.batch))
+    if name in ("last", "ema") and training.kept.good is not None and is_too_far(config, final):
+        put_weights(training.policy, training.kept.good)
+        final, name, strayed = progress.last, "last_good", True
+    save_policy(config, run, models, accelerator)
+    first = progress.first or final
     metrics = {
-        "score": last["objective/raw_scores"],
+        "score": final["objective/raw_scores"],
         "first_score": first["objective/raw_scores"],
-        "kl": last["objective/kl"],
-        "eos_share": last["eos_share"],
-        "length": last["length"],
+        "kl": final["objective/kl"],
+        "eos_share": final["eos_share"],
+        "length": final["length"],
         "first_length": first["length"],
         "kl_coef": models.kl_controller.kl_coef,
-        "num_episodes": batch * config.batch_size,
-        "num_steps": batch * config.steps_per_batch,
-        "stopped_early": stopped_early,
+        "num_episodes": progress.batch * config.batch_size,
+        "num_steps": progress.step,
+        "stopped_early": strayed,
+        "kept": name,
         "num_processes": accelerator.num_processes,
     }
-    inputs = {name: input_entry(getattr(config, name)) for name in ("snapshot", "init_model", "reward_model")}
-    return metrics, inputs | ({"ref_model": input_entry(config.ref_model)} if config.ref_model else {})
+    evaluated = (read_best(run) if best_step is not None else progress.last) or {}
+    if "eval/scores" in evaluated and name in ("best", "last"):
+        metrics |= {"eval_score": evaluated["eval/raw_scores"], "eval_kl": evaluated["eval/kl"]}
+    if best_step is not None:
+        metrics["best_step"] = best_step
+    names = [
+        name for name in ("snapshot", "init_model", "reward_model", "ref_model") if getattr(config, name)
+    ]
+    return metrics, {name: input_entry(getattr(config, name)) for name in names}
 
 
 def main() -> None:

@@ -1,9 +1,17 @@
-"""The networks of PPO: policy and value model, which learn, reference and reward model, which do not."""
+"""The networks of PPO: policy and value model, which learn, reference and reward model, which do not.
+
+With `lora_rank` the three that stem from the policy (policy, reference, value trunk) are three module trees over
+one set of frozen weights: the policy and the value trunk each carry an adapter of their own, the reference
+carries none. No adapter is ever switched on or off, so nothing can be left switched the wrong way.
+"""
 
 from __future__ import annotations
 
 import copy
+import itertools
 import logging
+import warnings
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,13 +21,17 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from trainer import rl_math
-from trainer.modeling import accepts, load_causal_lm, load_reward_model, load_tokenizer, stop_token_ids
+from trainer.modeling import Messages, load_causal_lm, load_reward_model, load_tokenizer, stop_token_ids
 from trainer.run_dir import RunError
 
 if TYPE_CHECKING:
     from trainer.ppo import PPOConfig
 
 log = logging.getLogger("trainer")
+
+# (prompts, completions, tokens of the completions) -> a score for each: what may stand in for a reward model
+ScoreFunction = Callable[[list[Messages], list[str], list[list[int]]], Sequence[float]]
+ADAPTER = "adapter"  # the folder beside the merged model that holds the adapter alone
 
 
 class PolicyAndValue(nn.Module):
@@ -35,28 +47,45 @@ class PolicyAndValue(nn.Module):
         self.value_head = value_head
 
     def forward(
-        self, inputs: dict[str, Tensor], tokens: Tensor, temperature: float
-    ) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Log-probabilities, values and entropies of the completion tokens, each (B, T) float32.
+        self, input_ids: Tensor, where: Tensor, tokens: Tensor, temperature: float, with_values: bool = True
+    ) -> tuple[Tensor, Tensor | None, Tensor | None]:
+        """Log-probabilities, values and entropies, (N,) float32 each, of N tokens, the completions' mostly.
 
-        `inputs` holds whole sequences (B, P + T), `tokens` the completions (B, T). The value at t is that of
-        the state before token t, so it is read where the logits of token t are.
+        `input_ids` (B, S) holds whole sequences padded on the right, `where` (N,) the flat positions that
+        predict `tokens` (N,). The value of a token is that of the state before it: of the same position.
         """
-        length = tokens.shape[1]
-        shared = self.value_trunk is None
-        keep = only_last_logits(self.policy, length + 1)
-        output = self.policy(**inputs, **keep, output_hidden_states=shared, use_cache=False)
-        logits = output.logits[:, -length - 1 : -1]
-        trunk = output.hidden_states[-1] if shared else self.value_trunk(**inputs, use_cache=False)[0]
-        values = self.value_head(trunk[:, -length - 1 : -1].to(self.value_head.weight.dtype)).squeeze(-1)
+        logits, hidden = predict(self.policy, input_ids, where)
         # over the whole vocabulary, so only where the pass is a measurement and not a step
         entropies = None if torch.is_grad_enabled() else rl_math.token_entropy(logits, temperature)
-        return rl_math.token_logprobs(logits, tokens, temperature), values.float(), entropies
+        logprobs = rl_math.token_logprobs(logits, tokens, temperature)
+        if not with_values:
+            return logprobs, None, entropies
+        if self.value_trunk is not None:
+            hidden = self.value_trunk(input_ids=input_ids, use_cache=False)[0].flatten(0, 1)[where]
+        values = self.value_head(hidden.to(self.value_head.weight.dtype)).squeeze(-1)
+        return logprobs, values.float(), entropies
 
 
-def only_last_logits(policy: PreTrainedModel, number: int) -> dict[str, int]:
-    """The argument that spares the vocabulary projection of the prompt, for models that have it."""
-    return {"logits_to_keep": number} if accepts(policy, "logits_to_keep") else {}
+def predict(policy: PreTrainedModel, input_ids: Tensor, where: Tensor) -> tuple[Tensor, Tensor]:
+    """(logits (N, V), hidden states (N, d)) at the flat positions `where` (N,) of `input_ids` (B, S).
+
+    The output layer is handed those rows alone, so no logits of prompts and padding are ever computed; what a
+    family does to its logits afterwards (a soft cap, a scale) still happens. Sequences are padded on the
+    right, where causal attention never looks back at it: no mask is needed, and positions count by themselves.
+    """
+    handed: list[Tensor] = []
+
+    def gather(module: nn.Module, arguments: tuple[Tensor, ...]) -> tuple[Tensor]:
+        handed.append(arguments[0].flatten(0, 1)[where])
+        return (handed[0].unsqueeze(0),)
+
+    output_layer: Any = policy.get_output_embeddings()
+    hook = output_layer.register_forward_pre_hook(gather)
+    try:
+        logits = policy(input_ids=input_ids, use_cache=False).logits[0]
+    finally:
+        hook.remove()
+    return logits, handed[0]
 
 
 @dataclass
@@ -65,75 +94,117 @@ class Models:
 
     learner: Any  # PolicyAndValue, wrapped by accelerate
     ref_policy: PreTrainedModel
-    reward_model: PreTrainedModel
+    reward_model: PreTrainedModel | None  # None where a function scores
+    score_function: ScoreFunction | None
     tokenizer: PreTrainedTokenizerBase
     reward_tokenizer: PreTrainedTokenizerBase
     same_tokens: bool  # the reward model reads the policy's tokens as they are
     stop_ids: list[int]
     optimizer: torch.optim.Optimizer
     kl_controller: rl_math.FixedKLController | rl_math.AdaptiveKLController
+    update_penalty: rl_math.UpdatePenalty
+    adapter: Any  # the PeftModel around the policy; None where all weights learn
+    score_mean: float = 0.0  # of the reference's completions, where the run measured them: see rollouts.py
+    score_std: float = 1.0
 
 
-def load_models(config: PPOConfig, accelerator: Accelerator) -> Models:
+def load_models(
+    config: PPOConfig, accelerator: Accelerator, score_function: ScoreFunction | None = None
+) -> Models:
     """Policy, reference, reward model, value model, optimizer; dropout off in all of them."""
     torch.manual_seed(config.seed)
     tokenizer = load_tokenizer(config.init_model)
     policy = load_causal_lm(config.init_model, tokenizer)
-    ref_name = config.ref_model or config.init_model
-    ref_policy = load_causal_lm(ref_name, tokenizer) if config.ref_model else copy.deepcopy(policy)
-    if ref_policy.get_input_embeddings().num_embeddings != policy.get_input_embeddings().num_embeddings:
-        raise RunError(f"{ref_name} and {config.init_model} have different vocabularies; the KL needs one.")
-    reward_model, reward_tokenizer = load_reward_model(config.reward_model)
-    same_tokens = (
-        reward_tokenizer.get_vocab() == tokenizer.get_vocab()
-        and reward_tokenizer.chat_template == tokenizer.chat_template
-    )
-    if not same_tokens:
-        log.info("The reward model has another tokenizer or chat template: it reads completions as text")
-    for frozen in (ref_policy, reward_model):
-        frozen.to(accelerator.device).eval().requires_grad_(False)
-    value_trunk, value_head = new_value_model(policy, reward_model, config.shared_trunk, same_tokens)
+    if config.lora_rank and accelerator.mixed_precision == "bf16":
+        policy.to(torch.bfloat16)  # type: ignore[arg-type]  # none of it learns: nothing small is lost
+    reward_model, reward_tokenizer, same_tokens = None, tokenizer, False
+    if score_function is None:
+        reward_model, reward_tokenizer = load_reward_model(config.reward_model)
+        same_tokens = (
+            reward_tokenizer.get_vocab() == tokenizer.get_vocab()
+            and reward_tokenizer.chat_template == tokenizer.chat_template
+        )
+        if not same_tokens:
+            log.info("The reward model has another tokenizer or chat template: it reads completions as text")
+        reward_model.to(accelerator.device).eval().requires_grad_(False)  # type: ignore[arg-type]
+    ref_policy = load_reference(config, policy, tokenizer)
+    value_trunk, value_head = new_value_model(config, policy, reward_model if same_tokens else None)
+    adapter = None
+    if config.lora_rank:
+        adapter = add_adapter(config, policy)
+        if value_trunk is not None:
+            add_adapter(config, value_trunk)
     learner = PolicyAndValue(policy, value_trunk, value_head)
     remove_dropout(learner, config.gradient_checkpointing)
-    value_parameters = [p for name, p in learner.named_parameters() if not name.startswith("policy.")]
-    optimizer = torch.optim.AdamW(
-        [
-            {"params": list(policy.parameters()), "peak_lr": config.learning_rate},
-            {"params": value_parameters, "peak_lr": config.value_learning_rate or config.learning_rate},
-        ],
-        lr=config.learning_rate,
-        eps=1e-5,
-        weight_decay=0.0,
-    )
-    adaptive = rl_math.AdaptiveKLController(config.kl_coef, config.kl_target, config.kl_horizon)
+    ref_policy.to(accelerator.device).eval().requires_grad_(False)  # type: ignore[arg-type]
     return Models(
         learner=accelerator.prepare(learner),
         ref_policy=ref_policy,
         reward_model=reward_model,
+        score_function=score_function,
         tokenizer=tokenizer,
         reward_tokenizer=reward_tokenizer,
         same_tokens=same_tokens,
         stop_ids=stop_token_ids(tokenizer, policy),
-        optimizer=optimizer,
-        kl_controller=adaptive if config.kl_target else rl_math.FixedKLController(config.kl_coef),
+        optimizer=new_optimizer(config, learner),
+        kl_controller=(
+            rl_math.AdaptiveKLController(config.kl_coef, config.kl_target, config.kl_horizon)
+            if config.kl_target
+            else rl_math.FixedKLController(config.kl_coef)
+        ),
+        update_penalty=rl_math.UpdatePenalty(config.penalty_coef, config.penalty_target),
+        adapter=adapter,
     )
 
 
+def new_optimizer(config: PPOConfig, learner: PolicyAndValue) -> torch.optim.Optimizer:
+    """Adam with two groups: the policy's (with its trunk, where the values share it), and the value model's."""
+    parameters = [(name, p) for name, p in learner.named_parameters() if p.requires_grad]
+    of_policy = [p for name, p in parameters if name.startswith("policy.")]
+    of_value = [p for name, p in parameters if not name.startswith("policy.")]
+    value_rate = config.value_learning_rate or config.learning_rate
+    return torch.optim.AdamW(
+        [
+            {"params": of_policy, "peak_lr": config.learning_rate},
+            {"params": of_value, "peak_lr": value_rate},
+        ],
+        lr=config.learning_rate,
+        eps=1e-5,
+        weight_decay=0.0,
+        fused=True,
+    )
+
+
+def load_reference(
+    config: PPOConfig, policy: PreTrainedModel, tokenizer: PreTrainedTokenizerBase
+) -> PreTrainedModel:
+    """The policy as it starts, or another one of the same vocabulary."""
+    if not config.ref_model:
+        return sharing_weights(policy) if config.lora_rank else copy.deepcopy(policy)
+    ref_policy = load_causal_lm(config.ref_model, tokenizer)
+    if ref_policy.get_input_embeddings().num_embeddings != policy.get_input_embeddings().num_embeddings:
+        raise RunError(
+            f"{config.ref_model} and {config.init_model} have different vocabularies; the KL needs one."
+        )
+    return ref_policy
+
+
 def new_value_model(
-    policy: PreTrainedModel, reward_model: PreTrainedModel, shared_trunk: bool, same_tokens: bool
+    config: PPOConfig, policy: PreTrainedModel, reward_model: PreTrainedModel | None
 ) -> tuple[nn.Module | None, nn.Linear]:
     """A trunk (None: the policy's) and a head.
 
     The reward model is a good first guess of what will be scored (InstructGPT, appendix C.4): trunk and head
-    are copied from it, the head scaled to normalised scores. With a shared trunk, or where the reward model
-    reads other tokens, the head starts at zero: no opinion yet.
+    are copied from it, the head scaled to normalised scores. With a shared trunk, with adapters, or where no
+    reward model reads the policy's tokens, the head starts at zero: no opinion yet.
     """
-    hidden_size = policy.config.get_text_config().hidden_size
-    if shared_trunk or not same_tokens:
-        head = nn.Linear(hidden_size, 1)
+    if config.shared_trunk or config.lora_rank or reward_model is None:
+        head = nn.Linear(policy.config.get_text_config().hidden_size, 1)
         nn.init.zeros_(head.weight)
         nn.init.zeros_(head.bias)
-        return (None if shared_trunk else copy.deepcopy(policy.base_model)), head
+        if config.shared_trunk:
+            return None, head
+        return (sharing_weights if config.lora_rank else copy.deepcopy)(policy.base_model), head
     trained: Any = reward_model.score
     mean: Any = reward_model.score_mean
     std: Any = reward_model.score_std
@@ -143,6 +214,30 @@ def new_value_model(
         head.weight.copy_(trained.weight / std)
         head.bias.copy_((bias - mean) / std)
     return copy.deepcopy(reward_model.base_model).requires_grad_(True), head
+
+
+def sharing_weights(model: Any) -> Any:
+    """Modules of its own over the very same parameters and buffers."""
+    tensors = itertools.chain(model.parameters(), model.buffers())
+    return copy.deepcopy(model, {id(tensor): tensor for tensor in tensors})
+
+
+def add_adapter(config: PPOConfig, model: Any) -> Any:
+    """LoRA on the model's linear layers, in place; everything else is frozen. Gives peft's view of it."""
+    from peft import LoraConfig, get_peft_model
+
+    names = [name.strip() for name in config.lora_target.split(",")]
+    lora = LoraConfig(
+        r=config.lora_rank,
+        lora_alpha=config.lora_alpha,
+        target_modules="all-linear" if names == ["all-linear"] else names,
+    )
+    try:
+        with warnings.catch_warnings():  # peft asks transformers by a name that is to go
+            warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing", category=FutureWarning)
+            return get_peft_model(model, lora)
+    except ValueError as error:
+        raise RunError(f"--lora-target {config.lora_target}: {str(error).splitlines()[0]}") from None
 
 
 def remove_dropout(learner: PolicyAndValue, gradient_checkpointing: bool) -> None:

@@ -21,29 +21,19 @@ KL_ESTIMATORS = ("k1", "k2", "k3")
 
 
 def token_logprobs(logits: Tensor, tokens: Tensor, temperature: float = 1.0) -> Tensor:
-    """Log-probability of each token under softmax(logits / temperature): (B, T, V), (B, T) -> (B, T) float32
+    """Log-probability of each token under softmax(logits / temperature): (..., V), (...) -> (...) float32.
 
     The temperature is the one that sampled the tokens; it has to enter every log-probability of the ratio
-    and of the KL ([N+], detail "sampling with temperature"). logits[:, t] must be the prediction *for*
-    tokens[:, t].
-    Gather minus logsumexp, row by row, so no second (B, T, V) tensor is ever alive in float32.
+    and of the KL ([N+], detail "sampling with temperature"). logits[i] must be the prediction *for* tokens[i].
     """
-    rows = []
-    for row_logits, row_tokens in zip(logits, tokens, strict=True):
-        scaled = row_logits.float() / temperature
-        rows.append(scaled.gather(-1, row_tokens.unsqueeze(-1)).squeeze(-1) - scaled.logsumexp(-1))
-    return torch.stack(rows)
+    scaled = logits.float() if temperature == 1.0 else logits.float() / temperature
+    return scaled.gather(-1, tokens.unsqueeze(-1)).squeeze(-1) - scaled.logsumexp(-1)
 
 
 def token_entropy(logits: Tensor, temperature: float = 1.0) -> Tensor:
-    """Entropy in nats of softmax(logits / temperature) at each position: (B, T, V) -> (B, T)."""
+    """Entropy in nats of softmax(logits / temperature) at each position: (..., V) -> (...)."""
     logprobs = torch.log_softmax(logits.float() / temperature, dim=-1)
     return -(logprobs.exp() * logprobs).sum(-1)
-
-
-def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
-    """Mean of the values where the mask is True, 0 where it never is."""
-    return (values * mask).sum() / mask.sum().clamp(min=1)
 
 
 def masked_sums(values: Tensor, mask: Tensor) -> Tensor:
@@ -160,6 +150,18 @@ def clipped_policy_loss(
     return torch.maximum(plain, clipped), (clipped > plain).float()
 
 
+def penalized_policy_loss(
+    logprobs: Tensor, old_logprobs: Tensor, advantages: Tensor, penalty_coef: float
+) -> Tensor:
+    """PPO's other surrogate per token, a KL penalty instead of the clip. [PPO, eq. 8] All of one shape.
+
+    loss = -A ratio + beta KL[p_old, p].  The tokens come from p_old, so k3 of (p_old, p) estimates that KL
+    without bias, in value and in gradient, and is 0 with gradient 0 where the two agree.
+    """
+    ratio = torch.exp(logprobs - old_logprobs)
+    return -advantages * ratio + penalty_coef * kl_estimate(old_logprobs, logprobs, "k3")
+
+
 def clipped_value_loss(
     values: Tensor, old_values: Tensor, returns: Tensor, clip_range: float
 ) -> tuple[Tensor, Tensor]:
@@ -198,3 +200,22 @@ class AdaptiveKLController:
         """Adjust the coefficient after `num_episodes` episodes whose mean sequence KL was `kl`."""
         error = min(max(kl / self.target - 1, -0.2), 0.2)
         self.kl_coef *= 1 + error * num_episodes / self.horizon
+
+
+class UpdatePenalty:
+    """The coefficient beta of the KL penalty, moved so that each update moves the policy about `target` far.
+
+    [PPO, section 4]: after a policy update with d = KL[p_old, p],
+    beta / 2 if d < target / 1.5,   2 beta if d > 1.5 target.
+    """
+
+    def __init__(self, penalty_coef: float, target: float) -> None:
+        self.penalty_coef = penalty_coef
+        self.target = target
+
+    def update(self, kl: float) -> None:
+        """Adjust the coefficient after an update that moved the policy by `kl` (nats per token)."""
+        if kl < self.target / 1.5:
+            self.penalty_coef /= 2
+        elif kl > self.target * 1.5:
+            self.penalty_coef *= 2

@@ -7,8 +7,9 @@ the prompts), so a resumed run needs no random states, and another number of pro
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import torch
 from accelerate import Accelerator
@@ -16,9 +17,9 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from trainer import rl_math
-from trainer.generation import Sampling, completion_text, generate, seed_of
-from trainer.modeling import TemplateRefused, accepts, batches_by_length, encode_prompt, score, score_tokens
-from trainer.ppo_models import Models, only_last_logits
+from trainer.generation import Generated, Sampling, completion_text, generate, seed_of
+from trainer.modeling import TemplateRefused, batches_by_length, encode_prompt, score, score_tokens
+from trainer.ppo_models import Models, predict
 from trainer.run_dir import RunError
 from trainer.snapshot import open_snapshot
 
@@ -26,11 +27,12 @@ if TYPE_CHECKING:
     from trainer.ppo import PPOConfig
 
 log = logging.getLogger("trainer")
+Row = TypeVar("Row")
 
 
 @dataclass
 class Prompt:
-    """A train prompt of the snapshot and its tokens."""
+    """A prompt of the snapshot and its tokens."""
 
     id: str
     messages: list[dict[str, str]]
@@ -41,12 +43,17 @@ class Prompt:
 class Rollouts:
     """One process's episodes of a batch: B of them, T the longest completion; rows are right-padded."""
 
+    PER_EPISODE: ClassVar[tuple[str, ...]] = ("has_eos", "raw_scores", "scores")
+    PER_TOKEN: ClassVar[tuple[str, ...]] = ("mask", "logprobs", "values", "entropies", "ref_logprobs")
+
     prompts: list[Prompt]
     completions: list[list[int]]  # with their end token, where they came to one
     texts: list[str]
     has_eos: Tensor  # (B,) bool
-    raw_scores: Tensor  # (B,) normalised scores of the reward model
-    scores: Tensor  # (B,) the same, clipped and with the missing-EOS rule: what the policy is paid
+    raw_scores: Tensor  # (B,) as the reward model normalises them, or as the function gives them
+    scores: (
+        Tensor  # (B,) normalised again if asked, clipped, with the missing-EOS rule: what the policy is paid
+    )
     mask: Tensor  # (B, T) bool: a real token
     logprobs: Tensor  # (B, T) under the policy that wrote them
     values: Tensor  # (B, T)
@@ -62,10 +69,12 @@ class Rollouts:
 # ---------------------------------------------------------------- prompts
 
 
-def load_prompts(config: PPOConfig, tokenizer: PreTrainedTokenizerBase, longest: int) -> list[Prompt]:
-    """The train prompts; those that leave no room for a completion are left out and counted."""
+def load_prompts(
+    config: PPOConfig, tokenizer: PreTrainedTokenizerBase, longest: int, split: str = "train"
+) -> list[Prompt]:
+    """The split's prompts; those that leave no room for a completion are left out and counted."""
     prompts, num_left_out = [], 0
-    for row in open_snapshot(config.snapshot).rows("prompts", "train"):
+    for row in open_snapshot(config.snapshot).rows("prompts", split):
         try:
             ids = encode_prompt(tokenizer, row["prompt"])
         except TemplateRefused:
@@ -76,7 +85,7 @@ def load_prompts(config: PPOConfig, tokenizer: PreTrainedTokenizerBase, longest:
             num_left_out += 1
     if num_left_out:
         log.info("%d prompts are left out: over %d tokens or refused by the template", num_left_out, longest)
-    if not prompts:
+    if not prompts and split == "train":
         raise RunError(
             f"The snapshot {config.snapshot} has no train prompts to roll out; "
             "make one of campaigns with prompts, or lower --max-new-tokens if all are too long."
@@ -85,20 +94,22 @@ def load_prompts(config: PPOConfig, tokenizer: PreTrainedTokenizerBase, longest:
 
 
 def episodes_of_batch(config: PPOConfig, batch: int, rank: int, num_processes: int) -> list[int]:
-    """Numbers of this process's episodes in a batch; they count through the whole run."""
-    return list(range(batch * config.batch_size + rank, (batch + 1) * config.batch_size, num_processes))
+    """Numbers of this process's episodes in a batch, neighbours; they count through the whole run."""
+    share = config.batch_size // num_processes
+    first = batch * config.batch_size + rank * share
+    return list(range(first, first + share))
 
 
-def prompts_of_episodes(prompts: list[Prompt], episodes: list[int], seed: int) -> list[Prompt]:
-    """Each pass over the prompts takes every prompt once, in an order of its own."""
+def in_shuffled_passes(rows: list[Row], numbers: list[int], seed: int, name: str) -> list[Row]:
+    """The rows at some places of an endless sequence: each pass takes every row once, in an order of its own."""
     orders: dict[int, list[int]] = {}
     chosen = []
-    for episode in episodes:
-        epoch, place = divmod(episode, len(prompts))
+    for number in numbers:
+        epoch, place = divmod(number, len(rows))
         if epoch not in orders:
-            generator = torch.Generator().manual_seed(seed_of(seed, "prompts", epoch))
-            orders[epoch] = torch.randperm(len(prompts), generator=generator).tolist()
-        chosen.append(prompts[orders[epoch][place]])
+            generator = torch.Generator().manual_seed(seed_of(seed, name, epoch))
+            orders[epoch] = torch.randperm(len(rows), generator=generator).tolist()
+        chosen.append(rows[orders[epoch][place]])
     return chosen
 
 
@@ -107,28 +118,33 @@ def prompts_of_episodes(prompts: list[Prompt], episodes: list[int], seed: int) -
 
 @torch.no_grad()
 def roll_out(
-    config: PPOConfig, models: Models, accelerator: Accelerator, prompts: list[Prompt], episodes: list[int]
+    config: PPOConfig,
+    models: Models,
+    accelerator: Accelerator,
+    prompts: list[Prompt],
+    seeds: list[int],
+    temperature: float | None = None,
 ) -> Rollouts:
     """One completion for each prompt, its score, and what policy, value and reference say of its tokens.
 
     Log-probabilities come from one more batched forward, not from sampling: no logits of all steps are kept
     alive, the values come in the same pass, and it is the very computation that the update repeats.
+    `temperature` is that of the sampling alone, where it is not the configuration's.
     """
     learner = accelerator.unwrap_model(models.learner).eval()
-    prompt_ids = [prompt.ids for prompt in prompts]
     with accelerator.autocast():
-        generated = generate(
+        generated = write_completions(
+            config,
+            models,
             learner.policy,
-            prompt_ids,
-            [seed_of(config.seed, "completion", episode) for episode in episodes],
-            Sampling(temperature=config.temperature, max_new_tokens=config.max_new_tokens),
-            models.stop_ids,
-            models.tokenizer.pad_token_id,
+            prompts,
+            seeds,
+            config.temperature if temperature is None else temperature,
         )
         completions = [each.token_ids for each in generated]
         texts = [completion_text(models.tokenizer, each) for each in generated]
         raw_scores = score_completions(config, models, prompts, completions, texts).to(accelerator.device)
-        per_token = judge_tokens(config, models, accelerator, prompt_ids, completions)
+        per_token = judge_tokens(config, models, accelerator, [prompt.ids for prompt in prompts], completions)
     has_eos = torch.tensor([each.finish_reason == "stop" for each in generated], device=accelerator.device)
     return Rollouts(
         prompts=prompts,
@@ -136,9 +152,29 @@ def roll_out(
         texts=texts,
         has_eos=has_eos,
         raw_scores=raw_scores,
-        scores=paid_scores(config, raw_scores, has_eos),
+        scores=paid_scores(config, models, raw_scores, has_eos),
         **per_token,
     )
+
+
+def write_completions(
+    config: PPOConfig,
+    models: Models,
+    policy: Any,
+    prompts: list[Prompt],
+    seeds: list[int],
+    temperature: float,
+) -> list[Generated]:
+    """One completion for each prompt and seed, `rollout_batch_size` of them at a time."""
+    sampling = Sampling(temperature=temperature, max_new_tokens=config.max_new_tokens)
+    size = config.rollout_batch_size or len(prompts)
+    generated = []
+    for at in range(0, len(prompts), size):
+        ids = [prompt.ids for prompt in prompts[at : at + size]]
+        generated += generate(
+            policy, ids, seeds[at : at + size], sampling, models.stop_ids, models.tokenizer.pad_token_id
+        )
+    return generated
 
 
 def judge_tokens(
@@ -150,20 +186,30 @@ def judge_tokens(
 ) -> dict[str, Tensor]:
     """mask, logprobs, values, entropies and ref_logprobs of all tokens, each (B, T), 0 on padding."""
     learner = accelerator.unwrap_model(models.learner)
-    names = ("mask", "logprobs", "values", "entropies", "ref_logprobs")
-    shape = (len(completions), max(map(len, completions)))
-    kept = {name: torch.zeros(shape, device=accelerator.device) for name in names}
-    for rows in micro_batches(config, prompt_ids, completions):
-        inputs, tokens, mask = pad_sequences(models, accelerator.device, prompt_ids, completions, rows)
-        length = tokens.shape[1]
-        learned = learner(inputs, tokens, config.temperature)
-        output = models.ref_policy(
-            **inputs, **only_last_logits(models.ref_policy, length + 1), use_cache=False
-        )
-        ref_logprobs = rl_math.token_logprobs(output.logits[:, -length - 1 : -1], tokens, config.temperature)
-        for name, values in zip(names, (mask, *learned, ref_logprobs), strict=True):
-            kept[name][rows, :length] = values.float() * mask
-    return kept | {"mask": kept["mask"].bool()}
+    lengths = torch.tensor([len(row) for row in completions], device=accelerator.device)
+    mask = torch.arange(int(lengths.max()), device=accelerator.device) < lengths[:, None]
+    names = ("logprobs", "values", "entropies", "ref_logprobs")
+    kept = {name: torch.zeros(mask.shape, device=accelerator.device) for name in names}
+    for group, input_ids, where, tokens in token_passes(config, models, accelerator, prompt_ids, completions):
+        learned = learner(input_ids, where, tokens, config.temperature)
+        ref_logits, _ = predict(models.ref_policy, input_ids, where)
+        ref_logprobs = rl_math.token_logprobs(ref_logits, tokens, config.temperature)
+        rows, columns = mask[group].nonzero(as_tuple=True)
+        for name, values in zip(names, (*learned, ref_logprobs), strict=True):
+            kept[name][torch.tensor(group, device=rows.device)[rows], columns] = values.float()
+    return kept | {"mask": mask}
+
+
+def token_passes(
+    config: PPOConfig,
+    models: Models,
+    accelerator: Accelerator,
+    prompt_ids: list[list[int]],
+    completions: list[list[int]],
+) -> Iterator[tuple[list[int], Tensor, Tensor, Tensor]]:
+    """(row numbers, and pad_rows of them) for micro-batches that together hold all rows."""
+    for group in micro_batches(config, prompt_ids, completions):
+        yield group, *pad_rows(models, accelerator.device, prompt_ids, completions, group)
 
 
 def micro_batches(
@@ -174,30 +220,35 @@ def micro_batches(
     return list(batches_by_length(lengths, config.micro_batch_tokens))
 
 
-def pad_sequences(
+def pad_rows(
     models: Models,
     device: torch.device,
     prompt_ids: list[list[int]],
     completions: list[list[int]],
     rows: list[int],
-) -> tuple[dict[str, Tensor], Tensor, Tensor]:
-    """(model inputs (B, P + T), completion tokens (B, T), their mask (B, T)) of some rows.
+) -> tuple[Tensor, Tensor, Tensor]:
+    """pad_targets of some rows: prompt and completion, whose tokens are the targets, row after row."""
+    return pad_targets(
+        models.tokenizer.pad_token_id,
+        device,
+        [prompt_ids[i] + completions[i] for i in rows],
+        [[0] * len(prompt_ids[i]) + [1] * len(completions[i]) for i in rows],
+    )
 
-    Prompts are padded on the left and completions on the right, so that completions begin in one column;
-    positions count real tokens only. The mask comes from the lengths, never from comparing with the padding token.
+
+def pad_targets(
+    pad_id: int, device: torch.device, sequences: list[list[int]], are_targets: list[list[int]]
+) -> tuple[Tensor, Tensor, Tensor]:
+    """(sequences padded on the right (B, S), flat positions that predict the targets (N,), those tokens (N,)).
+
+    What is real follows from lengths, never from comparing with the padding token. A sequence's first token
+    is no target: nothing predicts it.
     """
-    pad_id = models.tokenizer.pad_token_id
-    p, t = max(len(prompt_ids[i]) for i in rows), max(len(completions[i]) for i in rows)
-    ids, masks = [], []
-    for i in rows:
-        before, after = p - len(prompt_ids[i]), t - len(completions[i])
-        ids.append([pad_id] * before + prompt_ids[i] + completions[i] + [pad_id] * after)
-        masks.append([0] * before + [1] * (p - before + t - after) + [0] * after)
-    tokens, mask = torch.tensor(ids, device=device), torch.tensor(masks, device=device)
-    inputs = {"input_ids": tokens, "attention_mask": mask}
-    if accepts(models.ref_policy, "position_ids"):
-        inputs["position_ids"] = (mask.cumsum(1) - 1).clamp(min=0)
-    return inputs, tokens[:, p:], mask[:, p:].bool()
+    width = max(len(sequence) for sequence in sequences)
+    ids = torch.tensor([row + [pad_id] * (width - len(row)) for row in sequences])
+    is_target = torch.tensor([row + [0] * (width - len(row)) for row in are_targets])
+    rows, columns = is_target.nonzero(as_tuple=True)
+    return ids.to(device), (rows * width + columns - 1).to(device), ids[rows, columns].to(device)
 
 
 # ---------------------------------------------------------------- scores
@@ -210,7 +261,11 @@ def score_completions(
     completions: list[list[int]],
     texts: list[str],
 ) -> Tensor:
-    """Normalised scores (B,): of the tokens, or of the text where the reward model has other tokens."""
+    """Scores (B,): of the function, of the tokens, or of the text where the reward model has other tokens."""
+    if models.score_function is not None:
+        scores = models.score_function([prompt.messages for prompt in prompts], texts, completions)
+        return torch.as_tensor(scores, dtype=torch.float32)
+    assert models.reward_model is not None
     if models.same_tokens:
         sequences = [prompt.ids + row for prompt, row in zip(prompts, completions, strict=True)]
         pad_id = models.reward_tokenizer.pad_token_id
@@ -222,10 +277,43 @@ def score_completions(
     return score(models.reward_model, models.reward_tokenizer, conversations, config.micro_batch_tokens)
 
 
-def paid_scores(config: PPOConfig, scores: Tensor, has_eos: Tensor) -> Tensor:
-    """Scores after clipping and the rule for completions that never ended."""
+def paid_scores(config: PPOConfig, models: Models, raw_scores: Tensor, has_eos: Tensor) -> Tensor:
+    """Scores normalised on the reference's completions, clipped, with the rule for those that never ended."""
+    scores = (raw_scores - models.score_mean) / models.score_std
     if config.score_clip:
         scores = scores.clamp(-config.score_clip, config.score_clip)
     if config.missing_eos_score is not None:
         return rl_math.missing_eos_scores(scores, has_eos, fixed_score=config.missing_eos_score)
     return rl_math.missing_eos_scores(scores, has_eos, penalty=config.missing_eos_penalty)
+
+
+@torch.no_grad()
+def normalize_scores(
+    config: PPOConfig, models: Models, accelerator: Accelerator, prompts: list[Prompt]
+) -> None:
+    """Measures mean and spread of the scores of `normalize_scores` completions of the reference policy.
+
+    Ziegler et al. 2019, section 2: scores then begin with mean 0 and variance 1 whatever the reward
+    model's own scale, so that kl_coef means the same in every run. Whitening is another thing: it follows
+    each batch, this is measured once and stays.
+    """
+    numbers = list(range(accelerator.process_index, config.normalize_scores, accelerator.num_processes))
+    chosen = in_shuffled_passes(prompts, numbers, config.seed, "normalize")
+    seeds = [seed_of(config.seed, "normalize", number) for number in numbers]
+    scores = torch.zeros(0)
+    if chosen:
+        with accelerator.autocast():
+            generated = write_completions(
+                config, models, models.ref_policy, chosen, seeds, config.temperature
+            )
+            texts = [completion_text(models.tokenizer, each) for each in generated]
+            scores = score_completions(config, models, chosen, [each.token_ids for each in generated], texts)
+    sums = rl_math.masked_sums(scores, torch.ones_like(scores)).to(accelerator.device)
+    mean, variance = rl_math.mean_and_variance(accelerator.reduce(sums, reduction="sum"))
+    if not variance > 1e-12:
+        raise RunError(
+            "All completions of the reference policy have the same score, so there is no scale to bring to 1; "
+            "look at the reward model, or set --normalize-scores 0."
+        )
+    models.score_mean, models.score_std = float(mean), float(variance.sqrt())
+    log.info("Scores of the reference: mean %.3f, deviation %.3f", models.score_mean, models.score_std)

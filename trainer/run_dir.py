@@ -46,6 +46,9 @@ FORMAT_VERSION = 1
 STATES = ("queued", "running", "succeeded", "failed", "lost", "cancelled")
 HEARTBEAT_SECONDS = 5.0
 RECORDED_PACKAGES = ("torch", "transformers", "trl", "accelerate", "tokenizers", "safetensors", "datasets")
+# Of a continued run: a directory that was moved still is the same run, and how much is computed at once
+# changes the memory needed and nothing else.
+MAY_DIFFER = {"run_dir", "micro_batch_tokens", "rollout_batch_size"}
 CHECKPOINT_NAME = re.compile(r"checkpoint-(\d+)")
 COMPLETE_MARK = "complete.json"  # the last file written into a checkpoint
 
@@ -97,15 +100,14 @@ class RunDir:
         config_path = self.path / "config.json"
         if config_path.exists():
             written = read_json(config_path)
-            # run_dir may differ: a directory that was moved still is the same run
-            names = sorted((set(resolved) | set(written)) - {"run_dir"})
+            names = sorted((set(resolved) | set(written)) - MAY_DIFFER)
             differing = [name for name in names if resolved.get(name) != written.get(name)]
             if differing:
                 raise RunError(
                     f"This run directory belongs to another configuration: {', '.join(differing)}; "
                     f"repeat the original command to continue it, or choose another --run-dir."
                 )
-        else:
+        if not config_path.exists() or written != resolved:
             write_json(config_path, resolved)
         earlier = read_status(self.path)
         self._status = {

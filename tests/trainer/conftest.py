@@ -64,3 +64,32 @@ def reward_run(tmp_path_factory, snapshot_dir, sft_run):
     )
     assert code == 0
     return path
+
+
+@pytest.fixture(scope="session")
+def likes_a_word(tmp_path_factory, tokenizer):
+    """A reward model for PPO whose score is the share of one word."""
+    from tests.trainer.tiny_ppo import reward_model_that_likes_a_word
+
+    return reward_model_that_likes_a_word(tmp_path_factory.mktemp("reward") / "likes", tokenizer)
+
+
+@pytest.fixture
+def ppo_arguments(tmp_path, snapshot_dir, sft_run, likes_a_word):
+    """A short run: 4 batches of 16 episodes of at most 8 tokens, 4 optimizer steps for each."""
+    return {
+        "snapshot": str(snapshot_dir),
+        "init_model": str(sft_run),
+        "reward_model": str(likes_a_word),
+        "run_dir": str(tmp_path / "ppo"),
+        "num_episodes": 64,
+        "batch_size": 16,
+        "max_new_tokens": 8,
+        "num_ppo_epochs": 2,
+        "num_mini_batches": 2,
+        "learning_rate": 1e-3,
+        "checkpoint_every": 1,
+        "sample_every": 2,
+        "num_samples": 2,
+        "eval_every": 0,
+    }

@@ -174,6 +174,7 @@ def test_two_jobs_in_one_process_do_not_write_into_each_others_log(tmp_path):
     [
         (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"), "smaller batch size"),
         (RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate"), "smaller batch size"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to"), "smaller batch size"),
         (OSError(errno.ENOSPC, "No space left on device"), "disk is full"),
         (RuntimeError("I/O error: No space left on device (os error 28)"), "disk is full"),
         (PermissionError(errno.EACCES, "Permission denied", "/data/x"), "/data/x may not be written"),

@@ -23,6 +23,16 @@ def test_log_probability_of_a_token_by_hand():
     close(rl_math.token_logprobs(logits, tokens), [[math.log(3 / 4), math.log(1 / 10)]])
 
 
+def test_log_probabilities_keep_the_shape_of_the_tokens():
+    logits = torch.randn(2, 3, 5, generator=torch.Generator().manual_seed(0))
+    tokens = torch.tensor([[0, 1, 2], [3, 4, 0]])
+    found = rl_math.token_logprobs(logits, tokens, temperature=0.7)
+    flat = rl_math.token_logprobs(logits.flatten(0, 1), tokens.flatten(), temperature=0.7)
+    assert found.shape == (2, 3) and flat.shape == (6,)
+    close(found.flatten(), flat)
+    close(flat, torch.log_softmax(logits.flatten(0, 1) / 0.7, -1)[torch.arange(6), tokens.flatten()])
+
+
 def test_temperature_divides_the_logits_before_the_softmax():
     logits = torch.tensor([[[0.0, math.log(9.0)]]])
     tokens = torch.tensor([[1]])
@@ -38,13 +48,6 @@ def test_log_probabilities_are_float32_even_for_half_precision_logits():
 
 def test_entropy_of_a_uniform_choice_is_log_of_its_size():
     close(rl_math.token_entropy(torch.zeros(1, 1, 8)), [[math.log(8)]])
-
-
-def test_masked_mean_ignores_padding_and_survives_an_empty_mask():
-    values = torch.tensor([[1.0, 2.0, 100.0], [3.0, 100.0, 100.0]])
-    mask = torch.tensor([[1, 1, 0], [1, 0, 0]]).bool()
-    close(rl_math.masked_mean(values, mask), 2.0)
-    close(rl_math.masked_mean(values, torch.zeros_like(mask)), 0.0)
 
 
 def test_whitening_gives_mean_zero_and_variance_one_over_real_tokens():
@@ -162,6 +165,25 @@ def test_policy_loss_has_no_gradient_where_it_is_clipped():
     close(new.grad, [[0.0, -1.1]])
 
 
+def test_penalised_policy_loss_by_hand():
+    new, old = torch.log(torch.tensor([0.6, 0.1])), torch.log(torch.tensor([0.4, 0.2]))
+    loss = rl_math.penalized_policy_loss(new, old, torch.tensor([2.0, -1.0]), penalty_coef=3.0)
+    # ratios 1.5 and .5: -A ratio + 3 (ratio - 1 - log ratio)
+    close(loss, [-3 + 3 * (0.5 - math.log(1.5)), 0.5 + 3 * (-0.5 - math.log(0.5))])
+
+
+def test_the_penalty_averages_to_the_divergence_from_the_old_policy_in_value_and_gradient():
+    old = torch.tensor([0.7, 0.2, 0.1])
+    logits = torch.tensor([0.3, -0.1, 0.4], requires_grad=True)
+    new = torch.log_softmax(logits, 0)
+    estimate = (old * rl_math.penalized_policy_loss(new, old.log(), torch.zeros(3), penalty_coef=1.0)).sum()
+    truth = (old * (old.log() - new)).sum()
+    close(estimate, truth)
+    (found,) = torch.autograd.grad(estimate, logits, retain_graph=True)
+    (expected,) = torch.autograd.grad(truth, logits)
+    close(found, expected)
+
+
 def test_value_loss_takes_the_larger_error():
     values, old = torch.tensor([[1.0, 0.1]]), torch.zeros(1, 2)
     loss, clipped = rl_math.clipped_value_loss(values, old, torch.tensor([[1.0, 1.0]]), clip_range=0.2)
@@ -184,3 +206,12 @@ def test_fixed_controller_does_not_move():
     controller = rl_math.FixedKLController(0.05)
     controller.update(kl=100.0, num_episodes=100)
     assert controller.kl_coef == 0.05
+
+
+def test_the_weight_of_the_update_penalty_doubles_halves_or_stays():
+    penalty = rl_math.UpdatePenalty(1.0, target=0.01)
+    weights = []
+    for kl in (0.0151, 0.0149, 0.0068, 0.0066):
+        penalty.update(kl)
+        weights.append(penalty.penalty_coef)
+    assert weights == [2.0, 2.0, 2.0, 1.0]

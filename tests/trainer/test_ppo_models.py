@@ -1,0 +1,174 @@
+"""The networks of PPO: where the critic starts, adapters on one base, dropout, precision."""
+
+import copy
+
+import pytest
+import torch
+from peft import PeftModel
+from transformers import PreTrainedModel
+
+from tests.trainer.tiny import make_model
+from tests.trainer.tiny_ppo import first_batch, learn_from, loaded, metrics_of, run_ppo
+from trainer import ppo, ppo_models, rollouts, run_dir
+from trainer.modeling import load_causal_lm, load_tokenizer, score_tokens
+from trainer.ppo_saving import learning_weights
+
+
+def test_the_value_model_starts_as_the_reward_model(ppo_arguments):
+    _, _, models, rolled = first_batch(ppo_arguments)
+    sequence = rolled.prompt_ids[0] + rolled.completions[0]
+    with torch.no_grad():
+        hidden = models.learner.value_trunk(input_ids=torch.tensor([sequence]))[0]
+        value = models.learner.value_head(hidden)[0, -1, 0]
+    expected = score_tokens(models.reward_model, [sequence], models.tokenizer.pad_token_id)[0]
+    assert value.item() == pytest.approx(expected.item(), abs=1e-5)
+    # and that is what a rollout holds, one position earlier: the value of the state before its last token
+    before = score_tokens(models.reward_model, [sequence[:-1]], models.tokenizer.pad_token_id)[0]
+    assert rolled.values[0, len(rolled.completions[0]) - 1].item() == pytest.approx(before.item(), abs=1e-5)
+
+
+@pytest.mark.parametrize("changes", [{"shared_trunk": True}, {"lora_rank": 2}])
+def test_a_critic_that_cannot_start_from_the_reward_model_has_no_opinion_yet(ppo_arguments, changes):
+    _, _, models, rolled = first_batch(ppo_arguments, **changes)
+    assert (models.learner.value_trunk is None) == ("shared_trunk" in changes)
+    assert rolled.values.abs().max() == 0
+
+
+def test_dropout_is_off_in_all_four_models_even_where_activations_are_recomputed(
+    ppo_arguments, tmp_path, tokenizer
+):
+    make_model(tokenizer, attention_dropout=0.5).save_pretrained(tmp_path / "leaky")
+    tokenizer.save_pretrained(tmp_path / "leaky")
+    config, accelerator, models, rolled = first_batch(
+        ppo_arguments,
+        init_model=str(tmp_path / "leaky"),
+        gradient_checkpointing=True,
+        num_ppo_epochs=1,
+        num_mini_batches=1,
+    )
+    with torch.no_grad():
+        judged = [
+            rollouts.judge_tokens(config, models, accelerator, rolled.prompt_ids, rolled.completions)
+            for _ in range(2)
+        ]
+    for name in ("logprobs", "values", "ref_logprobs"):
+        torch.testing.assert_close(judged[0][name], judged[1][name], atol=0, rtol=0)
+    statistics = learn_from(config, accelerator, models, rolled)  # in training mode, which recomputing needs
+    assert models.learner.training
+    assert statistics["policy/ratio"] == pytest.approx(1.0, abs=1e-5)
+
+
+def test_recomputing_activations_changes_memory_and_not_numbers(ppo_arguments, tmp_path):
+    for changes in ({}, {"lora_rank": 4}):
+        one, two = ({**ppo_arguments, "run_dir": str(tmp_path / f"{name}{changes}")} for name in "ab")
+        assert run_ppo(one, num_episodes=32, **changes) == 0
+        assert run_ppo(two, num_episodes=32, gradient_checkpointing=True, **changes) == 0
+        for row, expected in zip(metrics_of(two), metrics_of(one), strict=True):
+            assert row == pytest.approx(expected, abs=1e-4)
+
+
+# ---------------------------------------------------------------- adapters
+
+
+def tensors_of(models):
+    """{address: bytes} of all tensors of policy, value model and reference."""
+    modules = (models.learner, models.ref_policy)
+    return {p.data_ptr(): p.numel() * p.element_size() for module in modules for p in module.parameters()}
+
+
+def test_adapters_share_one_base_that_does_not_learn(ppo_arguments):
+    _, _, whole = loaded(ppo_arguments)
+    config, accelerator, models, rolled = first_batch(ppo_arguments, lora_rank=2)
+    base = sum(p.numel() * p.element_size() for p in whole.ref_policy.parameters())
+    learned = sum(p.numel() * p.element_size() for p in learning_weights(models.learner).values())
+    assert sum(tensors_of(models).values()) == base + learned
+    assert learned < base / 3
+    names = set(learning_weights(models.learner))
+    assert {name.split(".")[0] for name in names} == {"policy", "value_trunk", "value_head"}
+    assert all("lora_" in name for name in names if not name.startswith("value_head"))
+    before = copy.deepcopy(models.ref_policy.state_dict())
+    learn_from(config, accelerator, models, rolled)
+    for name, weight in models.ref_policy.state_dict().items():
+        assert torch.equal(weight, before[name])
+
+
+def test_the_reference_is_the_base_without_the_adapter_that_learned(ppo_arguments):
+    config, accelerator, models, rolled = first_batch(ppo_arguments, lora_rank=4, learning_rate=1e-2)
+    learn_from(config, accelerator, models, rolled)
+    with torch.no_grad():
+        judged = rollouts.judge_tokens(config, models, accelerator, rolled.prompt_ids, rolled.completions)
+    torch.testing.assert_close(judged["ref_logprobs"], rolled.ref_logprobs)  # as before
+    assert (judged["logprobs"] - rolled.logprobs).abs().max() > 1e-2
+    assert (judged["values"] - rolled.values).abs().max() > 1e-3
+
+
+def test_layers_with_adapters_are_chosen_by_name(ppo_arguments):
+    _, _, models = loaded(ppo_arguments, lora_rank=2, lora_target="q_proj, v_proj")
+    names = {name.split(".")[-4] for name in learning_weights(models.learner.policy)}
+    assert names == {"q_proj", "v_proj"}
+    _, _, models = loaded(ppo_arguments, lora_rank=2)
+    names = {name.split(".")[-4] for name in learning_weights(models.learner.policy)}
+    assert names == {"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"}
+
+
+def test_the_result_of_adapters_is_a_plain_model_and_the_adapter_alone(ppo_arguments):
+    changes = {"lora_rank": 4, "lora_alpha": 8, "learning_rate": 1e-2, "keep": "last"}
+    assert run_ppo(ppo_arguments, **changes) == 0
+    path = run_dir.RunDir(ppo_arguments["run_dir"]).model_dir
+    tokenizer = load_tokenizer(ppo_arguments["run_dir"])
+    merged = load_causal_lm(ppo_arguments["run_dir"], tokenizer)
+    base = load_causal_lm(ppo_arguments["init_model"], tokenizer)
+    ids = torch.tensor([[1, 3, 274, 295, 293, 2]])
+    with torch.no_grad():
+        from_base = base(ids).logits
+        apart = PeftModel.from_pretrained(base, str(path / ppo_models.ADAPTER))(ids).logits
+        found = merged(ids).logits
+    torch.testing.assert_close(found, apart, atol=1e-4, rtol=1e-4)
+    assert (found - from_base).abs().max() > 1e-2
+    assert not [name for name in merged.state_dict() if "lora" in name]
+    files = run_dir.read_manifest(ppo_arguments["run_dir"], verify=True)["files"]
+    assert f"model/{ppo_models.ADAPTER}/adapter_model.safetensors" in files
+
+
+# ---------------------------------------------------------------- precision
+
+
+@pytest.mark.parametrize(("precision", "expected"), [("bf16", torch.bfloat16), ("no", torch.float32)])
+def test_bf16_is_the_precision_of_the_matrix_products_and_never_of_the_weights_that_learn(
+    ppo_arguments, precision, expected
+):
+    seen = {}
+
+    def look(module, inputs, output):
+        if isinstance(module, torch.nn.Linear) and torch.is_tensor(output):
+            kind = ("update" if torch.is_grad_enabled() else "rollout", module.out_features)
+            seen.setdefault(kind, set()).add(output.dtype)
+
+    hook = torch.nn.modules.module.register_module_forward_hook(look)
+    config = ppo.PPOConfig(**ppo_arguments | {"precision": precision, "num_ppo_epochs": 1})
+    try:
+        accelerator = ppo.new_accelerator(config)
+        models = ppo_models.load_models(config, accelerator)
+        prompts = rollouts.load_prompts(config, models.tokenizer, 100)[:16]
+        rolled = rollouts.roll_out(config, models, accelerator, prompts, list(range(16)))
+        statistics = learn_from(config, accelerator, models, rolled)
+    finally:
+        hook.remove()
+    assert {kind for kind, _ in seen} == {"update", "rollout"}
+    projections = {dtypes for (_, width), dtypes in ((k, frozenset(v)) for k, v in seen.items()) if width > 1}
+    assert projections == {frozenset({expected})}
+    assert {p.dtype for p in models.learner.parameters()} == {torch.float32}
+    assert rolled.logprobs.dtype == rolled.values.dtype == torch.float32
+    assert statistics["policy/ratio"] == pytest.approx(1.0, abs=0.1)
+
+
+def test_the_frozen_base_of_adapters_is_bf16_where_the_run_is(ppo_arguments):
+    config = ppo.PPOConfig(**ppo_arguments | {"precision": "bf16", "lora_rank": 2})
+    models = ppo_models.load_models(config, ppo.new_accelerator(config))
+    assert {p.dtype for p in models.ref_policy.parameters()} == {torch.bfloat16}
+    assert {p.dtype for p in learning_weights(models.learner).values()} == {torch.float32}
+    assert run_ppo(ppo_arguments, precision="bf16", lora_rank=2, keep="last") == 0
+    saved: PreTrainedModel = load_causal_lm(ppo_arguments["run_dir"], models.tokenizer)
+    base = load_causal_lm(ppo_arguments["init_model"], models.tokenizer)
+    # what carries no adapter is as it was, not rounded
+    assert torch.equal(saved.get_input_embeddings().weight, base.get_input_embeddings().weight)

@@ -1,0 +1,260 @@
+"""Stopping anywhere and continuing to the same numbers; which policy a run ends with; several processes."""
+
+import os
+import random
+import subprocess
+import sys
+
+import pytest
+import torch
+from torch.optim.optimizer import register_optimizer_step_post_hook
+
+from tests.trainer.tiny import REPOSITORY, command_line, kill_when, start_process
+from tests.trainer.tiny_ppo import loaded, metrics_of, result_of, run_ppo
+from trainer import ppo, run_dir
+from trainer.modeling import load_causal_lm
+from trainer.run_dir import RunError
+
+EVERYTHING = {
+    "kl_target": 1.0,
+    "kl_horizon": 100,
+    "policy_loss": "kl_penalty",
+    "normalize_scores": 16,
+    "ptx_coef": 0.1,
+    "eval_every": 1,
+    "num_eval_prompts": 4,
+    "num_warmup_steps": 3,
+    "checkpoint_every": 2,
+    "max_kl": 1000.0,
+}
+
+
+def die(how, num_steps):
+    """Raises an error in the `num_steps`-th training step from now; gives the hook, to be removed afterwards.
+
+    how: "forward" before the optimizer moves a weight, "step" right after it has; "interrupt" as forward, but
+    at once as a second Ctrl-C does, so that no checkpoint is made.
+    """
+    taken = [0]
+    error = KeyboardInterrupt() if how == "interrupt" else AssertionError("out of nowhere")
+
+    def count(*_):
+        taken[0] += 1
+        if taken[0] == num_steps:
+            raise error
+
+    def count_forward(module, _):
+        if type(module).__name__ == "PolicyAndValue" and torch.is_grad_enabled():
+            count()
+
+    if how == "step":
+        return register_optimizer_step_post_hook(count)
+    return torch.nn.modules.module.register_module_forward_pre_hook(count_forward)
+
+
+def weights_of(arguments):
+    _, _, models = loaded(arguments)
+    model = load_causal_lm(arguments["run_dir"], models.tokenizer)
+    return torch.cat([p.detach().flatten() for p in model.parameters()])
+
+
+def assert_same(arguments, expected):
+    rows, expected_rows = metrics_of(arguments), metrics_of(expected)
+    assert len(rows) == len(expected_rows)
+    for row, expected_row in zip(rows, expected_rows, strict=True):
+        assert row == pytest.approx(expected_row, abs=1e-6)
+    assert result_of(arguments) == pytest.approx(result_of(expected), abs=1e-6)
+    torch.testing.assert_close(weights_of(arguments), weights_of(expected), atol=1e-6, rtol=0)
+
+
+# ---------------------------------------------------------------- stopping and continuing
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        EVERYTHING,
+        {"lora_rank": 4, "shared_trunk": True, "keep": "ema", "ema_decay": 0.8, "max_update_kl": 1e-4},
+    ],
+    ids=["everything", "adapters, moving average, updates cut short"],
+)
+def test_a_run_that_dies_at_ten_random_steps_continues_to_the_same_numbers(ppo_arguments, tmp_path, changes):
+    arguments = ppo_arguments | changes | {"num_episodes": 112}
+    whole = arguments | {"run_dir": str(tmp_path / "whole")}
+    assert run_ppo(whole) == 0
+    choose, states = random.Random(0), []
+    for _ in range(10):
+        hook = die(choose.choice(["forward", "forward", "step", "interrupt"]), choose.randint(1, 3))
+        try:
+            run_ppo(arguments)
+        except KeyboardInterrupt:
+            pass
+        finally:
+            hook.remove()
+        states.append(run_dir.read_status(arguments["run_dir"])["state"])
+    assert states == ["failed"] * 10
+    assert run_ppo(arguments) == 0
+    assert_same(arguments, whole)
+
+
+@pytest.mark.slow
+def test_a_killed_run_continues_to_the_same_numbers(ppo_arguments, tmp_path):
+    whole = ppo_arguments | {"run_dir": str(tmp_path / "whole")}
+    assert run_ppo(whole) == 0
+    process = start_process("ppo", **ppo_arguments)
+    kill_when(process, lambda: len(run_dir.read_metrics(ppo_arguments["run_dir"])) >= 2)
+    assert run_dir.read_status(ppo_arguments["run_dir"])["state"] == "running"
+    assert run_ppo(ppo_arguments) == 0
+    assert_same(ppo_arguments, whole)
+
+
+def test_a_run_asked_to_stop_does_so_after_the_optimizer_step(ppo_arguments, tmp_path):
+    whole = ppo_arguments | {"run_dir": str(tmp_path / "whole")}
+    assert run_ppo(whole) == 0
+    (tmp_path / "ppo").mkdir()
+    run_dir.request_stop(ppo_arguments["run_dir"])
+    assert run_ppo(ppo_arguments) == 3
+    assert run_dir.read_status(ppo_arguments["run_dir"])["state"] == "cancelled"
+    assert run_dir.RunDir(ppo_arguments["run_dir"]).newest_checkpoint()[0] == 1
+    assert run_ppo(ppo_arguments) == 0
+    assert_same(ppo_arguments, whole)
+
+
+def test_a_loss_that_is_no_number_ends_the_run_with_the_last_sound_weights(ppo_arguments):
+    """From the second batch on scores are infinite; the weights after the first are what is kept."""
+    asked = [0]
+
+    def score(prompts, texts, tokens):
+        asked[0] += 1
+        return [float(len(text)) if asked[0] == 1 else float("inf") for text in texts]
+
+    run = run_dir.start(ppo_arguments["run_dir"], "ppo", ppo_arguments)
+    config = ppo.PPOConfig(**ppo_arguments | {"checkpoint_every": 100})
+    with pytest.raises(RunError, match="The loss became nan at step 4; start a new run with a lower"):
+        ppo.train(config, run, score=score)
+    run.close()
+    step, folder = run.newest_checkpoint()
+    assert step == 4
+    state = torch.load(folder / "state.pt", weights_only=True)
+    assert state["progress"]["batch"] == 1
+    assert all(weight.isfinite().all() for weight in state["learner"].values())
+
+
+def test_a_full_memory_ends_the_run_with_a_checkpoint_and_less_at_once_continues_it(ppo_arguments, tmp_path):
+    """The allocator itself refuses, in a forward pass of the sixth optimizer step."""
+    whole = ppo_arguments | {"run_dir": str(tmp_path / "whole")}
+    assert run_ppo(whole) == 0
+    arguments = ppo_arguments | {"checkpoint_every": 100}
+    passes = [0]
+
+    def take_all(module, _):
+        if type(module).__name__ == "PolicyAndValue" and torch.is_grad_enabled():
+            passes[0] += 1
+            if passes[0] == 6:
+                torch.empty(1 << 50)
+
+    hook = torch.nn.modules.module.register_module_forward_pre_hook(take_all)
+    try:
+        assert run_ppo(arguments) == 2
+    finally:
+        hook.remove()
+    said = run_dir.read_status(arguments["run_dir"])["error"]
+    assert "memory was full at step 5" in said and "--micro-batch-tokens" in said
+    assert run_dir.RunDir(arguments["run_dir"]).newest_checkpoint()[0] == 5
+    assert run_ppo(arguments, micro_batch_tokens=100) == 0
+    for row, expected in zip(metrics_of(arguments), metrics_of(whole), strict=True):
+        assert row == pytest.approx(expected, abs=1e-4)  # cut otherwise, so rounded otherwise
+
+
+# ---------------------------------------------------------------- which policy a run ends with
+
+
+def test_the_best_policy_on_validation_prompts_is_what_a_run_ends_with(ppo_arguments, tmp_path):
+    """A rate so large that the policy is ruined: the best is one of the first, not the last."""
+    ruinous = {"learning_rate": 0.3, "eval_every": 1, "num_eval_prompts": 12, "kl_coef": 0.0}
+    assert run_ppo(ppo_arguments, **ruinous) == 0
+    result = result_of(ppo_arguments)
+    scores = {row["step"]: row["eval/scores"] for row in metrics_of(ppo_arguments)[:-1]}
+    best = max(scores.values())
+    assert best > metrics_of(ppo_arguments)[-1]["eval/scores"] + 0.1  # the last row is the last policy
+    first = next(step for step, score in scores.items() if score == best)
+    assert result["kept"] == "best"
+    assert result["best_step"] == first - 4  # a row tells of the policy at the beginning of its batch
+    # the model that was saved is that policy: looked at anew it has that score
+    config, accelerator, models = loaded(ppo_arguments, init_model=ppo_arguments["run_dir"])
+    config.eval_every = config.num_eval_prompts = 12
+    prompts = ppo.choose_eval_prompts(config, models.tokenizer, 100)
+    again = ppo.evaluate_policy(config, models, accelerator, prompts)
+    assert again["eval/raw_scores"] == pytest.approx(result["eval_score"], abs=1e-3)
+    last = ppo_arguments | {"run_dir": str(tmp_path / "last")}
+    assert run_ppo(last, **ruinous, keep="last") == 0
+    assert result_of(last)["kept"] == "last"
+    assert (weights_of(last) - weights_of(ppo_arguments)).abs().max() > 0.1
+
+
+def test_without_validation_prompts_the_last_policy_is_kept(ppo_arguments, tmp_path):
+    from tests.trainer.tiny import write_snapshot
+
+    snapshot = write_snapshot(tmp_path / "snapshot", num_prompts=20, validation_every=0)
+    assert run_ppo(ppo_arguments, snapshot=snapshot, eval_every=1, num_episodes=16) == 0
+    assert result_of(ppo_arguments)["kept"] == "last"
+    assert not [name for name in metrics_of(ppo_arguments)[0] if name.startswith("eval/")]
+
+
+def test_a_run_that_strays_too_far_ends_with_the_last_policy_that_had_not(ppo_arguments):
+    changes = {"max_kl": 0.5, "learning_rate": 2e-2, "kl_coef": 0.0, "num_episodes": 640}
+    assert run_ppo(ppo_arguments, **changes) == 0
+    result = result_of(ppo_arguments)
+    assert result["stopped_early"] and result["kept"] == "last_good"
+    assert result["num_episodes"] < 640
+    assert result["kl"] == pytest.approx(metrics_of(ppo_arguments)[-1]["objective/kl"], abs=0.4)
+    assert result["kl"] < 0.6
+    assert result["num_steps"] == metrics_of(ppo_arguments)[-1]["step"]
+
+
+def test_the_moving_average_follows_the_weights(ppo_arguments, tmp_path):
+    averages = {}
+    for decay in (0.0, 0.5, 1.0):
+        arguments = ppo_arguments | {"run_dir": str(tmp_path / f"ema-{decay}"), "keep": "ema"}
+        assert run_ppo(arguments, ema_decay=decay, num_episodes=16) == 0
+        assert result_of(arguments)["kept"] == "ema"
+        averages[decay] = weights_of(arguments)
+    last = ppo_arguments | {"keep": "last"}
+    assert run_ppo(last, num_episodes=16) == 0
+    torch.testing.assert_close(averages[0.0], weights_of(last))  # nothing stays: the last weights
+    assert (averages[1.0] - averages[0.0]).abs().max() > 1e-3  # all stays: those after the first step
+    between = (averages[0.5] - averages[1.0]) / (averages[0.0] - averages[1.0])
+    assert 0.2 < between[between.isfinite()].median() < 0.95
+
+
+# ---------------------------------------------------------------- several processes
+
+
+@pytest.mark.slow
+def test_two_processes_learn_what_one_learns(ppo_arguments, tmp_path):
+    changes = {
+        "normalize_scores": 16,
+        "ptx_coef": 0.1,
+        "eval_every": 2,
+        "kl_target": 1.0,
+        "micro_batch_tokens": 100,
+    }
+    arguments = ppo_arguments | changes
+    one = arguments | {"run_dir": str(tmp_path / "one")}
+    assert run_ppo(one) == 0
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--standalone"]
+    finished = subprocess.run(
+        [*launcher, "-m", "trainer.ppo", *command_line(arguments)],
+        cwd=REPOSITORY,
+        env=os.environ | {"OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert finished.returncode == 0, finished.stderr[-2000:]
+    assert result_of(arguments)["num_processes"] == 2
+    rows, expected_rows = metrics_of(arguments), metrics_of(one)
+    assert len(rows) == len(expected_rows) == 5
+    for row, expected in zip(rows, expected_rows, strict=True):
+        assert row == pytest.approx(expected, rel=1e-2, abs=2e-3)
+    torch.testing.assert_close(weights_of(arguments), weights_of(one), atol=2e-3, rtol=0)
