@@ -27,6 +27,7 @@ if "1 row" not in server.psql("SELECT 1 FROM pg_database WHERE datname = 'parley
     server.psql("CREATE DATABASE parley")
 print(server.get_uri())
 """
+STARTS = 3
 
 
 class ServerError(Exception):
@@ -65,12 +66,16 @@ def postgres_url(data: Path) -> str:
     with _locked(data, "postgres"):
         if url_file.exists() and _postmaster_pid(pgdata):
             return url_file.read_text()
-        # In a process of its own: the wheel remembers a server for as long as its process lives, killed or not.
-        started = subprocess.run(
-            [sys.executable, "-W", "ignore", "-c", START_POSTGRES, str(pgdata)],
-            capture_output=True,
-            text=True,
-        )
+        # The wheel gives it ten seconds, which a busy machine may exceed: the next try finds the one on its way.
+        for _ in range(STARTS):
+            # In a process of its own: the wheel remembers a server for as long as its process lives, killed or not.
+            started = subprocess.run(
+                [sys.executable, "-W", "ignore", "-c", START_POSTGRES, str(pgdata)],
+                capture_output=True,
+                text=True,
+            )
+            if not started.returncode:
+                break
         if started.returncode:
             reason = (started.stderr.strip().splitlines() or ["no reason given"])[-1]
             raise ServerError(
