@@ -7,7 +7,7 @@ import csv
 import io
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
@@ -38,15 +38,67 @@ def oasst(campaign: Campaign) -> Iterator[dict[str, Any]]:
         messages = defaultdict(list)
         for message in Message.objects.filter(tree__in=chunk).order_by("pk"):
             messages[message.tree_id].append(message)
+        events = events_on_imported(campaign, [one for found in messages.values() for one in found])
         for tree in chunk:
-            yield from imported_tree(tree, messages[tree.pk])
+            yield from imported_tree(tree, messages[tree.pk], events)
     for chunk in chunks(campaign.prompts.exclude(messages=[]).order_by("pk")):
         yield from own_trees(chunk)
 
 
-def imported_tree(tree: Tree, messages: list[Message]) -> Iterator[dict[str, Any]]:
+def events_on_imported(campaign: Campaign, messages: list[Message]) -> dict[str, list[dict[str, Any]]]:
+    """{message id: events} of what people here said of imported replies: their rankings."""
+    trees = {message.external_id: message.tree_id for message in messages if message.role == "prompter"}
+    given = campaign.rankings.filter(
+        is_surplus=False, prompt__source=IMPORTED, prompt__external_id__in=trees
+    ).exclude(source=IMPORTED)
+    rankings = list(given.select_related("prompt", "annotator").order_by("pk"))
+    wanted = {pk for ranking in rankings for pk in completion_ids(ranking)}
+    names = dict(Completion.objects.filter(pk__in=wanted, source=IMPORTED).values_list("pk", "external_id"))
+    events = defaultdict(list)
+    for ranking in rankings:
+        if event := ranking_event(ranking, names, ranking.prompt.external_id):
+            events[ranking.prompt.external_id].append(event)
+    return events
+
+
+def ranking_event(ranking: Ranking, names: dict[int, str], asked: str) -> dict[str, Any] | None:
+    """One person's ranking as Open-Assistant's event, with `tiers` beside it, because an event knows no ties.
+
+    `names` are the ids of messages in the tree; None where the ranking is of something else.
+    """
+    ids = completion_ids(ranking)
+    if not set(ids) <= set(names):
+        return None
+    ranked = [pk for tier in ranking.tiers for pk in tier]
+    return {
+        "type": "ranking",
+        "user_id": pseudonym(ranking.annotator),
+        "ranking": [ids.index(pk) for pk in ranked],
+        "ranked_message_ids": [names[pk] for pk in ranked],
+        "ranking_parent_id": asked,
+        "not_rankable": ranking.all_bad,
+        "tiers": [[names[pk] for pk in tier] for tier in ranking.tiers],
+    }
+
+
+def with_events(node: dict[str, Any], rankings: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The node with rankings after those that came with it; events of another form are left as they came."""
+    had = node.get("events") or {}
+    if not rankings or not isinstance(had, dict) or not isinstance(had.get("ranking", []), list):
+        return node
+    return {**node, "events": {**had, "ranking": [*had.get("ranking", []), *rankings]}}
+
+
+def imported_tree(
+    tree: Tree, messages: list[Message], events: dict[str, list[dict[str, Any]]]
+) -> Iterator[dict[str, Any]]:
     """A line for each root: parts whose beginning was missing stand apart, with the same message_tree_id."""
-    nodes = {message.pk: {**message.metadata, "text": message.text} for message in messages}
+    nodes = {
+        message.pk: with_events(
+            {**message.metadata, "text": message.text}, events.get(message.external_id, [])
+        )
+        for message in messages
+    }
     roots = []
     for message in messages:
         if message.parent_id:
@@ -69,16 +121,19 @@ def imported_tree(tree: Tree, messages: list[Message]) -> Iterator[dict[str, Any
 def own_trees(prompts: list[Prompt]) -> Iterator[dict[str, Any]]:
     """A prompt's turns in a row, and below the last of them its completions with their place in the ranking.
 
-    What came with an imported tree is in that tree and not here. Where several people ranked, `rank` is the order of the mean place, as a consensus; each person's own order
-    is in the formats k-wise and csv.
+    What came with an imported tree is in that tree and not here. Where several people ranked, `rank` is the order
+    of the mean place, as a consensus; each person's own ranking is among the events of what they were asked.
     """
     completions = defaultdict(list)
     rows = Completion.objects.filter(prompt__in=prompts).exclude(source=IMPORTED)
     for completion in rows.select_related("policy_version", "author").order_by("pk"):
         completions[completion.prompt_id].append(completion)
     places: dict[int, dict[int, list[int]]] = defaultdict(lambda: defaultdict(list))
+    rankings = defaultdict(list)
     given = {"prompt__in": prompts, "is_surplus": False}
-    for ranking in Ranking.objects.filter(**given).exclude(source=IMPORTED):
+    own = Ranking.objects.filter(**given).exclude(source=IMPORTED).select_related("annotator")
+    for ranking in own.order_by("pk"):
+        rankings[ranking.prompt_id].append(ranking)
         for place, tier in enumerate(ranking.tiers):
             for pk in tier:
                 places[ranking.prompt_id][pk].append(place)
@@ -97,7 +152,10 @@ def own_trees(prompts: list[Prompt]) -> Iterator[dict[str, Any]]:
         if prompt.source == IMPORTED and not replies:
             continue
         tree_id = f"prompt-{prompt.pk}"
-        root = chain(prompt.messages, tree_id, prompt.language, replies)
+        names = {completion.pk: f"completion-{completion.pk}" for completion in completions[prompt.pk]}
+        asked = tree_id if len(prompt.messages) == 1 else f"{tree_id}-{len(prompt.messages) - 1}"
+        events = [ranking_event(ranking, names, asked) for ranking in rankings[prompt.pk]]
+        root = chain(prompt.messages, tree_id, prompt.language, replies, [event for event in events if event])
         yield {"message_tree_id": tree_id, "tree_state": "ready_for_export", "prompt": root}
 
 
@@ -121,9 +179,16 @@ def ranked_replies(
 
 
 def chain(
-    messages: list[dict[str, str]], name: str, language: str, replies: Iterable[dict[str, Any]] = ()
+    messages: list[dict[str, str]],
+    name: str,
+    language: str,
+    replies: Iterable[dict[str, Any]] = (),
+    rankings: Sequence[dict[str, Any]] = (),
 ) -> dict[str, Any] | None:
-    """Messages as a thread, each the only reply to the one before; None where a role has no place in a tree."""
+    """Messages as a thread, each the only reply to the one before; None where a role has no place in a tree.
+
+    `replies`, and the events of `rankings`, belong to the last one.
+    """
     below = list(replies)
     if not messages or any(message["role"] not in ROLES for message in messages):
         return None
@@ -135,6 +200,8 @@ def chain(
             "lang": language,
             "replies": below,
         }
+        if number == len(messages) - 1:
+            node = with_events(node, rankings)
         for reply in below:
             reply["parent_id"] = node["message_id"]
         below = [node]

@@ -155,6 +155,7 @@ def _store_rankings(known: Known) -> None:
                     prompt=known.prompts[position],
                     annotator=known.annotator(row.author),
                     tiers=tiers,
+                    all_bad=row.all_bad,
                     language=item.language,
                     source=known.source,
                     external_id=row.external_id,

@@ -3,8 +3,9 @@
 Rules (docs/admins/import-and-export.md says them in prose):
 - a prompt is the path to a prompter message; nothing is derived where a message on the path is deleted, or
   where the path does not begin with a prompter at the root (the beginning is missing from the file);
-- completions are the assistant replies that are not deleted; those with a rank make one ranking, equal ranks
-  tie and gaps do not matter; a label becomes a rating on its scale 0..1;
+- completions are the assistant replies that are not deleted; where the message has each person's ranking among its
+  events, these are the rankings, else those replies with a rank make one, equal ranks tie and gaps do not matter;
+  a label becomes a rating on its scale 0..1;
 - a demonstration is a whole thread down to a leaf that is an assistant's, without a deleted or synthetic
   message and without one that reviewers refused (review_result false).
 """
@@ -13,6 +14,7 @@ from collections import defaultdict
 from typing import Any
 
 from annotate.snapshots.formats.records import (
+    MAX_ID,
     CompletionRow,
     DemonstrationRow,
     Feedback,
@@ -21,6 +23,7 @@ from annotate.snapshots.formats.records import (
     RatingRow,
     TreeRow,
     assistant,
+    identity,
     user,
 )
 
@@ -70,7 +73,7 @@ def feedback_on(
         external_id=asked.external_id,
         author=asked.author,
         completions=[completion_of(reply) for reply in kept],
-        rankings=[ranking] if (ranking := consensus(asked, kept)) else [],
+        rankings=own_rankings(asked, kept) or consensus(asked, kept),
         demonstrations=[
             demonstration_of([*path, reply])
             for reply in kept
@@ -88,15 +91,49 @@ def refused(row: MessageRow) -> bool:
     return row.fields.get("review_result") is False
 
 
-def consensus(asked: MessageRow, kept: list[MessageRow]) -> RankingRow | None:
-    """The tree's ranks as one ranking by nobody in particular."""
+def own_rankings(asked: MessageRow, kept: list[MessageRow]) -> list[RankingRow]:
+    """Each person's own ranking, from the message's events where the file has them (its consensus is made of them).
+
+    An event is {user_id, ranked_message_ids: best first, not_rankable}; ours has also `tiers`, for ties.
+    """
+    events = asked.fields.get("events")
+    events = events.get("ranking") if isinstance(events, dict) else None
+    place = {reply.external_id: position for position, reply in enumerate(kept)}
+    found: dict[str, RankingRow] = {}
+    for event in events if isinstance(events, list) else []:
+        if not isinstance(event, dict) or not isinstance(event.get("user_id"), str | None):
+            continue
+        author = (event.get("user_id") or "")[:MAX_ID]
+        named = event.get("tiers") or [[name] for name in as_list(event.get("ranked_message_ids"))]
+        tiers = [
+            [place[name] for name in as_list(tier) if isinstance(name, str) and name in place]
+            for tier in as_list(named)
+        ]
+        tiers = [tier for tier in tiers if tier]
+        ranked = [position for tier in tiers for position in tier]
+        if len(ranked) < 2 or len(set(ranked)) < len(ranked):
+            continue
+        turn = sum(
+            row.author == author for row in found.values()
+        )  # somebody may have ranked them again later
+        external_id = identity(asked.external_id, author, turn, given=asked.external_id)
+        found[external_id] = RankingRow(tiers, external_id, author, event.get("not_rankable") is True)
+    return list(found.values())
+
+
+def as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def consensus(asked: MessageRow, kept: list[MessageRow]) -> list[RankingRow]:
+    """The tree's ranks as one ranking by nobody in particular; none where fewer than two replies have one."""
     ranked: dict[int, list[int]] = defaultdict(list)
     for position, reply in enumerate(kept):
         if reply.rank is not None:
             ranked[reply.rank].append(position)
     if sum(len(tier) for tier in ranked.values()) < 2:
-        return None
-    return RankingRow([ranked[rank] for rank in sorted(ranked)], external_id=asked.external_id)
+        return []
+    return [RankingRow([ranked[rank] for rank in sorted(ranked)], external_id=asked.external_id)]
 
 
 def completion_of(reply: MessageRow) -> CompletionRow:

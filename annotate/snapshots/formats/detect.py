@@ -1,5 +1,6 @@
 """The formats by name, and which of them a file has: by the fields of its first records, never by its name."""
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -13,6 +14,7 @@ from annotate.snapshots.formats.reading import records
 from annotate.snapshots.formats.records import Feedback, Record, Rejected, TreeRow, Unusable, guarded
 
 Parsed = Feedback | TreeRow | Rejected | int  # int: the line of a mere repetition
+LANGUAGE_TAG = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*")
 LOOK_AT = 20  # records that decide; a few of them may be broken
 
 
@@ -207,4 +209,16 @@ def parse_file(path: Path, form: Format, scratch: Path) -> Iterator[Parsed]:
         for item in parsed:
             if not isinstance(item, Rejected):
                 item.size = found.size
+            if isinstance(item, Feedback):
+                take_language(item, found.value)
             yield item
+
+
+def take_language(item: Feedback, value: Any) -> None:
+    """The record's own `language` or `lang`, where it is a tag (en, pt-BR) and the format has not read it."""
+    for name in ("language", "lang"):
+        tag = value.get(name) if isinstance(value, dict) and not item.language else None
+        if isinstance(tag, str) and len(tag) <= 16 and LANGUAGE_TAG.fullmatch(tag):
+            item.language = tag
+            for about in (item.metadata, *(row.metadata for row in item.demonstrations)):
+                about.pop(name, None)

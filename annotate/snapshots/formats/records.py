@@ -65,6 +65,7 @@ class RankingRow:
     tiers: list[list[int]]
     external_id: str
     author: str = ""
+    all_bad: bool = False
     ratings: list[tuple[int, RatingRow]] = field(
         default_factory=list
     )  # (position, rating) by the same person

@@ -129,6 +129,45 @@ def test_what_people_here_say_of_an_imported_prompt_is_a_tree_of_its_own(campaig
     assert [(r["text"], r["rank"]) for r in own[0]["prompt"]["replies"]] == [("Fish.", 0), ("Bread.", 1)]
 
 
+def tiers_by_text(campaign):
+    texts = dict(Completion.objects.filter(prompt__campaign=campaign).values_list("pk", "text"))
+    given = campaign.rankings.exclude(annotator=None).order_by("pk")
+    return [[[texts[pk] for pk in tier] for tier in ranking.tiers] for ranking in given]
+
+
+def test_a_persons_own_ranking_goes_out_as_an_event_and_comes_back_with_its_ties(campaign, tmp_path, alice):
+    import_file(SAMPLES / "oasst_trees.jsonl", campaign)
+    annotator = Annotator.objects.get(user=alice)
+    asked = campaign.prompts.get(external_id="lh-0")
+    best, worst, other = Completion.objects.filter(prompt=asked, source="oasst").order_by("pk")
+    waiting = campaign.prompts.get(external_id="wait-0")
+    fish, bread = (Completion.objects.create(prompt=waiting, text=text) for text in ("Fish.", "Bread."))
+    by_alice = {"campaign": campaign, "annotator": annotator}
+    shown = [other.pk, worst.pk, best.pk]
+    Ranking.objects.create(
+        prompt=asked, tiers=[[worst.pk], [best.pk, other.pk]], shown_order=shown, **by_alice
+    )
+    Ranking.objects.create(prompt=waiting, tiers=[[fish.pk], [bread.pk]], **by_alice)
+
+    trees = exported(campaign, "oasst")
+    [event] = next(t["prompt"] for t in trees if t["prompt"]["message_id"] == "lh-0")["events"]["ranking"]
+    assert event == {
+        "type": "ranking",
+        "user_id": str(annotator.pseudonym),
+        "ranking": [1, 2, 0],
+        "ranked_message_ids": [worst.external_id, best.external_id, other.external_id],
+        "ranking_parent_id": "lh-0",
+        "not_rankable": False,
+        "tiers": [[worst.external_id], [best.external_id, other.external_id]],
+    }
+    path = tmp_path / "export.jsonl"
+    path.write_text("".join(EXPORTS["oasst"](campaign)))
+    again = Campaign.objects.create(name="Again", kind="ranking")
+    assert not import_file(path, again).rejected
+    assert tiers_by_text(again) == tiers_by_text(campaign) != []
+    assert exported(again, "oasst") == trees, "and every event goes out as it came"
+
+
 def test_trl_reads_messages_and_pairs(campaign):
     import_file(SAMPLES / "oasst_trees.jsonl", campaign)
     threads = exported(campaign, "trl-messages")

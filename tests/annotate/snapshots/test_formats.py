@@ -1,10 +1,12 @@
 """What each format means, on small files of our own in the real shapes. No database."""
 
+import json
+
 import pytest
 
 from annotate.snapshots.formats.deriving import derive
 from annotate.snapshots.formats.detect import BY_NAME, detect, parse_file
-from annotate.snapshots.formats.records import Feedback, Rejected, TreeRow
+from annotate.snapshots.formats.records import Feedback, MessageRow, Rejected, TreeRow
 
 from .conftest import SAMPLES
 
@@ -249,3 +251,68 @@ def test_the_form_in_which_a_tree_came_is_known(read):
     (root,), _ = read("oasst_roots.jsonl")
     assert isinstance(root, TreeRow)
     assert (root.form, root.external_id) == ("root", "lh-0")
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"messages": [{"role": "user", "content": "Va ?"}, {"role": "assistant", "content": "Oui."}]},
+        {"instruction": "Va ?", "output": "Oui."},
+        {"prompt": "Va ?", "chosen": [{"role": "assistant", "content": "Oui."}], "rejected": "Non."},
+        {"prompt": "Va ?"},
+    ],
+)
+def test_a_records_own_language_is_its_language_where_it_is_a_tag(tmp_path, record):
+    path = tmp_path / "file.jsonl"
+    tags = [{"language": "fr"}, {"lang": "pt-BR"}, {"language": "French"}, {"language": 7}, {}]
+    path.write_text("".join(json.dumps(record | tag) + "\n" for tag in tags))
+    found = list(parse_file(path, detect(path), tmp_path / "scratch"))
+    assert [item.language for item in found] == ["fr", "pt-BR", "", "", ""]
+    for item, tag in zip(found, tags, strict=True):
+        about = item.demonstrations[0].metadata if item.demonstrations else item.metadata
+        assert item.rankings or about == (tag if not item.language else {})
+
+
+def ranked_by(*events) -> TreeRow:
+    replies = [
+        MessageRow(1, name, "q", "assistant", name.upper(), {}, rank=place)
+        for place, name in enumerate(["a", "b", "c"])
+    ]
+    asked = MessageRow(1, "q", "", "prompter", "Which?", {"events": {"ranking": list(events)}})
+    return TreeRow(1, "q", "tree", [asked, *replies])
+
+
+def test_each_persons_own_ranking_among_the_events_stands_in_for_the_consensus():
+    tree = ranked_by(
+        {"type": "ranking", "user_id": "ann", "ranking": [2, 0], "ranked_message_ids": ["c", "a"]},
+        {"user_id": "ben", "ranked_message_ids": ["b", "a", "gone"], "not_rankable": True},
+        {"user_id": "ann", "ranked_message_ids": ["c", "a", "b"], "tiers": [["c"], ["a", "b"]]},
+    )
+    [found] = derive(tree)
+    assert [(row.author, row.tiers, row.all_bad) for row in found.rankings] == [
+        ("ann", [[2], [0]], False),
+        ("ben", [[1], [0]], True),
+        ("ann", [[2], [0, 1]], False),
+    ]
+    assert len({row.external_id for row in found.rankings}) == 3
+    assert derive(ranked_by())[0].rankings[0].tiers == [[0], [1], [2]], "the consensus, where there are none"
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        None,
+        "first",
+        {"user_id": 7, "ranked_message_ids": ["a", "b"]},
+        {"ranked_message_ids": "ab"},
+        {"ranked_message_ids": ["a", ["b"], None]},
+        {"ranked_message_ids": ["a", "a"]},
+        {"tiers": {"a": 1}},
+        {"tiers": [["a"], "b"]},
+    ],
+)
+def test_an_event_of_another_form_is_passed_over(event):
+    assert [row.author for row in derive(ranked_by(event))[0].rankings] == [""]
+    odd = ranked_by()
+    odd.messages[0].fields["events"] = event
+    assert derive(odd)[0].rankings[0].tiers == [[0], [1], [2]]
