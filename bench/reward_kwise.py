@@ -16,7 +16,8 @@ import torch
 from transformers import LlamaConfig, LlamaForSequenceClassification
 
 from trainer.modeling import pad_right
-from trainer.reward import EncodedRanking, collate, reward_loss
+from trainer.reward_data import EncodedRanking, TargetIndex, rows_inputs, target_tensors
+from trainer.reward_loss import reward_loss
 
 CASES = ((4, 8, 4), (9, 4, 2))  # completions in a ranking, rankings, rankings in a step
 PROMPT_TOKENS, COMPLETION_TOKENS, VOCABULARY, REPETITIONS = 12, 24, 1024, 3
@@ -53,8 +54,9 @@ def make_rankings(num_completions: int, num_rankings: int) -> list[EncodedRankin
 
 
 def kwise_loss(model: LlamaForSequenceClassification, rankings: list[EncodedRanking]) -> torch.Tensor:
-    inputs = collate(rankings, pad_id=0)
-    tiers, ranking = inputs.pop("tiers"), inputs.pop("ranking")
+    inputs, targets = rows_inputs(rankings, pad_id=0), target_tensors(rankings, TargetIndex())
+    inputs.pop("ends")
+    tiers, ranking = targets["places"], targets["ranking"]
     return reward_loss(model(**inputs).logits[:, 0], tiers, ranking)
 
 

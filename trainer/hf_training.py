@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 import time
 import warnings
+from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import PrinterCallback, Trainer, TrainerCallback
+from transformers import PrinterCallback, Trainer, TrainerCallback, TrainerState
 
 from trainer.jobs import check_finite
 from trainer.modeling import pick_device
@@ -116,10 +117,23 @@ def train_resumable(trainer: Trainer, run: RunDir, save_minutes: float) -> dict[
     if newest:
         log.info("Resuming from the checkpoint at step %d", first_step)
     started = time.monotonic()
-    trainer.train(resume_from_checkpoint=str(newest[1]) if newest else None)
+    if newest and _has_trained_enough(trainer, newest[1]):
+        # stopped between its last step and its end: Trainer would take one step more
+        trainer._load_from_checkpoint(str(newest[1]))
+    else:
+        trainer.train(resume_from_checkpoint=str(newest[1]) if newest else None)
     if callback.is_stopping:
         raise RunStopped
     return {"seconds": time.monotonic() - started, "steps": trainer.state.global_step - first_step}
+
+
+def _has_trained_enough(trainer: Trainer, checkpoint: Path) -> bool:
+    """Whether the checkpoint is that of the last step; the trainer then has its state, the logs with it."""
+    state = TrainerState.load_from_json(str(checkpoint / "trainer_state.json"))
+    if state.global_step < state.max_steps or trainer.is_fsdp_enabled:
+        return False
+    trainer.state = state
+    return True
 
 
 def last_logged(trainer: Trainer, name: str) -> float | None:

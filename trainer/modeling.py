@@ -24,6 +24,7 @@ from typing import Any
 import torch
 from jinja2 import TemplateError
 from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
 from transformers import (
     AutoModelForCausalLM,
     AutoModelForSequenceClassification,
@@ -51,6 +52,7 @@ DEFAULT_CHAT_TEMPLATE = (
 )
 PAD_TOKEN = "<|pad|>"
 SCORE_NORMALIZATION = "score_normalization.json"
+SCORE_HEADS = "score_heads.safetensors"
 UNSAFE_ENDINGS = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 
 
@@ -301,6 +303,10 @@ def load_reward_model(
     _fit_tokenizer(model, tokenizer)
     normalization = json.loads((folder / SCORE_NORMALIZATION).read_text())
     model.score_mean, model.score_std = float(normalization["mean"]), float(normalization["std"])
+    model.score_temperature = float(normalization.get("temperature", 1.0))
+    model.score_criteria = normalization.get("criteria", {})
+    heads = folder / SCORE_HEADS
+    model.score_heads = load_file(heads)["heads"] if heads.is_file() else None  # of an ensemble, or criteria
     return model.eval(), tokenizer
 
 
@@ -309,12 +315,15 @@ def save_model(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
     score_normalization: dict[str, Any] | None = None,
+    score_heads: torch.Tensor | None = None,
 ) -> None:
     """Into `folder` (of RunDir.writing_model, mostly), as safetensors."""
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     if score_normalization is not None:
         write_json(folder / SCORE_NORMALIZATION, score_normalization)
+    if score_heads is not None:
+        save_file({"heads": score_heads.float().cpu().contiguous()}, folder / SCORE_HEADS)
 
 
 def context_length(model: PreTrainedModel) -> int:

@@ -1,169 +1,57 @@
-"""The reward model: its loss by hand and against pairs, what is left out, accuracy, scale, resuming."""
+"""The reward job: accuracy, scale, calibration, its variants end to end, bad input, resuming, two processes."""
 
 import json
 import math
+import os
+import shutil
+import subprocess
+import sys
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
-from tests.trainer.tiny import kill_when, prompt_row, ranking_row, run_in_process, start_process
+from tests.trainer.tiny import (
+    REPOSITORY,
+    command_line,
+    kill_when,
+    make_model,
+    make_tokenizer,
+    prompt_row,
+    ranking_row,
+    run_in_process,
+    start_process,
+)
 from trainer import reward, run_dir, sample
-from trainer.modeling import load_reward_model, new_reward_model, score
-from trainer.reward import EncodedRanking, collate, encode_rankings, measure, reward_loss
-from trainer.run_dir import RunError
+from trainer.modeling import load_reward_model, score
+from trainer.reward import calibrate, measure, pair_gaps
+from trainer.reward_data import EncodedRanking
+from trainer.reward_model import preference_probability, score_parts, score_with_uncertainty
 from trainer.snapshot import SnapshotWriter, open_snapshot
 
 PROMPT = [{"role": "user", "content": "red blue"}]
 
 
-def sigmoid_loss(gap: float) -> float:
-    return math.log(1 + math.exp(-gap))
-
-
-# ---------------------------------------------------------------- the loss
-
-
-def test_two_completions_cost_minus_log_sigmoid_of_their_gap():
-    loss = reward_loss(torch.tensor([1.5, 0.5]), torch.tensor([0, 1]))
-    assert float(loss) == pytest.approx(0.313262, abs=1e-6)  # log(1 + e^-1)
-
-
-def test_equal_scores_cost_log_two():
-    assert float(reward_loss(torch.zeros(4), torch.arange(4))) == pytest.approx(math.log(2), abs=1e-6)
-
-
-def test_four_completions_cost_the_mean_over_their_six_pairs():
-    scores = [2.0, 1.0, 0.5, -1.0]
-    # gaps 1, 1.5, 3, .5, 2, 1.5: (.313262 + .201413 + .048587 + .474077 + .126928 + .201413) / 6
-    assert float(reward_loss(torch.tensor(scores), torch.arange(4))) == pytest.approx(0.227613, abs=1e-6)
-
-
-def test_a_tie_makes_no_pair():
-    """Tiers [a] > [b, c] > [d]: five pairs, none between b and c."""
-    scores = torch.tensor([2.0, 1.0, 0.5, -1.0], requires_grad=True)
-    loss = reward_loss(scores, torch.tensor([0, 1, 1, 2]))
-    assert loss.item() == pytest.approx(sum(map(sigmoid_loss, [1.0, 1.5, 3.0, 2.0, 1.5])) / 5, abs=1e-6)
-    all_tied = reward_loss(torch.tensor([2.0, 1.0], requires_grad=True), torch.tensor([0, 0]))
-    assert all_tied.item() == 0.0
-
-
-def test_the_order_in_which_completions_come_does_not_matter():
-    scores, tiers = (
-        torch.randn(6, generator=torch.Generator().manual_seed(0)),
-        torch.tensor([0, 1, 1, 2, 3, 3]),
-    )
-    shuffled = torch.tensor([4, 2, 0, 5, 1, 3])
-    assert torch.isclose(reward_loss(scores, tiers), reward_loss(scores[shuffled], tiers[shuffled]))
-
-
-def test_every_ranking_weighs_the_same_whatever_its_k():
-    """One pair with gap 1, and four completions with gap 0: the mean of the two, not of the seven pairs."""
-    scores = torch.tensor([1.0, 0.0, 5.0, 5.0, 5.0, 5.0])
-    tiers = torch.tensor([0, 1, 0, 1, 2, 3])
-    ranking = torch.tensor([0, 0, 1, 1, 1, 1])
-    expected = (sigmoid_loss(1.0) + math.log(2)) / 2
-    assert float(reward_loss(scores, tiers, ranking)) == pytest.approx(expected, abs=1e-6)
-
-
-def test_completions_of_different_rankings_are_never_compared():
-    scores = torch.tensor([0.0, -1.0, 100.0, 99.0], requires_grad=True)
-    loss = reward_loss(scores, torch.tensor([0, 1, 0, 1]), torch.tensor([0, 0, 1, 1]))
-    assert loss.item() == pytest.approx(sigmoid_loss(1.0), abs=1e-6)
-
-
-@pytest.mark.parametrize("num_completions", [4, 9])
-def test_each_completion_once_gives_the_loss_and_gradient_of_expanded_pairs(
-    num_completions, base_model_dir, tokenizer
-):
-    """InstructGPT, section 3.5: the same objective with K forwards instead of K(K-1)."""
-    rng = torch.Generator().manual_seed(num_completions)
-    tiers = sorted(torch.randint(0, num_completions - 1, (num_completions,), generator=rng).tolist())
-    sequences = [torch.randint(6, 260, (5 + at,), generator=rng).tolist() for at in range(num_completions)]
-    gradients, losses = [], []
-    for is_expanded in (False, True):
-        model = new_reward_model(base_model_dir, tokenizer, seed=1)
-        inputs = collate([EncodedRanking(sequences, tiers)], tokenizer.pad_token_id)
-        tier, ranking = inputs.pop("tiers"), inputs.pop("ranking")
-        if is_expanded:
-            better, worse = (tier[:, None] < tier[None, :]).nonzero(as_tuple=True)
-            both = torch.cat([better, worse])
-            values = model(**{name: tensor[both] for name, tensor in inputs.items()}).logits[:, 0]
-            chosen, rejected = values.chunk(2)
-            loss = -torch.nn.functional.logsigmoid(chosen - rejected).mean()
-        else:
-            loss = reward_loss(model(**inputs).logits[:, 0], tier, ranking)
-        loss.backward()
-        losses.append(loss.item())
-        gradients.append({name: weight.grad for name, weight in model.named_parameters()})
-    assert losses[0] == pytest.approx(losses[1], abs=1e-5)
-    for name, gradient in gradients[1].items():
-        assert torch.allclose(gradients[0][name], gradient, atol=1e-5), name
-
-
-# ---------------------------------------------------------------- what is left out
-
-
-def encode(tokenizer, rows, max_length=128):
-    return encode_rankings(tokenizer, rows, max_length)
-
-
-def test_tiers_become_places_and_unranked_completions_take_no_part(tokenizer):
-    row = ranking_row(0, PROMPT, [["sun"], ["moon", "star"], ["cat"]], "train")
-    row["completions"].append({"id": "unranked", "text": "dog"})
-    (encoded,), counts = encode(tokenizer, [row])
-    assert encoded.tiers == [0, 1, 1, 2]
-    assert counts["num_completions"] == 4
-    assert counts["num_pairs"] == 5
-    assert tokenizer.decode(encoded.sequences[0]).endswith("<|assistant|>sun<|end|>")
-
-
-def test_rankings_that_teach_nothing_are_dropped_and_counted(tokenizer):
-    rankings, counts = encode(
-        tokenizer,
-        [
-            ranking_row(0, PROMPT, [["sun"], ["moon"]], "train", all_bad=True),
-            ranking_row(1, PROMPT, [["sun", "moon"]], "train"),
-            ranking_row(2, PROMPT, [["sun"]], "train"),
-            ranking_row(3, PROMPT, [["sun"], ["moon"]], "train"),
-        ],
-    )
-    assert len(rankings) == 1
-    assert (counts["num_left_out_all_bad"], counts["num_left_out_no_pair"]) == (1, 2)
-
-
-def test_a_completion_that_is_too_long_leaves_its_ranking(tokenizer):
-    row = ranking_row(0, PROMPT, [["sun " * 50], ["moon"], ["cat"]], "train")
-    (encoded,), counts = encode(tokenizer, [row], max_length=40)
-    assert encoded.tiers == [1, 2]
-    assert (counts["num_long_completions"], counts["num_pairs"]) == (1, 1)
-
-
-def test_a_ranking_of_a_completion_it_does_not_hold_is_refused(tokenizer):
-    row = ranking_row(7, PROMPT, [["sun"], ["moon"]], "train") | {"tiers": [["c7-0"], ["ghost"]]}
-    with pytest.raises(RunError, match="Ranking r7 ranks ghost"):
-        encode(tokenizer, [row])
-
-
 # ---------------------------------------------------------------- accuracy and scale
 
 
+class Fixed(torch.nn.Module):
+    """Scores a sequence by its last token's number."""
+
+    device = "cpu"
+
+    def forward(self, input_ids, attention_mask, use_cache):
+        last = attention_mask.sum(1) - 1
+        values = input_ids.gather(1, last[:, None]).float()
+        return type("Output", (), {"logits": values})
+
+
 def test_accuracy_is_the_share_of_pairs_in_the_annotators_order():
-    class Fixed(torch.nn.Module):
-        """Scores a sequence by its last token's number."""
-
-        device = "cpu"
-
-        def forward(self, input_ids, attention_mask, use_cache):
-            last = attention_mask.sum(1) - 1
-            values = input_ids.gather(1, last[:, None]).float()
-            return type("Output", (), {"logits": values})
-
     rankings = [
         EncodedRanking([[1, 30], [1, 20], [1, 25]], [0, 1, 2]),  # 2 of 3 right
         EncodedRanking([[1, 5], [1, 5]], [0, 1]),  # equal: half
     ]
-    measured = measure(Fixed(), rankings, pad_id=0)
+    measured = measure(pair_gaps(Fixed(), rankings, pad_id=0))
     assert measured["accuracy"] == pytest.approx(2.5 / 4)
     assert measured["accuracy_per_ranking"] == pytest.approx((2 / 3 + 1 / 2) / 2)
 
@@ -275,3 +163,372 @@ def test_a_reference_run_of_other_prompts_is_refused(tmp_path, snapshot_dir, bas
         reference_run=tmp_path / "other",
     )
     assert "holds no completions for the prompts of" in error
+
+
+def test_the_same_command_with_another_option_is_refused(tmp_path, snapshot_dir, base_model_dir):
+    arguments = reward_arguments(tmp_path / "run", snapshot_dir, base_model_dir, max_steps=3)
+    run_dir.start(tmp_path / "run", "reward", {}).close()
+    (tmp_path / "run" / "config.json").unlink()
+    run_dir.request_stop(tmp_path / "run")
+    assert run_in_process(reward, reward.RewardConfig, **arguments) == 3
+    assert run_in_process(reward, reward.RewardConfig, **arguments | {"ties": "davidson"}) == 2
+
+
+@pytest.mark.parametrize("changes", [{"ensemble_size": 3}, {"ties": "davidson"}], ids=["heads", "scalars"])
+def test_a_checkpoint_of_another_objective_is_refused(tmp_path, snapshot_dir, base_model_dir, changes):
+    """A checkpoint put into another run's directory: its weights would load, and some of them nowhere."""
+    for name, own in (("one", changes), ("two", {})):
+        arguments = reward_arguments(tmp_path / name, snapshot_dir, base_model_dir, max_steps=3) | own
+        run_dir.start(tmp_path / name, "reward", {}).close()
+        (tmp_path / name / "config.json").unlink()
+        run_dir.request_stop(tmp_path / name)
+        assert run_in_process(reward, reward.RewardConfig, **arguments) == 3
+    shutil.rmtree(tmp_path / "two" / "checkpoints")
+    shutil.copytree(tmp_path / "one" / "checkpoints", tmp_path / "two" / "checkpoints")
+    assert run_in_process(reward, reward.RewardConfig, **arguments) == 2
+    assert "belongs to another configuration" in run_dir.read_status(tmp_path / "two")["error"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"layout": "bush"}, "layout is 'bush'; choose one of auto, rows, tree"),
+        ({"ties": "rao_kupper", "tie_parameter": 0.5}, "tie_parameter of rao_kupper must be above 1"),
+        ({"label_flip_rate": 0.5}, "label_flip_rate must be at least 0 and below 0.5"),
+        ({"criteria": "kind"}, "says anything of the criterion 'kind'"),
+        ({"criteria": "kind=0.5,true"}, "gives a weight to some names only"),
+        ({"criteria": "kind=much"}, "the weight 'much'"),
+        ({"rating_coef": 1.0}, "rating_coef asks for ratings"),
+        ({"margin": "ratings"}, "margin ratings needs ratings"),
+        ({"annotator_weights": "nowhere.json"}, "nowhere.json is no JSON object"),
+    ],
+)
+def test_options_that_cannot_be_met_are_refused(tmp_path, snapshot_dir, base_model_dir, changes, sentence):
+    assert sentence in error_of(tmp_path / "run", snapshot=snapshot_dir, init_model=base_model_dir, **changes)
+
+
+# ---------------------------------------------------------------- small and odd snapshots, odd bases
+
+
+def write_rankings(path, rows):
+    with SnapshotWriter(path) as writer:
+        for number, row in enumerate(rows):
+            writer.write("prompts", prompt_row(number, row["prompt"][0]["content"], row["split"]))
+            writer.write("rankings", row)
+        writer.close()
+    return path
+
+
+def finished(path, snapshot, model, **changes):
+    """A short run's metrics."""
+    arguments = reward_arguments(path, snapshot, model, max_steps=3) | changes
+    assert run_in_process(reward, reward.RewardConfig, **arguments) == 0
+    return run_dir.read_manifest(path)["metrics"]
+
+
+def test_one_prompt_without_a_validation_split_trains_and_says_what_is_not_known(tmp_path, base_model_dir):
+    snapshot = write_rankings(tmp_path / "one", [ranking_row(0, PROMPT, [["sun"], ["moon"]], "train")])
+    metrics = finished(tmp_path / "run", snapshot, base_model_dir, eval_steps=1)
+    assert (metrics["num_rankings"], metrics["temperature"]) == (1, 1.0)
+    assert "accuracy" not in metrics and metrics["train_accuracy"] in (0.0, 0.5, 1.0)
+    assert "no validation rankings" in (tmp_path / "run" / "log.txt").read_text()
+    model, _ = load_reward_model(tmp_path / "run")
+    assert model.score_temperature == 1.0
+
+
+@pytest.mark.parametrize("ties", ["drop", "rao_kupper"])
+def test_a_snapshot_of_ties_alone_needs_a_likelihood_for_them(tmp_path, base_model_dir, ties):
+    rows = [ranking_row(at, PROMPT, [["sun", "moon"]], "train") for at in range(4)]
+    arguments = {"snapshot": write_rankings(tmp_path / "tied", rows), "init_model": base_model_dir}
+    if ties == "drop":
+        assert "'num_left_out_no_pair': 4" in error_of(tmp_path / "run", **arguments)
+        return
+    metrics = finished(tmp_path / "run", arguments["snapshot"], base_model_dir, ties=ties)
+    assert (metrics["num_ties"], metrics["num_pairs"]) == (4, 0)
+    assert "train_accuracy" not in metrics
+
+
+def test_a_base_without_chat_template_or_padding_gets_both(tmp_path, snapshot_dir):
+    tokenizer = make_tokenizer(pad_token=None, chat_template=None)
+    base = tmp_path / "base"
+    model = make_model(make_tokenizer())
+    model.config.pad_token_id = model.generation_config.pad_token_id = None
+    model.save_pretrained(base)
+    tokenizer.save_pretrained(base)
+    finished(tmp_path / "run", snapshot_dir, base)
+    log = (tmp_path / "run" / "log.txt").read_text()
+    assert "has no chat template" in log and "no padding token of its own" in log
+    reward_model, own = load_reward_model(tmp_path / "run")
+    assert own.pad_token_id not in (None, own.eos_token_id)
+    assert reward_model.config.pad_token_id == own.pad_token_id
+
+
+# ---------------------------------------------------------------- layouts, variants
+
+
+def losses_of(path):
+    return [row["loss"] for row in run_dir.read_metrics(path) if "loss" in row]
+
+
+def test_layouts_and_parts_of_a_batch_change_nothing_but_the_time(tmp_path, snapshot_dir, base_model_dir):
+    whole = finished(tmp_path / "rows", snapshot_dir, base_model_dir, layout="rows", micro_batch_tokens=0)
+    curves = [losses_of(tmp_path / "rows")]
+    for name, changes in (
+        ("tree", {"layout": "tree"}),
+        ("parts", {"micro_batch_tokens": 60}),
+        ("auto", {"per_device_batch_size": 2, "gradient_accumulation_steps": 2}),
+    ):
+        metrics = finished(tmp_path / name, snapshot_dir, base_model_dir, **changes)
+        assert metrics["num_trees"] == 48
+        assert metrics["accuracy"] == whole["accuracy"]
+        curves.append(losses_of(tmp_path / name))
+    for curve in curves[1:]:
+        assert curve == pytest.approx(curves[0], abs=1e-5)
+
+
+def test_a_family_that_cannot_read_trees_says_so_and_reads_rows(tmp_path, snapshot_dir, tokenizer):
+    from transformers import MistralConfig, MistralForCausalLM
+
+    config = MistralConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        num_key_value_heads=2,
+        sliding_window=6,
+    )
+    MistralForCausalLM(config).save_pretrained(tmp_path / "base")
+    tokenizer.save_pretrained(tmp_path / "base")
+    metrics = finished(tmp_path / "run", snapshot_dir, tmp_path / "base", layout="tree")
+    assert metrics["num_trees"] == 0
+    assert "reads rows, not trees: its attention window of 6" in (tmp_path / "run" / "log.txt").read_text()
+
+
+def conversations_of(snapshot_dir, split="validation"):
+    return [
+        [*row["prompt"], {"role": "assistant", "content": completion["text"]}]
+        for row in open_snapshot(snapshot_dir).rows("rankings", split)
+        for completion in row["completions"]
+    ]
+
+
+@pytest.fixture(scope="module")
+def judged_snapshot(tmp_path_factory):
+    """Two annotators over the tiny world: alice ranks by how often the word is said, bob the other way round a
+    third of the time; ratings of two criteria, ties, flags, a ranking marked all bad."""
+    rows = []
+    for at in range(60):
+        answers = [" ".join(["sun"] * times + ["cat"]) for times in (3, 1, 0)]
+        is_bobs = at % 2 == 1
+        tiers = [[answers[0]], [answers[1]], [answers[2]]]
+        if is_bobs and at % 3 == 0:
+            tiers = tiers[::-1]
+        if at % 10 == 4:
+            tiers = [[answers[0]], [answers[1], answers[2]]]
+        row = ranking_row(at, PROMPT, tiers, "validation" if at % 10 == 0 else "train")
+        row["annotator"] = "bob" if is_bobs else "alice"
+        row["all_bad"] = at == 7
+        texts = {completion["text"]: completion["id"] for completion in row["completions"]}
+        for place, answer in enumerate(answers):
+            for criterion, value in (("overall", 7 - 3 * place), ("brief", 1 + 3 * place)):
+                row["ratings"].append(
+                    {
+                        "completion": texts[answer],
+                        "criterion": criterion,
+                        "value": value,
+                        "scale_min": 1,
+                        "scale_max": 7,
+                        "flags": ["empty"] if (criterion, place) == ("overall", 2) else [],
+                    }
+                )
+        rows.append(row)
+    return write_rankings(tmp_path_factory.mktemp("snapshots") / "judged", rows)
+
+
+def test_an_ensemble_gives_its_mean_everywhere_and_its_uncertainty_when_asked(
+    tmp_path, snapshot_dir, base_model_dir
+):
+    finished(tmp_path / "run", snapshot_dir, base_model_dir, ensemble_size=5)
+    model, tokenizer = load_reward_model(tmp_path / "run")
+    conversations = conversations_of(snapshot_dir)
+    mean, spread = score_with_uncertainty(model, tokenizer, conversations)
+    assert torch.allclose(mean, score(model, tokenizer, conversations), atol=1e-4)
+    assert float(spread.min()) > 0
+    plain = finished(tmp_path / "plain", snapshot_dir, base_model_dir)
+    assert plain["num_rankings"] == 48
+    assert not (tmp_path / "plain" / "model" / "score_heads.safetensors").exists()
+    single, _ = load_reward_model(tmp_path / "plain")
+    assert float(score_with_uncertainty(single, tokenizer, conversations)[1].abs().max()) == 0.0
+
+
+def test_criteria_have_a_head_each_and_a_mix_that_is_kept(tmp_path, judged_snapshot, base_model_dir):
+    finished(tmp_path / "run", judged_snapshot, base_model_dir, criteria="overall=1,brief=-0.5", max_steps=25)
+    model, tokenizer = load_reward_model(tmp_path / "run")
+    assert model.score_criteria == {"overall": 1.0, "brief": -0.5}
+    texts = ["sun sun sun cat", "cat"]
+    conversations = [[*PROMPT, {"role": "assistant", "content": text}] for text in texts]
+    from trainer.modeling import encode_messages
+
+    rows = [encode_messages(tokenizer, messages)[0] for messages in conversations]
+    parts = score_parts(model, rows, tokenizer.pad_token_id)[:, 0]
+    assert parts[0, 0] > parts[1, 0] and parts[0, 1] < parts[1, 1]
+    mean, _ = score_with_uncertainty(model, tokenizer, conversations)
+    assert torch.allclose(mean, score(model, tokenizer, conversations), atol=1e-4)
+
+
+def test_a_learned_reliability_tells_the_annotators_apart(tmp_path, judged_snapshot, base_model_dir):
+    metrics = finished(
+        tmp_path / "run",
+        judged_snapshot,
+        base_model_dir,
+        max_steps=60,
+        learn_annotators=True,
+        ties="davidson",
+        scalar_learning_rate=0.1,
+    )
+    stored = json.loads((tmp_path / "run" / "model" / "score_normalization.json").read_text())
+    rates = stored["annotator_flip_rates"]
+    assert rates["alice"] < 0.1 < rates["bob"] < 0.5
+    assert 0 < stored["tie_parameter"] < 1  # it began at 1, and ties are rare here
+    assert metrics["num_ties"] > 0
+
+
+def test_ratings_and_judgements_are_learned_beside_rankings(tmp_path, judged_snapshot, base_model_dir):
+    metrics = finished(
+        tmp_path / "run",
+        judged_snapshot,
+        base_model_dir,
+        max_steps=40,
+        rating_coef=1.0,
+        judgement_coef=1.0,
+        scalar_learning_rate=0.1,
+    )
+    assert metrics["num_left_out_all_bad"] == 0
+    stored = json.loads((tmp_path / "run" / "model" / "score_normalization.json").read_text())
+    thresholds = stored["rating_thresholds"]["overall"]
+    assert len(thresholds) == 6 and thresholds[0] < thresholds[-1]
+    assert math.isfinite(stored["judgement_bias"])
+
+
+def test_annotators_of_weight_zero_teach_nothing(tmp_path, judged_snapshot, base_model_dir):
+    (tmp_path / "weights.json").write_text('{"alice": 0, "bob": 1}')
+    weights = tmp_path / "weights.json"
+    finished(tmp_path / "run", judged_snapshot, base_model_dir, annotator_weights=weights)
+    plain = finished(tmp_path / "plain", judged_snapshot, base_model_dir)
+    assert losses_of(tmp_path / "run") != pytest.approx(losses_of(tmp_path / "plain"), abs=1e-4)
+    assert plain["num_contradicting_pairs"] > 0
+    (tmp_path / "weights.json").write_text('{"alice": 0, "bob": 0}')
+    error = error_of(
+        tmp_path / "none", snapshot=judged_snapshot, init_model=base_model_dir, annotator_weights=weights
+    )
+    assert "every annotator of the train rankings the weight 0" in error
+
+
+def test_the_length_terms_take_length_out_of_the_score(tmp_path, base_model_dir):
+    """The better answer is the longer one; half of them also say sun. Without the terms, length is the score."""
+    rows = []
+    for at in range(64):
+        short, long = ("cat", "cat dog bird fish cat") if at % 2 else ("cat dog", "sun cat dog bird fish cat")
+        rows.append(ranking_row(at, PROMPT, [[long], [short]], "train"))
+    snapshot = write_rankings(tmp_path / "long", rows)
+    gaps = {}
+    for name, coef in (("plain", 0.0), ("odin", 4.0)):
+        finished(tmp_path / name, snapshot, base_model_dir, max_steps=40, length_coef=coef)
+        model, tokenizer = load_reward_model(tmp_path / name)
+        texts = ["cat", "cat dog bird fish cat", "dog", "dog bird cat bird fish dog"]
+        scores = score(
+            model, tokenizer, [[*PROMPT, {"role": "assistant", "content": text}] for text in texts]
+        )
+        gaps[name] = float((scores[1] - scores[0] + scores[3] - scores[2]) * model.score_std)
+    assert gaps["plain"] > 1
+    assert gaps["odin"] < 0.5 * gaps["plain"]
+
+
+# ---------------------------------------------------------------- calibration
+
+
+def test_the_temperature_is_fitted_on_the_held_out_rankings_and_kept(reward_run):
+    metrics = run_dir.read_manifest(reward_run)["metrics"]
+    model, _ = load_reward_model(reward_run)
+    assert model.score_temperature == pytest.approx(metrics["temperature"])
+    assert 0 <= metrics["calibration_error"] <= 1
+    first, second = torch.tensor([1.0]), torch.tensor([0.0])
+    expected = 1 / (1 + math.exp(-model.score_std / model.score_temperature))
+    assert float(preference_probability(model, first, second)) == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_model_that_is_too_sure_is_cooled():
+    """Half of the pairs of every gap are the other way round than a gap of 4 says: T grows to its bound."""
+    found = calibrate([torch.tensor([4.0, -4.0]), torch.tensor([4.0, -4.0, 4.0])])
+    assert found["temperature"] > 5
+    assert found["calibration_error"] < 0.1 < found["calibration_error_before"]
+
+
+# ---------------------------------------------------------------- resuming, several processes
+
+
+def test_stopped_after_every_step_a_run_gives_the_metrics_of_an_unbroken_one(
+    tmp_path, judged_snapshot, tokenizer
+):
+    """Dropout, an ensemble, learned numbers, a schedule, three epochs: all of it comes back with the checkpoint."""
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    config = GPT2Config(
+        vocab_size=len(tokenizer), n_embd=32, n_layer=1, n_head=2, n_positions=64, resid_pdrop=0.2
+    )
+    torch.manual_seed(0)
+    GPT2LMHeadModel(config).save_pretrained(tmp_path / "base")
+    tokenizer.save_pretrained(tmp_path / "base")
+    changes = {
+        "max_steps": 10,
+        "per_device_batch_size": 16,
+        "ensemble_size": 2,
+        "ties": "rao_kupper",
+        "learn_annotators": True,
+        "eval_steps": 3,
+    }
+    whole = finished(tmp_path / "whole", judged_snapshot, tmp_path / "base", **changes)
+    arguments = reward_arguments(tmp_path / "run", judged_snapshot, tmp_path / "base") | changes
+    codes = []
+    while not codes or codes[-1] == 3:
+        (tmp_path / "run").mkdir(exist_ok=True)
+        run_dir.request_stop(tmp_path / "run")
+        codes.append(run_in_process(reward, reward.RewardConfig, **arguments))
+    assert codes == [3] * 10 + [0]  # the last time there is nothing left to train, only to measure and save
+    broken = run_dir.read_manifest(tmp_path / "run")["metrics"]
+    curves = [
+        [
+            {name: value for name, value in row.items() if name != "time"}
+            for row in run_dir.read_metrics(tmp_path / name)
+        ]
+        for name in ("run", "whole")
+    ]
+    assert len(curves[0]) == len(curves[1]) >= 13
+    for row, expected in zip(*curves, strict=True):
+        assert row == pytest.approx(expected, abs=1e-6)
+    for name in ("loss", "accuracy", "eval_loss", "temperature", "score_mean", "score_std"):
+        assert broken[name] == pytest.approx(whole[name], abs=1e-6), name
+
+
+@pytest.mark.slow
+def test_two_processes_give_the_figures_of_one(tmp_path, judged_snapshot, base_model_dir):
+    changes = {"max_steps": 6, "ties": "davidson", "micro_batch_tokens": 80}
+    alone = finished(tmp_path / "one", judged_snapshot, base_model_dir, **changes)
+    arguments = reward_arguments(tmp_path / "two", judged_snapshot, base_model_dir)
+    arguments |= changes | {"per_device_batch_size": 2}
+    launched = subprocess.run(
+        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+        + ["-m", "trainer.reward", *command_line(arguments)],
+        cwd=REPOSITORY,
+        env=os.environ | {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "ACCELERATE_USE_CPU": "true"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert launched.returncode == 0, launched.stderr[-3000:]
+    both = run_dir.read_manifest(tmp_path / "two")["metrics"]
+    assert (alone["num_processes"], both["num_processes"]) == (1, 2)
+    assert losses_of(tmp_path / "two") == pytest.approx(losses_of(tmp_path / "one"), abs=1e-5)
+    for name in ("accuracy", "eval_loss", "score_mean", "score_std", "temperature"):
+        assert both[name] == pytest.approx(alone[name], abs=1e-4), name
