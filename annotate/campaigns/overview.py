@@ -6,10 +6,10 @@ Units and assignments belong to a later app; they are reached by the names of th
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db.models import Aggregate, Count, F, FloatField, Max, Q, QuerySet
+from django.db.models import Aggregate, Count, F, FloatField, Max, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce, Greatest, Now
 
-from annotate.accounts.models import User
+from annotate.accounts.models import Annotator, User
 from annotate.campaigns.access import oversees
 from annotate.campaigns.models import Campaign, Guidelines, Membership, default_sampling
 
@@ -53,7 +53,7 @@ def overviews(campaigns: QuerySet[Campaign], user: User) -> list[Overview]:
     for campaign_id, progress in progress_of(ids).items():
         shown[campaign_id].progress = progress
     for given in _given_by(user, ids):
-        if (mine := shown[given["id"]].mine) is not None:
+        if (mine := shown[given["campaign"]].mine) is not None:
             mine |= {
                 "num_submitted": given["submitted"],
                 "num_skipped": given["skipped"],
@@ -62,42 +62,49 @@ def overviews(campaigns: QuerySet[Campaign], user: User) -> list[Overview]:
     return list(shown.values())
 
 
+def tallies_of(ids: list[int]) -> dict[int, dict[str, int]]:
+    """{campaign id: {name: number}} of what campaigns hold, from the counts that the database keeps (feedback.Tally)."""
+    held: dict[int, dict[str, int]] = {id: {} for id in ids}
+    tallied = Campaign.objects.filter(tallies__campaign__in=ids).order_by().values("id", "tallies__name")
+    for row in tallied.annotate(num=Sum("tallies__num")):
+        held[row["id"]][row["tallies__name"]] = row["num"]
+    return held
+
+
 def progress_of(ids: list[int]) -> dict[int, dict[str, int]]:
     """{campaign id: num_units, num_done, num_open, num_leased}. Done = no open slot and no lease that holds one."""
-    campaigns = Campaign.objects.filter(id__in=ids).order_by("id").values("id")
-    counted = campaigns.annotate(all=Count("units"), open=Count("units", filter=Q(units__open_slots__gt=0)))
     progress = {
-        row["id"]: {
-            "num_units": row["all"],
-            "num_done": row["all"] - row["open"],
-            "num_open": row["open"],
+        id: {
+            "num_units": held.get("units", 0),
+            "num_done": held.get("units", 0) - held.get("open", 0),
+            "num_open": held.get("open", 0),
             "num_leased": 0,
         }
-        for row in counted
+        for id, held in tallies_of(ids).items()
     }
-    leased = campaigns.filter(units__assignments__state="leased")
-    live = Q(units__assignments__lease_expires_at__gt=Now())
-    for row in leased.annotate(
-        held=Count("units", distinct=True, filter=Q(units__open_slots=0)),
-        live=Count("units", distinct=True, filter=live),
+    campaign, unit = "assignments__campaign", "assignments__unit"
+    leased = Annotator.objects.filter(**{"assignments__state": "leased", f"{campaign}__in": ids})
+    for row in (
+        leased.order_by()
+        .values(campaign)
+        .annotate(
+            held=Count(unit, distinct=True, filter=Q(**{f"{unit}__open_slots": 0})),
+            live=Count(unit, distinct=True, filter=Q(assignments__lease_expires_at__gt=Now())),
+        )
     ):
-        progress[row["id"]]["num_done"] -= row["held"]
-        progress[row["id"]]["num_leased"] = row["live"]
+        progress[row[campaign]]["num_done"] -= row["held"]
+        progress[row[campaign]]["num_leased"] = row["live"]
     return progress
 
 
 def _given_by(user: User, ids: list[int]) -> list[dict[str, Any]]:
-    mine = (
-        Campaign.objects.filter(id__in=ids, units__assignments__annotator__user=user)
-        .order_by("id")
-        .values("id")
-    )
-    state = "units__assignments__state"
-    live = Q(**{state: "leased", "units__assignments__lease_expires_at__gt": Now()})
-    counted = mine.annotate(
-        submitted=Count("id", filter=Q(**{state: "submitted"})),
-        skipped=Count("id", filter=Q(**{state: "skipped"})),
-        live=Count("id", filter=live),
+    campaign, state = "assignments__campaign", "assignments__state"
+    mine = Annotator.objects.filter(**{"user": user, f"{campaign}__in": ids}).order_by()
+    live = Q(**{state: "leased", "assignments__lease_expires_at__gt": Now()})
+    counted = mine.values(campaign=F(campaign)).annotate(
+        submitted=Count(state, filter=Q(**{state: "submitted"})),
+        skipped=Count(state, filter=Q(**{state: "skipped"})),
+        live=Count(state, filter=live),
     )
     return [dict(row) for row in counted]
 

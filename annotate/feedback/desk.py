@@ -4,15 +4,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Count, Q
-from django.db.models.functions import TruncDate
+from django.db.models import Sum
 from django.http import Http404
 from django.utils.translation import gettext as _
 
 from annotate.accounts.models import User
 from annotate.campaigns.models import Campaign, Completion, Guidelines
-from annotate.campaigns.overview import progress_of
-from annotate.feedback.models import Assignment, Comparison, Demonstration, Draft, Ranking, Suggestion, Unit
+from annotate.campaigns.overview import progress_of, tallies_of
+from annotate.feedback.models import Assignment, Draft, Suggestion, Unit
 from annotate.feedback.suggestions import can_suggest
 
 
@@ -76,21 +75,11 @@ def nothing_now(reason: str, campaign: Campaign) -> str:
 
 def progress(campaign: Campaign) -> dict[str, Any]:
     """Counts of a campaign, and submissions by day (UTC)."""
-    kind = Demonstration if campaign.kind == Campaign.Kind.DEMONSTRATION else Ranking
-    submitted = kind.objects.filter(campaign=campaign)
-    num_surplus = {
-        model: model.objects.filter(campaign=campaign).aggregate(
-            all=Count("id"), surplus=Count("id", Q(is_surplus=True))
-        )
-        for model in (Demonstration, Ranking)
-    }
-    by_day = submitted.annotate(date=TruncDate("created_at")).values("date").order_by("date")
+    held = tallies_of([campaign.id])[campaign.id]
+    kind = "demonstrations" if campaign.kind == Campaign.Kind.DEMONSTRATION else "rankings"
+    by_day = campaign.tallies.filter(name=kind).values("day").order_by("day").annotate(num=Sum("num"))
+    names = ("prompts", "completions", "demonstrations", "rankings", "comparisons", "surplus")
     return progress_of([campaign.id])[campaign.id] | {
-        "num_prompts": campaign.prompts.count(),
-        "num_completions": Completion.objects.filter(prompt__campaign=campaign).count(),
-        "num_demonstrations": num_surplus[Demonstration]["all"],
-        "num_rankings": num_surplus[Ranking]["all"],
-        "num_comparisons": Comparison.objects.filter(campaign=campaign).count(),
-        "num_surplus": num_surplus[Demonstration]["surplus"] + num_surplus[Ranking]["surplus"],
-        "by_day": by_day.annotate(num_submitted=Count("id")),
+        **{f"num_{name}": held.get(name, 0) for name in names},
+        "by_day": [{"date": row["day"], "num_submitted": row["num"]} for row in by_day if row["num"]],
     }

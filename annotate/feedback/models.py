@@ -48,6 +48,24 @@ class Unit(models.Model):
         ]
 
 
+class Tally(models.Model):
+    """How much a campaign holds: the sum of `num` over its rows of one name.
+
+    Counting the units themselves would cost more with every unit that waits, and one counter would make all who
+    lease at once wait for its row. So the database adds a row for each statement that adds or takes away (triggers
+    in migration 0003), and `tallying.fold_tallies` makes one of many. Names: units, open (units with an open slot),
+    prompts, completions, comparisons, surplus, and by day (UTC) demonstrations and rankings.
+    """
+
+    # Rows may outlive their campaign for an instant: taking its units away is counted too.
+    campaign = models.ForeignKey(
+        Campaign, on_delete=models.DO_NOTHING, db_constraint=False, related_name="tallies"
+    )
+    name = models.CharField(max_length=16)
+    day = models.DateField(null=True)
+    num = models.IntegerField()
+
+
 class Assignment(models.Model):
     """One annotator, one unit: a lease until `lease_expires_at`, then what became of it."""
 

@@ -2,9 +2,10 @@
 
 from celery import shared_task
 
-from annotate.feedback import services
+from annotate.feedback import services, tallying
 
 
 @shared_task(name="annotate.feedback.tasks.expire_leases")
 def expire_leases() -> None:
     services.expire_leases()
+    tallying.fold_tallies()
