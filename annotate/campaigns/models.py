@@ -9,7 +9,11 @@ from annotate.accounts.models import Annotator
 
 
 def default_flags() -> list[str]:
-    return ["fails_instruction", "untrue", "harmful"]
+    """What InstructGPT's labelers marked beside the overall quality (Ouyang et al. 2022, table 3)."""
+    return [
+        *("fails_instruction", "inappropriate", "untrue", "ignores_constraint", "sexual", "violent"),
+        *("encourages_harm", "denigrates", "harmful_advice", "opinion", "moral_judgement"),
+    ]
 
 
 def default_sampling() -> dict:
@@ -28,6 +32,13 @@ class Campaign(models.Model):
         PAUSED = "paused", _("paused")
         CLOSED = "closed", _("closed")
 
+    class OwnAnswer(models.TextChoices):
+        """Whether who ranks may write a better answer, and what becomes of it."""
+
+        OFF = "off", _("not asked for")
+        RANKED = "ranked", _("a completion in their ranking")
+        DEMONSTRATION = "demonstration", _("a completion in their ranking, and a demonstration")
+
     name = models.CharField(max_length=200, unique=True)
     kind = models.CharField(max_length=20, choices=Kind.choices)
     status = models.CharField(max_length=20, choices=Status.choices, default=Status.OPEN)
@@ -36,6 +47,22 @@ class Campaign(models.Model):
     num_completions = models.PositiveSmallIntegerField(default=4, help_text="K, completions in one ranking")
     sampling = models.JSONField(default=default_sampling)
     flags = models.JSONField(default=default_flags)
+    # How a ranking is made.
+    is_rated_first = models.BooleanField(
+        default=False, help_text="each completion is rated alone, and only then are they ordered"
+    )
+    criteria = models.JSONField(
+        default=list, blank=True, help_text="further orders beside the overall one, as helpful or harmless"
+    )
+    own_answer = models.CharField(max_length=16, choices=OwnAnswer.choices, default=OwnAnswer.RANKED)
+    # How a demonstration is written.
+    has_system_message = models.BooleanField(
+        default=False, help_text="the writer may say how the assistant is to behave"
+    )
+    min_words = models.PositiveIntegerField(
+        null=True, blank=True, help_text="an answer's length, as a hint to the writer"
+    )
+    max_words = models.PositiveIntegerField(null=True, blank=True)
     lease_seconds = models.PositiveIntegerField(default=600)
     # The same for every campaign, unless somebody knows better: a prompt that two share is on one side in both.
     split_seed = models.PositiveIntegerField(default=0, editable=False)
@@ -58,6 +85,9 @@ class Campaign(models.Model):
             models.CheckConstraint(
                 condition=Q(validation_fraction__gte=0, validation_fraction__lt=1),
                 name="campaign_validation_fraction",
+            ),
+            models.CheckConstraint(
+                condition=Q(own_answer__in=["off", "ranked", "demonstration"]), name="campaign_own_answer"
             ),
         ]
 

@@ -7,7 +7,8 @@ from annotate.campaigns.models import Campaign, default_flags, default_sampling
 ROLES = ("system", "user", "assistant")
 LANGUAGE = r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*$"
 MAX_TEXT = 200_000
-MAX_MESSAGES = 200
+MAX_MESSAGES = 1_000
+MAX_CRITERIA = 8
 
 
 class MessageSerializer(serializers.Serializer):
@@ -65,6 +66,12 @@ class CampaignSerializer(serializers.Serializer):
     num_completions = serializers.IntegerField(source="campaign.num_completions")
     sampling = SamplingSerializer()
     flags = serializers.ListField(child=serializers.CharField(), source="campaign.flags")
+    is_rated_first = serializers.BooleanField(source="campaign.is_rated_first")
+    criteria = serializers.ListField(child=serializers.CharField(), source="campaign.criteria")
+    own_answer = serializers.ChoiceField(Campaign.OwnAnswer.choices, source="campaign.own_answer")
+    has_system_message = serializers.BooleanField(source="campaign.has_system_message")
+    min_words = serializers.IntegerField(allow_null=True, source="campaign.min_words")
+    max_words = serializers.IntegerField(allow_null=True, source="campaign.max_words")
     lease_seconds = serializers.IntegerField(source="campaign.lease_seconds")
     validation_fraction = serializers.FloatField(source="campaign.validation_fraction")
     created_at = serializers.DateTimeField(source="campaign.created_at")
@@ -88,9 +95,20 @@ class CampaignChangesSerializer(serializers.Serializer):
     flags = serializers.ListField(child=serializers.CharField(max_length=64), max_length=30, required=False)
     lease_seconds = serializers.IntegerField(min_value=30, max_value=86_400, required=False)
     validation_fraction = serializers.FloatField(min_value=0, max_value=0.9, required=False)
+    is_rated_first = serializers.BooleanField(required=False)
+    criteria = serializers.ListField(
+        child=serializers.CharField(max_length=64), max_length=MAX_CRITERIA, required=False
+    )
+    own_answer = serializers.ChoiceField(Campaign.OwnAnswer.choices, required=False)
+    has_system_message = serializers.BooleanField(required=False)
+    min_words = serializers.IntegerField(min_value=1, max_value=100_000, required=False, allow_null=True)
+    max_words = serializers.IntegerField(min_value=1, max_value=100_000, required=False, allow_null=True)
 
     def validate_flags(self, flags: list[str]) -> list[str]:
         return list(dict.fromkeys(flags))
+
+    def validate_criteria(self, criteria: list[str]) -> list[str]:
+        return list(dict.fromkeys(criteria))
 
 
 class NewCampaignSerializer(CampaignChangesSerializer):

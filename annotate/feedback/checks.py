@@ -1,6 +1,6 @@
 """What a submission must be, beyond its shape: pure rules, each refusal with its field and a reason."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -11,10 +11,23 @@ def refuse(field: str, reason: str, code: str = "invalid") -> ValidationError:
     return ValidationError({field: [ErrorDetail(reason, code)]})
 
 
-def check_dialogue(messages: Sequence[dict[str, Any]], prompt: Sequence[dict[str, Any]]) -> None:
-    """The prompt, unchanged, then turns that alternate and end with the assistant."""
+# In submitted tiers: the answer that the person wrote, which has no id before it is stored.
+OWN = 0
+
+
+def check_dialogue(
+    messages: Sequence[dict[str, Any]], prompt: Sequence[dict[str, Any]], *, may_instruct: bool = False
+) -> None:
+    """The prompt, unchanged, then turns that alternate and end with the assistant.
+
+    `may_instruct`: a system message may stand before a prompt that has none.
+    """
     said = [(m["role"], m["content"]) for m in messages]
     asked = [(m["role"], m["content"]) for m in prompt]
+    if may_instruct and said and said[0][0] == "system" and (not asked or asked[0][0] != "system"):
+        if not said[0][1].strip():
+            raise refuse("messages[0].content", _("This message is empty."), "blank")
+        asked = [said[0], *asked]
     if said[: len(asked)] != asked:
         raise refuse(
             "messages", _("The dialogue must begin with the prompt's messages, unchanged."), "prompt"
@@ -36,24 +49,45 @@ def check_dialogue(messages: Sequence[dict[str, Any]], prompt: Sequence[dict[str
 
 def check_ranking(
     tiers: Sequence[Sequence[int]],
-    ratings: Sequence[dict[str, Any]],
+    criteria: Mapping[str, Sequence[Sequence[int]]],
     *,
     completions: Sequence[int],
-    flags: Sequence[str],
+    asked_criteria: Sequence[str],
+    own_answer: str,
+    may_answer: bool,
     all_bad: bool,
 ) -> None:
-    """Tiers and ratings name this unit's completions only, each once, and flags are the campaign's."""
-    offered, seen = set(completions), set()
+    """Each order names this unit's completions only, each once; `OWN` is one of them when an answer was written."""
+    if own_answer and not may_answer:
+        raise refuse("own_answer", _("This campaign does not ask for an answer of your own."), "not_asked")
+    offered = {*completions, OWN} if own_answer else set(completions)
+    _check_order("tiers", tiers, offered, all_bad)
+    for name in criteria:
+        if name not in asked_criteria:
+            reason = _("“%(criterion)s” is not one of this campaign's criteria.") % {"criterion": name}
+            raise refuse(f"criteria.{name}", reason, "unknown")
+    for name in asked_criteria:
+        _check_order(f"criteria.{name}", criteria.get(name, []), offered, all_bad)
+
+
+def _check_order(field: str, tiers: Sequence[Sequence[int]], offered: set[int], all_bad: bool) -> None:
+    seen = set()
     for i, tier in enumerate(tiers):
         for j, completion in enumerate(tier):
             if completion not in offered:
-                raise refuse(f"tiers[{i}][{j}]", _("This completion is not part of this unit."), "unknown")
+                raise refuse(f"{field}[{i}][{j}]", _("This completion is not part of this unit."), "unknown")
             if completion in seen:
-                raise refuse(f"tiers[{i}][{j}]", _("This completion is ranked twice."), "twice")
+                raise refuse(f"{field}[{i}][{j}]", _("This completion is ranked twice."), "twice")
             seen.add(completion)
     if len(seen) < 2 and not all_bad:
-        raise refuse("tiers", _("Rank at least two completions, or mark all of them as bad."), "too_few")
-    rated = set()
+        raise refuse(field, _("Rank at least two completions, or mark all of them as bad."), "too_few")
+
+
+def check_ratings(
+    ratings: Sequence[dict[str, Any]], *, completions: Sequence[int], flags: Sequence[str], must_rate: bool
+) -> None:
+    """Ratings name this unit's completions, each once and, with `must_rate`, each; flags are the campaign's."""
+    offered, rated = set(completions), set()
     for i, rating in enumerate(ratings):
         if rating["completion"] not in offered:
             raise refuse(
@@ -66,3 +100,5 @@ def check_ranking(
             if flag not in flags:
                 reason = _("“%(flag)s” is not one of this campaign's flags.") % {"flag": flag}
                 raise refuse(f"ratings[{i}].flags", reason, "unknown")
+    if must_rate and {rating["completion"] for rating in ratings if rating["value"] is not None} != offered:
+        raise refuse("ratings", _("This campaign asks for a rating of each completion."), "too_few")

@@ -128,6 +128,7 @@ class Suggestion(models.Model):
         OFFERED = "offered"
         TAKEN = "taken"
         EDITED = "edited"
+        PART = "part"
         REFUSED = "refused"
 
     assignment = models.ForeignKey(Assignment, on_delete=models.CASCADE, related_name="suggestions")
@@ -140,8 +141,15 @@ class Suggestion(models.Model):
     text = models.TextField(blank=True, default="")
     is_complete = models.BooleanField(default=False)
     outcome = models.CharField(max_length=16, choices=Outcome.choices, default=Outcome.OFFERED)
-    final_text = models.TextField(blank=True, default="")
-    edit_distance = models.PositiveIntegerField(null=True, blank=True, help_text="Levenshtein, characters")
+    taken_text = models.TextField(
+        blank=True, default="", help_text="outcome part: what was taken, one line for each piece"
+    )
+    final_text = models.TextField(blank=True, default="", help_text="the turn as it was handed in")
+    edit_distance = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        help_text="Levenshtein, characters, from what was taken to what the turn became",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
 
@@ -196,6 +204,9 @@ class Ranking(Submission):
         default=list, help_text="[[completion id, …], …] best first; absent ids are unranked"
     )
     all_bad = models.BooleanField(default=False)
+    criteria = models.JSONField(
+        default=dict, blank=True, help_text="{criterion: tiers}, further orders of the same completions"
+    )
 
     class Meta:
         constraints = [

@@ -18,6 +18,7 @@ from annotate.campaigns.serializers import (
 from annotate.feedback.models import Assignment, Suggestion
 
 THIRTY_DAYS = 30 * 86_400
+MAX_PIECES = 200
 
 
 class SuggestionSerializer(serializers.ModelSerializer):
@@ -51,6 +52,12 @@ class AssignmentCampaignSerializer(serializers.Serializer):
     language = serializers.CharField()
     flags = serializers.ListField(child=serializers.CharField())
     num_completions = serializers.IntegerField()
+    is_rated_first = serializers.BooleanField()
+    criteria = serializers.ListField(child=serializers.CharField())
+    own_answer = serializers.ChoiceField(Campaign.OwnAnswer.choices)
+    has_system_message = serializers.BooleanField()
+    min_words = serializers.IntegerField(allow_null=True)
+    max_words = serializers.IntegerField(allow_null=True)
     guidelines = serializers.SerializerMethodField()
 
     @extend_schema_field(GuidelinesSerializer(allow_null=True))
@@ -102,10 +109,24 @@ class DraftSavedSerializer(serializers.Serializer):
     saved_at = serializers.DateTimeField()
 
 
+class TakenPartSerializer(serializers.Serializer):
+    """A piece of a suggestion, as it was when it was taken."""
+
+    suggestion = serializers.IntegerField()
+    text = serializers.CharField(max_length=MAX_TEXT, trim_whitespace=False)
+
+
 class WrittenMessageSerializer(MessageSerializer):
     content = serializers.CharField(max_length=MAX_TEXT, allow_blank=True, trim_whitespace=False)
     suggestion = serializers.IntegerField(
         required=False, allow_null=True, help_text="the suggestion it began as"
+    )
+    parts = TakenPartSerializer(many=True, required=False, max_length=MAX_PIECES)  # type: ignore[call-arg]
+    pastes = serializers.ListField(
+        child=serializers.IntegerField(min_value=1, max_value=MAX_TEXT * 10),
+        required=False,
+        max_length=MAX_PIECES,
+        help_text="length of each text that was pasted into it, in characters",
     )
 
 
@@ -131,11 +152,27 @@ class GivenRatingSerializer(serializers.Serializer):
         return list(dict.fromkeys(flags))
 
 
+class TiersField(serializers.ListField):
+    def __init__(self, **options: Any) -> None:
+        tier = serializers.ListField(child=serializers.IntegerField(), max_length=100)
+        super().__init__(child=tier, max_length=100, **options)
+
+
 class RankingSubmissionSerializer(SubmissionSerializer):
-    tiers = serializers.ListField(
-        child=serializers.ListField(child=serializers.IntegerField(), max_length=100),
-        max_length=100,
-        help_text="completion ids, best tier first; ids in one tier are tied",
+    tiers = TiersField(
+        help_text="completion ids, best tier first; ids in one tier are tied; 0 is the own answer"
+    )
+    criteria = serializers.DictField(
+        child=TiersField(),
+        required=False,
+        help_text="tiers for each of the campaign's criteria",
+    )
+    own_answer = serializers.CharField(
+        max_length=MAX_TEXT,
+        required=False,
+        allow_blank=True,
+        trim_whitespace=False,
+        help_text="a better answer, written by the one who ranks",
     )
     all_bad = serializers.BooleanField(default=False)
     ratings = GivenRatingSerializer(many=True, required=False, max_length=100)  # type: ignore[call-arg]

@@ -1,7 +1,7 @@
 """Writes of feedback, each one verb in one transaction: units, leases, drafts, demonstrations, rankings."""
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -15,11 +15,11 @@ from rest_framework.exceptions import NotFound, PermissionDenied
 
 from annotate.accounts.models import Annotator, User
 from annotate.accounts.services import annotator_of
-from annotate.campaigns.models import Campaign, Membership, Prompt
+from annotate.campaigns.models import Campaign, Completion, Membership, Prompt
 from annotate.campaigns.services import AddedPrompts, NewPrompt, add_prompts
 from annotate.errors import Conflict
 from annotate.feedback import assigning
-from annotate.feedback.checks import check_dialogue, check_ranking, refuse
+from annotate.feedback.checks import OWN, check_dialogue, check_ranking, check_ratings, refuse
 from annotate.feedback.comparisons import ranking_to_comparisons
 from annotate.feedback.models import (
     Assignment,
@@ -285,7 +285,7 @@ def submit_demonstration(
     if stored:
         return Stored(stored, False)
     prompt = assignment.unit.prompt
-    check_dialogue(messages, prompt.messages)
+    check_dialogue(messages, prompt.messages, may_instruct=assignment.campaign.has_system_message)
     _settle_suggestions(assignment, messages)
     demonstration = Demonstration.objects.create(
         campaign=assignment.campaign,
@@ -297,31 +297,46 @@ def submit_demonstration(
         language=prompt.language or assignment.campaign.language,
         prompt=prompt,
         messages=[{"role": m["role"], "content": m["content"]} for m in messages],
+        metadata={"pastes": pastes} if (pastes := _pastes(messages)) else {},
     )
     return Stored(demonstration, True)
 
 
+def _pastes(messages: list[dict[str, Any]]) -> list[dict[str, int]]:
+    """What was pasted and where: soft evidence for whoever reads the export, and never a reason to refuse."""
+    return [
+        {"turn": turn, "length": length}
+        for turn, message in enumerate(messages)
+        for length in message.get("pastes", [])
+    ]
+
+
 def _settle_suggestions(assignment: Assignment, messages: list[dict[str, Any]]) -> None:
-    """Taken as it was, edited (how far), or refused."""
+    """Taken as it was, edited (how far), taken in part, or refused."""
     offered = {suggestion.id: suggestion for suggestion in Suggestion.objects.filter(assignment=assignment)}
     used: set[int] = set()
     for i, message in enumerate(messages):
-        suggestion_id = message.get("suggestion")
-        if suggestion_id is None:
-            continue
-        if suggestion_id not in offered or suggestion_id in used:
-            reason = _("This suggestion was not offered here, or is named twice.")
-            raise refuse(f"messages[{i}].suggestion", reason, "unknown")
-        used.add(suggestion_id)
-        suggestion, text = offered[suggestion_id], message["content"]
-        is_same = text == suggestion.text
-        suggestion.outcome = Suggestion.Outcome.TAKEN if is_same else Suggestion.Outcome.EDITED
-        suggestion.final_text = text
-        suggestion.edit_distance = Levenshtein.distance(suggestion.text, text)
+        text, whole = message["content"], message.get("suggestion")
+        taken: dict[int, list[str]] = {} if whole is None else {whole: []}
+        for part in message.get("parts", []):
+            taken.setdefault(part["suggestion"], []).append(part["text"])
+        for suggestion_id, pieces in taken.items():
+            if suggestion_id not in offered or suggestion_id in used:
+                reason = _("This suggestion was not offered here, or is named twice.")
+                raise refuse(f"messages[{i}].suggestion", reason, "unknown")
+            used.add(suggestion_id)
+            suggestion = offered[suggestion_id]
+            if suggestion_id == whole:
+                is_same = text == suggestion.text
+                suggestion.outcome = Suggestion.Outcome.TAKEN if is_same else Suggestion.Outcome.EDITED
+            else:
+                suggestion.outcome, suggestion.taken_text = Suggestion.Outcome.PART, "\n".join(pieces)
+            suggestion.final_text = text
+            suggestion.edit_distance = Levenshtein.distance(suggestion.taken_text or suggestion.text, text)
     for suggestion in offered.values():
         if suggestion.id not in used:
             suggestion.outcome = Suggestion.Outcome.REFUSED
-    Suggestion.objects.bulk_update(offered.values(), ["outcome", "final_text", "edit_distance"])
+    Suggestion.objects.bulk_update(offered.values(), ["outcome", "taken_text", "final_text", "edit_distance"])
 
 
 @transaction.atomic
@@ -332,16 +347,31 @@ def submit_ranking(
     submission_key: uuid.UUID,
     tiers: list[list[int]],
     all_bad: bool = False,
+    criteria: Mapping[str, list[list[int]]] | None = None,
+    own_answer: str = "",
     ratings: Sequence[dict[str, Any]] = (),
     seconds_spent: float | None = None,
 ) -> Stored:
-    """Store a ranking with its ratings and the comparisons it implies. The same key again changes nothing."""
+    """Store a ranking with its ratings and the comparisons it implies. The same key again changes nothing.
+
+    A better answer that the person wrote becomes a completion of theirs; in the tiers it is named by `OWN`.
+    """
     assignment, stored = _begin_submission(assignment_id, annotator, Ranking, submission_key)
     if stored:
         return Stored(stored, False)
     campaign, prompt = assignment.campaign, assignment.unit.prompt
-    shown = assignment.shown_order
-    check_ranking(tiers, ratings, completions=shown, flags=campaign.flags, all_bad=all_bad)
+    shown, criteria, own_answer = assignment.shown_order, criteria or {}, own_answer.strip() and own_answer
+    check_ratings(ratings, completions=shown, flags=campaign.flags, must_rate=campaign.is_rated_first)
+    check_ranking(
+        tiers,
+        criteria,
+        completions=shown,
+        asked_criteria=campaign.criteria,
+        own_answer=own_answer,
+        may_answer=campaign.own_answer != Campaign.OwnAnswer.OFF,
+        all_bad=all_bad,
+    )
+    names = {OWN: _store_own_answer(prompt, annotator, own_answer).id} if own_answer else {}
     ranking = Ranking.objects.create(
         campaign=campaign,
         assignment=assignment,
@@ -352,9 +382,13 @@ def submit_ranking(
         language=prompt.language or campaign.language,
         prompt=prompt,
         shown_order=shown,
-        tiers=[tier for tier in tiers if tier],
+        tiers=_renamed(tiers, names),
         all_bad=all_bad,
+        criteria={name: _renamed(tiers, names) for name, tiers in criteria.items()},
     )
+    asked_by_person = prompt.messages and prompt.messages[-1]["role"] == "user"
+    if own_answer and campaign.own_answer == Campaign.OwnAnswer.DEMONSTRATION and asked_by_person:
+        _demonstrate(ranking, own_answer)
     Rating.objects.bulk_create(
         Rating(campaign=campaign, ranking=ranking, annotator=annotator, completion_id=rating["completion"],
                value=rating["value"], flags=rating["flags"])
@@ -366,3 +400,29 @@ def submit_ranking(
         for chosen, rejected, margin in ranking_to_comparisons(ranking.tiers)
     )
     return Stored(ranking, True)
+
+
+def _renamed(tiers: Iterable[Sequence[int]], names: Mapping[int, int]) -> list[list[int]]:
+    """The filled tiers, with ids in place of what had none."""
+    return [[names.get(completion, completion) for completion in tier] for tier in tiers if tier]
+
+
+OWN_ANSWER = "own_answer"  # the source of what somebody who ranked wrote themselves
+
+
+def _store_own_answer(prompt: Prompt, annotator: Annotator, text: str) -> Completion:
+    return Completion.objects.create(prompt=prompt, author=annotator, text=text, source=OWN_ANSWER)
+
+
+def _demonstrate(ranking: Ranking, answer: str) -> None:
+    """The answer to the prompt as a dialogue of its author."""
+    Demonstration.objects.create(
+        campaign=ranking.campaign,
+        annotator=ranking.annotator,
+        is_surplus=ranking.is_surplus,
+        language=ranking.language,
+        source=OWN_ANSWER,
+        external_id=str(ranking.id),
+        prompt=ranking.prompt,
+        messages=[*ranking.prompt.messages, {"role": "assistant", "content": answer}],
+    )

@@ -237,6 +237,7 @@ def k_wise(campaign: Campaign) -> Iterator[dict[str, Any]]:
             "tiers": ranking.tiers,
             "shown_order": ranking.shown_order,
             "all_bad": ranking.all_bad,
+            "criteria": ranking.criteria,
             "is_surplus": ranking.is_surplus,
             "ratings": [rating_row(rating) for rating in ratings],
             "annotator": pseudonym(ranking.annotator),
@@ -264,14 +265,22 @@ def rankings_of(campaign: Campaign) -> Iterator[tuple[Ranking, list[Completion],
 COLUMNS = [
     *("kind", "id", "prompt", "text", "policy_version", "place", "num_completions", "criterion", "rating"),
     *("scale_min", "scale_max", "flags", "all_bad", "annotator", "language", "source", "created_at"),
-    *("seconds_spent", "is_surplus"),
+    *("seconds_spent", "is_surplus", "num_pastes", "pasted_characters"),
 ]
 
 
 def csv_rows(campaign: Campaign) -> Iterator[dict[str, Any]]:
     for row in campaign.demonstrations.select_related("annotator").order_by("pk").iterator(CHUNK):
         said = [f"{message['role']}: {message['content']}" for message in row.messages]
-        yield {"kind": "demonstration", "id": row.pk, "text": "\n\n".join(said), **given(row)}
+        pastes = [] if row.source else [paste["length"] for paste in row.metadata.get("pastes", [])]
+        yield {
+            "kind": "demonstration",
+            "id": row.pk,
+            "text": "\n\n".join(said),
+            "num_pastes": len(pastes),
+            "pasted_characters": sum(pastes),
+            **given(row),
+        }
     for ranking, completions, ratings in rankings_of(campaign):
         place = {pk: number for number, tier in enumerate(ranking.tiers, start=1) for pk in tier}
         rated = defaultdict(list)

@@ -127,6 +127,7 @@ class Frozen:
                 "tiers": row.tiers,
                 "shown_order": row.shown_order,
                 "all_bad": row.all_bad,
+                "criteria": row.criteria,
                 "ratings": [rating_row(rating) for rating in ratings],
                 "annotator": pseudonym(row.annotator),
                 "campaign": row.campaign.name,

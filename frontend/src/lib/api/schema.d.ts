@@ -807,6 +807,12 @@ export interface components {
             language: string;
             flags: string[];
             num_completions: number;
+            is_rated_first: boolean;
+            criteria: string[];
+            own_answer: components["schemas"]["OwnAnswerEnum"];
+            has_system_message: boolean;
+            min_words: number | null;
+            max_words: number | null;
             readonly guidelines: components["schemas"]["Guidelines"] | null;
         };
         AssignmentPrompt: {
@@ -837,6 +843,12 @@ export interface components {
             num_completions: number;
             sampling: components["schemas"]["Sampling"];
             flags: string[];
+            is_rated_first: boolean;
+            criteria: string[];
+            own_answer: components["schemas"]["OwnAnswerEnum"];
+            has_system_message: boolean;
+            min_words: number | null;
+            max_words: number | null;
             lease_seconds: number;
             /** Format: double */
             validation_fraction: number;
@@ -1053,6 +1065,12 @@ export interface components {
             lease_seconds?: number;
             /** Format: double */
             validation_fraction?: number;
+            is_rated_first?: boolean;
+            criteria?: string[];
+            own_answer?: components["schemas"]["OwnAnswerEnum"];
+            has_system_message?: boolean;
+            min_words?: number | null;
+            max_words?: number | null;
             kind: components["schemas"]["CampaignKind"];
             guidelines_text?: string;
         };
@@ -1119,10 +1137,18 @@ export interface components {
          * @description * `offered` - Offered
          *     * `taken` - Taken
          *     * `edited` - Edited
+         *     * `part` - Part
          *     * `refused` - Refused
          * @enum {string}
          */
-        OutcomeEnum: "offered" | "taken" | "edited" | "refused";
+        OutcomeEnum: "offered" | "taken" | "edited" | "part" | "refused";
+        /**
+         * @description * `off` - not asked for
+         *     * `ranked` - a completion in their ranking
+         *     * `demonstration` - a completion in their ranking, and a demonstration
+         * @enum {string}
+         */
+        OwnAnswerEnum: "off" | "ranked" | "demonstration";
         PaginatedPolicyVersionList: {
             /** @example 123 */
             count: number;
@@ -1229,6 +1255,12 @@ export interface components {
             lease_seconds?: number;
             /** Format: double */
             validation_fraction?: number;
+            is_rated_first?: boolean;
+            criteria?: string[];
+            own_answer?: components["schemas"]["OwnAnswerEnum"];
+            has_system_message?: boolean;
+            min_words?: number | null;
+            max_words?: number | null;
         };
         /** @description What a person may change of their own login. */
         PatchedProfileChangesRequest: {
@@ -1342,8 +1374,14 @@ export interface components {
             submission_key: string;
             /** Format: double */
             seconds_spent?: number | null;
-            /** @description completion ids, best tier first; ids in one tier are tied */
+            /** @description completion ids, best tier first; ids in one tier are tied; 0 is the own answer */
             tiers: number[][];
+            /** @description tiers for each of the campaign's criteria */
+            criteria?: {
+                [key: string]: number[][];
+            };
+            /** @description a better answer, written by the one who ranks */
+            own_answer?: string;
             /** @default false */
             all_bad: boolean;
             ratings?: components["schemas"]["GivenRatingRequest"][];
@@ -1626,6 +1664,11 @@ export interface components {
             turn: number;
             messages: components["schemas"]["MessageRequest"][];
         };
+        /** @description A piece of a suggestion, as it was when it was taken. */
+        TakenPartRequest: {
+            suggestion: number;
+            text: string;
+        };
         /** @description A token as it can be seen later: by its first characters. */
         Token: {
             id: string;
@@ -1667,6 +1710,9 @@ export interface components {
             content: string;
             /** @description the suggestion it began as */
             suggestion?: number | null;
+            parts?: components["schemas"]["TakenPartRequest"][];
+            /** @description length of each text that was pasted into it, in characters */
+            pastes?: number[];
         };
         /** @description Why a request was refused. */
         Error: {
