@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 import sys
 import time
 from dataclasses import dataclass
@@ -25,7 +26,6 @@ from typing import Any
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
-from accelerate.utils import DistributedType
 
 from trainer import rl_math
 from trainer.generation import seed_of
@@ -58,6 +58,7 @@ from trainer.rollouts import (
 from trainer.run_dir import RunDir, RunError, RunStopped
 
 log = logging.getLogger("trainer")
+SHARDED = ("ACCELERATE_USE_FSDP", "ACCELERATE_USE_DEEPSPEED")  # what accelerate launch sets
 
 # ---------------------------------------------------------------- configuration
 
@@ -388,14 +389,13 @@ def new_accelerator(config: PPOConfig) -> Accelerator:
     )
     if not has_gpu:
         log.info("No GPU was found: the CPU is used, with %d threads", torch.get_num_threads())
-    AcceleratorState._reset_state()  # an earlier run in this process may have had another precision
-    accelerator = Accelerator(mixed_precision="bf16" if is_bf16 else "no", cpu=not has_gpu)
-    if accelerator.distributed_type in (DistributedType.FSDP, DistributedType.DEEPSPEED):
+    if any(os.environ.get(name, "").lower() == "true" for name in SHARDED):
         raise RunError(
-            "PPO writes with the policy between its updates, so every process holds it whole: start it with "
-            "torchrun or a multi-GPU configuration, and save memory by --lora-rank or --shared-trunk."
+            "PPO writes with the policy between its updates, so every process holds it whole: launch it by "
+            "torchrun or with deploy/accelerate/bf16.yaml, and save memory by --lora-rank or --shared-trunk."
         )
-    return accelerator
+    AcceleratorState._reset_state()  # an earlier run in this process may have had another precision
+    return Accelerator(mixed_precision="bf16" if is_bf16 else "no", cpu=not has_gpu)
 
 
 def speed(config: PPOConfig, began: float, rolled_out: float) -> dict[str, float]:

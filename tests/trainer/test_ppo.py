@@ -1,12 +1,13 @@
 """PPO as a whole: what it finds, what it learns, what it refuses."""
 
 import json
+import re
 
 import pytest
 import torch
 from transformers import HfArgumentParser
 
-from tests.trainer.tiny import make_model, make_tokenizer
+from tests.trainer.tiny import REPOSITORY, make_model, make_tokenizer
 from tests.trainer.tiny_ppo import (
     LIKED,
     PAYS,
@@ -132,6 +133,24 @@ def test_what_cannot_work_is_refused_in_a_sentence(ppo_arguments, changes, said)
     assert said in run_dir.read_status(ppo_arguments["run_dir"])["error"]
 
 
+@pytest.mark.parametrize("name", ["ACCELERATE_USE_FSDP", "ACCELERATE_USE_DEEPSPEED"])
+def test_a_launcher_that_cuts_weights_over_processes_is_refused(ppo_arguments, monkeypatch, name):
+    monkeypatch.setenv(name, "true")
+    assert run_ppo(ppo_arguments) == 2
+    assert "every process holds it whole" in run_dir.read_status(ppo_arguments["run_dir"])["error"]
+
+
+@pytest.mark.parametrize(("name", "kind"), [("bf16", "MULTI_GPU"), ("zero2", "DEEPSPEED"), ("fsdp2", "FSDP")])
+def test_the_configurations_that_we_ship_are_read_by_accelerate(name, kind):
+    from accelerate.commands.config.config_args import load_config_from_file
+
+    config = load_config_from_file(str(REPOSITORY / "deploy" / "accelerate" / f"{name}.yaml"))
+    assert config.distributed_type == kind
+    assert config.mixed_precision == "bf16"
+    assert bool(config.deepspeed_config) == (kind == "DEEPSPEED")
+    assert bool(config.fsdp_config) == (kind == "FSDP")
+
+
 def test_a_reference_with_another_vocabulary_is_refused(ppo_arguments, tmp_path):
     tokenizer = make_tokenizer()
     tokenizer.add_tokens(["further"])
@@ -139,6 +158,21 @@ def test_a_reference_with_another_vocabulary_is_refused(ppo_arguments, tmp_path)
     tokenizer.save_pretrained(tmp_path / "other")
     assert run_ppo(ppo_arguments, ref_model=tmp_path / "other") == 2
     assert "different vocabularies" in run_dir.read_status(ppo_arguments["run_dir"])["error"]
+
+
+def test_the_documentation_names_options_functions_and_tests_that_exist():
+    page = (REPOSITORY / "docs" / "trainers" / "ppo.md").read_text(encoding="utf-8")
+    options = {name[2:].replace("-", "_") for name in re.findall(r"`(--[a-z-]+)", page)}
+    inputs = {"snapshot", "init_model", "run_dir"}
+    assert options | inputs >= set(ppo.PPOConfig.__dataclass_fields__) | {"help"}
+    assert options - set(ppo.PPOConfig.__dataclass_fields__) == {"help"}
+    for file, name in re.findall(r"`(\w+\.py):(\w+)`", page):
+        source = (REPOSITORY / "trainer" / file).read_text(encoding="utf-8")
+        assert re.search(rf"^(def|class) {name}\b", source, re.MULTILINE), f"{file}:{name}"
+    tests = "".join(path.read_text(encoding="utf-8") for path in REPOSITORY.glob("tests/trainer/test_*.py"))
+    named = set(re.findall(r"`(test_\w+)`", page))
+    assert len(named) > 50
+    assert not {name for name in named if f"def {name}(" not in tests}
 
 
 def test_help_names_every_field():
