@@ -82,7 +82,7 @@ def next_unit(campaign: Campaign, annotator: Annotator, after: tuple[int, int]) 
     return next(iter(Unit.objects.raw(NEXT_UNIT, named)), None)
 
 
-def lease_from_queue(membership: Membership, annotator: Annotator) -> Assignment | None:
+def lease_from_queue(membership: Membership, annotator: Annotator, is_ahead: bool) -> Assignment | None:
     """Lease the next unit to a person, and move their cursor to it.
 
     Everything before the cursor they have had, so an annotator far ahead of the others does not walk over her
@@ -109,6 +109,7 @@ def lease_from_queue(membership: Membership, annotator: Annotator) -> Assignment
         unit=unit,
         campaign=campaign,
         annotator=annotator,
+        is_ahead=is_ahead,
         shown_order=shown_order,
         leased_at=now,
         lease_expires_at=lease_end(campaign, now),
@@ -119,13 +120,21 @@ def lease_end(campaign: Campaign, now: datetime) -> datetime:
     return now + timedelta(seconds=campaign.lease_seconds)
 
 
-def own_to_continue(campaign: Campaign, annotator: Annotator) -> Assignment | None:
-    """A lease the person still holds, else one that ended with a draft in it and whose slot is free."""
-    held = Q(state=Assignment.State.LEASED)
+def own_to_continue(campaign: Campaign, annotator: Annotator, is_ahead: bool) -> Assignment | None:
+    """A lease the person still holds, else one that ended with a draft in it and whose slot is free.
+
+    `is_ahead`: beside what they have begun on, so of the leases only the one that waits.
+    """
+    held = Q(is_ahead=True) if is_ahead else Q(state=Assignment.State.LEASED)
     own = _own(campaign, annotator).select_for_update(of=("self",), no_key=True)
-    return (
-        own.filter(held | _ended_and_open(draft__isnull=False)).order_by("-holds_slot", "-leased_at").first()
-    )
+    waiting = own.filter(held | _ended_and_open(draft__isnull=False))
+    return waiting.order_by("-holds_slot", "is_ahead", "-leased_at").first()
+
+
+def num_begun(campaign: Campaign, annotator: Annotator) -> int:
+    """How many units the person holds and has begun on."""
+    held = Assignment.objects.filter(campaign=campaign, annotator=annotator, state=Assignment.State.LEASED)
+    return held.filter(is_ahead=False, lease_expires_at__gt=timezone.now()).count()
 
 
 def own_to_begin_again(campaign: Campaign, annotator: Annotator) -> Assignment | None:
@@ -153,11 +162,15 @@ def take_slot(assignment: Assignment) -> bool:
     return assignment.holds_slot
 
 
-def extend_lease(assignment: Assignment, campaign: Campaign) -> None:
-    """Make a locked assignment that holds its slot a lease from now on."""
-    assignment.state, assignment.ended_at = Assignment.State.LEASED, None
+def extend_lease(assignment: Assignment, campaign: Campaign, is_ahead: bool = False) -> None:
+    """Make a locked assignment that holds its slot a lease from now on, and keep the unit ahead of it as long."""
+    assignment.state, assignment.ended_at, assignment.is_ahead = Assignment.State.LEASED, None, is_ahead
     assignment.lease_expires_at = lease_end(campaign, timezone.now())
-    assignment.save(update_fields=["state", "holds_slot", "ended_at", "lease_expires_at"])
+    assignment.save(update_fields=["state", "holds_slot", "ended_at", "lease_expires_at", "is_ahead"])
+    ahead = Assignment.objects.filter(campaign=campaign, annotator=assignment.annotator_id, is_ahead=True)
+    # A sweep that holds it is ending it: not waited for, because a unit may be locked here already.
+    waiting = ahead.select_for_update(no_key=True, skip_locked=True).values("id")
+    Assignment.objects.filter(id__in=waiting).update(lease_expires_at=assignment.lease_expires_at)
 
 
 def let_go(assignments: Iterable[Assignment], state: Assignment.State, skip_reason: str = "") -> None:
@@ -170,7 +183,7 @@ def let_go(assignments: Iterable[Assignment], state: Assignment.State, skip_reas
     units = sorted({assignment.unit_id for assignment in ended})
     list(Unit.objects.select_for_update().filter(id__in=units).order_by("id").values_list("id"))
     Assignment.objects.filter(id__in=[assignment.id for assignment in ended]).update(
-        state=state, holds_slot=False, ended_at=timezone.now(), skip_reason=skip_reason
+        state=state, holds_slot=False, is_ahead=False, ended_at=timezone.now(), skip_reason=skip_reason
     )
     holding = Assignment.objects.filter(unit=OuterRef("pk"), holds_slot=True).order_by().values("unit")
     num_holding = Coalesce(Subquery(holding.annotate(num=Count("id")).values("num")), 0)

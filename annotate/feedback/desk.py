@@ -68,6 +68,7 @@ def nothing_now(reason: str, campaign: Campaign) -> str:
         "all_leased": _(
             "Others work on what is left. Look again in a few minutes: what they leave comes back."
         ),
+        "enough_begun": _("You have begun on several units: finish one of them first."),
         "paused": _("This campaign is paused. What you have written is kept."),
         "closed": _("This campaign is closed. Thank you for your work."),
     }[reason]

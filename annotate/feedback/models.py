@@ -67,7 +67,10 @@ class Tally(models.Model):
 
 
 class Assignment(models.Model):
-    """One annotator, one unit: a lease until `lease_expires_at`, then what became of it."""
+    """One annotator, one unit: a lease until `lease_expires_at`, then what became of it.
+
+    A lease `is_ahead` while its annotator still works on another unit and has not begun on this one: at most one.
+    """
 
     class State(models.TextChoices):
         LEASED = "leased"
@@ -83,6 +86,7 @@ class Assignment(models.Model):
     holds_slot = models.BooleanField(
         default=True, help_text="a lease, or a submission that counts towards the overlap"
     )
+    is_ahead = models.BooleanField(default=False)
     shown_order = models.JSONField(
         default=list, help_text="completion ids in the order shown, left or top first"
     )
@@ -102,6 +106,12 @@ class Assignment(models.Model):
                 condition=Q(holds_slot=True, state__in=["leased", "submitted"])
                 | Q(holds_slot=False, state__in=["submitted", "skipped", "released", "expired"]),
                 name="assignment_slot_goes_with_state",
+            ),
+            models.UniqueConstraint(
+                fields=["annotator", "campaign"], condition=Q(is_ahead=True), name="assignment_one_ahead"
+            ),
+            models.CheckConstraint(
+                condition=Q(is_ahead=False) | Q(state="leased"), name="assignment_ahead_is_a_lease"
             ),
         ]
         indexes = [

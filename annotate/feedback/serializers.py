@@ -95,7 +95,9 @@ class AssignmentSerializer(LeaseSerializer):
 
 class NextSerializer(serializers.Serializer):
     assignment = AssignmentSerializer(allow_null=True)
-    reason = serializers.ChoiceField(["", "none_left", "all_leased", "paused", "closed", "no_units"])
+    reason = serializers.ChoiceField(
+        ["", "none_left", "all_leased", "paused", "closed", "no_units", "enough_begun"]
+    )
     message = serializers.CharField(allow_blank=True)
 
 
@@ -186,6 +188,12 @@ class SubmittedSerializer(serializers.Serializer):
 
 class SkipSerializer(serializers.Serializer):
     reason = serializers.CharField(max_length=500, required=False, allow_blank=True)
+
+
+class ReleaseSerializer(serializers.Serializer):
+    only_ahead = serializers.BooleanField(
+        default=False, help_text="only while nobody has begun on it, in whatever window"
+    )
 
 
 class SuggestionRequestSerializer(serializers.Serializer):

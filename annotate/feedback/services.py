@@ -33,6 +33,8 @@ from annotate.feedback.models import (
 )
 
 BATCH = 2000
+# One on the way to the server, one put aside for an instant (an undo); whoever has begun on more gets none ahead.
+MOST_BEGUN = 2
 
 
 # Units
@@ -110,8 +112,12 @@ class Next:
 
 
 @transaction.atomic
-def lease_next_assignment(campaign: Campaign, user: User) -> Next:
-    """What a person works on next: what they hold, what they left a draft in, or the next unit of the queue."""
+def lease_next_assignment(campaign: Campaign, user: User, *, is_ahead: bool = False) -> Next:
+    """What a person works on next: what they hold, what they left a draft in, or the next unit of the queue.
+
+    `is_ahead`: one unit beside what they work on, so that it is at hand when they submit. Asked again, in whatever
+    window, it is the same one until they begin on it (`renew_lease`, a draft, or their next ask for work).
+    """
     if "annotator" not in user.roles:
         raise PermissionDenied(_("Only people with the role annotator work on units."))
     # The lock keeps two windows of one person from taking two units.
@@ -125,21 +131,24 @@ def lease_next_assignment(campaign: Campaign, user: User) -> Next:
         raise PermissionDenied(_("You are not a member of this campaign; an admin can add you."))
     annotator, campaign = annotator_of(user), membership.campaign
     is_open = campaign.status == Campaign.Status.OPEN
-    own = assigning.own_to_continue(campaign, annotator)
-    if own and (is_open or own.holds_slot) and assigning.take_slot(own):
-        assigning.extend_lease(own, campaign)
+    if is_ahead and assigning.num_begun(campaign, annotator) > MOST_BEGUN:
+        return Next(None, "enough_begun")
+    own = assigning.own_to_continue(campaign, annotator, is_ahead)
+    has_begun = own is not None and own.holds_slot and not own.is_ahead
+    if own and (is_open or has_begun) and assigning.take_slot(own):
+        assigning.extend_lease(own, campaign, is_ahead)
         return Next(own)
     if not is_open:
         return Next(None, campaign.status)
-    leased = assigning.lease_from_queue(membership, annotator)
+    leased = assigning.lease_from_queue(membership, annotator, is_ahead)
     if leased is None and assigning.sweep(assigning.SWEEP, campaign):
-        leased = assigning.lease_from_queue(membership, annotator)
+        leased = assigning.lease_from_queue(membership, annotator, is_ahead)
     if (
         leased is None
         and (own := assigning.own_to_begin_again(campaign, annotator))
         and assigning.take_slot(own)
     ):
-        assigning.extend_lease(own, campaign)
+        assigning.extend_lease(own, campaign, is_ahead)
         leased = own
     return Next(leased) if leased else Next(None, assigning.why_nothing(campaign, annotator))
 
@@ -165,9 +174,11 @@ def _refuse_ended(assignment: Assignment) -> None:
 
 @transaction.atomic
 def renew_lease(assignment_id: int, annotator: Annotator) -> Assignment:
-    """More time. A lease that has ended is taken again while its slot is free."""
+    """More time. A lease that has ended is taken again while its slot is free; one that was ahead is begun."""
     assignment = _locked(assignment_id, annotator)
     _refuse_ended(assignment)
+    if assignment.is_ahead and assignment.campaign.status != Campaign.Status.OPEN:
+        raise Conflict(_("This campaign hands out nothing just now."), "not_open")
     if not assigning.take_slot(assignment):
         ended = _(
             "Your time for this one ended and somebody else has it now. You can still submit what you wrote."
@@ -188,10 +199,11 @@ def skip(assignment_id: int, annotator: Annotator, reason: str = "") -> None:
 
 
 @transaction.atomic
-def release(assignment_id: int, annotator: Annotator) -> None:
-    """Not now: the slot is free, the draft stays."""
+def release(assignment_id: int, annotator: Annotator, *, only_ahead: bool = False) -> None:
+    """Not now: the slot is free, the draft stays. `only_ahead`: unless another window has begun on it."""
     assignment = _locked(assignment_id, annotator)
-    if assignment.state in (Assignment.State.RELEASED, Assignment.State.EXPIRED):
+    ended = assignment.state in (Assignment.State.RELEASED, Assignment.State.EXPIRED)
+    if ended or (only_ahead and not assignment.is_ahead):
         return
     _refuse_ended(assignment)
     assigning.let_go([assignment], Assignment.State.RELEASED)
@@ -266,8 +278,12 @@ def _begin_submission(
 def _end_submission(assignment: Assignment) -> bool:
     """Whether it is surplus: its slot went to somebody else. It is kept all the same."""
     assigning.take_slot(assignment)
-    assignment.state, assignment.ended_at = Assignment.State.SUBMITTED, timezone.now()
-    assignment.save(update_fields=["state", "holds_slot", "ended_at"])
+    assignment.state, assignment.ended_at, assignment.is_ahead = (
+        Assignment.State.SUBMITTED,
+        timezone.now(),
+        False,
+    )
+    assignment.save(update_fields=["state", "holds_slot", "ended_at", "is_ahead"])
     return not assignment.holds_slot
 
 

@@ -4,6 +4,7 @@ from annotate.feedback import views
 
 urlpatterns = [
     path("campaigns/<int:campaign_id>/assignments/next", views.NextAssignmentView.as_view()),
+    path("campaigns/<int:campaign_id>/assignments/ahead", views.AheadAssignmentView.as_view()),
     path("campaigns/<int:campaign_id>/prompts", views.PromptsView.as_view()),
     path("campaigns/<int:campaign_id>/progress", views.ProgressView.as_view()),
     path("assignments/<int:assignment_id>", views.AssignmentView.as_view()),

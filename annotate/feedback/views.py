@@ -32,6 +32,7 @@ from annotate.feedback.serializers import (
     NextSerializer,
     ProgressSerializer,
     RankingSubmissionSerializer,
+    ReleaseSerializer,
     SkipSerializer,
     SubmittedSerializer,
     SuggestionRequestSerializer,
@@ -58,19 +59,31 @@ class FeedbackView(APIView):
     permission_classes = [IsAuthenticated]
 
 
+def _next(request: SignedInRequest, campaign_id: int, *, is_ahead: bool) -> Response:
+    campaign = visible_campaign(request.user, campaign_id)
+    found = services.lease_next_assignment(campaign, request.user, is_ahead=is_ahead)
+    if found.assignment is None:
+        message = nothing_now(found.reason, campaign)
+        return Response({"assignment": None, "reason": found.reason, "message": message})
+    desk = lay_out(found.assignment)
+    assignment = AssignmentSerializer(desk, context={"guidelines": desk.guidelines}).data
+    return Response({"assignment": assignment, "reason": "", "message": ""})
+
+
 class NextAssignmentView(FeedbackView):
     """Lease the next unit. An assignment of one's own that is not finished comes first."""
 
     @extend_schema(operation_id="lease_next_assignment", request=None, responses=NextSerializer)
     def post(self, request: SignedInRequest, campaign_id: int) -> Response:
-        campaign = visible_campaign(request.user, campaign_id)
-        found = services.lease_next_assignment(campaign, request.user)
-        if found.assignment is None:
-            message = nothing_now(found.reason, campaign)
-            return Response({"assignment": None, "reason": found.reason, "message": message})
-        desk = lay_out(found.assignment)
-        assignment = AssignmentSerializer(desk, context={"guidelines": desk.guidelines}).data
-        return Response({"assignment": assignment, "reason": "", "message": ""})
+        return _next(request, campaign_id, is_ahead=False)
+
+
+class AheadAssignmentView(FeedbackView):
+    """Lease the unit after the one in hand: at most one; renewing it, or saving a draft in it, begins it."""
+
+    @extend_schema(operation_id="lease_ahead", request=None, responses=NextSerializer)
+    def post(self, request: SignedInRequest, campaign_id: int) -> Response:
+        return _next(request, campaign_id, is_ahead=True)
 
 
 class AssignmentView(FeedbackView):
@@ -135,9 +148,10 @@ class SkipView(FeedbackView):
 
 
 class ReleaseView(FeedbackView):
-    @extend_schema(operation_id="release", request=None, responses={204: None})
+    @extend_schema(operation_id="release", request=ReleaseSerializer, responses={204: None})
     def post(self, request: SignedInRequest, assignment_id: int) -> Response:
-        services.release(assignment_id, _annotator(request.user))
+        given = _given(ReleaseSerializer, request)
+        services.release(assignment_id, _annotator(request.user), **given)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 

@@ -121,6 +121,37 @@ def test_one_person_with_many_windows_holds_one_lease(alice, writing):
     assert Assignment.objects.count() == 1
 
 
+def test_one_person_with_many_windows_holds_one_lease_ahead(alice, writing):
+    campaign = writing(20)
+    in_hand = lease_next_assignment(campaign, alice).assignment
+    found = at_once(8, lambda i: lease_next_assignment(campaign, alice, is_ahead=True).assignment.id)
+    assert len(set(found)) == 1 and in_hand.id not in found
+    assert Assignment.objects.count() == 2
+
+
+def test_people_who_always_have_one_unit_ahead_stay_within_the_overlap(crowd):
+    campaign, people = crowd
+    submitted: list[tuple[int, int]] = []
+
+    def work(i: int) -> None:
+        annotator = annotator_of(people[i])
+        while found := lease_next_assignment(campaign, people[i]).assignment:
+            lease_next_assignment(campaign, people[i], is_ahead=True)
+            messages = [*found.unit.prompt.messages, {"role": "assistant", "content": "x"}]
+            stored = submit_demonstration(
+                found.id, annotator, submission_key=uuid.uuid4(), messages=messages
+            ).submission
+            assert not stored.is_surplus
+            submitted.append((found.unit_id, i))
+
+    at_once(ANNOTATORS, work)
+    for i in range(ANNOTATORS):  # what was ahead of others then, one more look finds
+        work(i)
+    assert len(submitted) == len(set(submitted)) == UNITS * OVERLAP
+    assert set(Counter(unit for unit, _who in submitted).values()) == {OVERLAP}
+    assert slots_are_right() and not Assignment.objects.filter(is_ahead=True).exists()
+
+
 def test_one_submission_sent_twice_at_once_is_stored_once(alice, writing):
     campaign, key = writing(1), str(uuid.uuid4())
     assignment = leased(signed_in(alice), campaign)
