@@ -1,26 +1,61 @@
-"""One epoch over the same rankings: each completion forwarded once, against expanded pairs. One JSON line.
+"""Reward training on rankings against TRL's RewardTrainer on the pairs they expand to. One JSON line a case.
 
-    python bench/reward_kwise.py
+    python bench/reward_kwise.py [--repetitions 5]
 
-The same model (a Llama of width 256, 2 layers), the same rankings, the same optimizer, the same number of
-rankings in a step, interleaved in one process so that both see the same machine; the least of the
-repetitions. Pairs cost K-1 times the tokens, so `ratio` (seconds by pairs through seconds K-wise) can at best
-come near `token_ratio`. `loss_difference` is between the first steps' losses: it is the same objective.
+The same model (a Llama of width 256, 4 layers), the same rankings in the same steps, the same optimizer; TRL as
+installed, without activation checkpointing and in float32 like ours. Each measurement is the steps of one epoch of a
+fresh copy of the model; they take turns in one process, so that a busy machine disturbs all alike, and the medians
+are compared. What is reported:
+
+    rows, tree        TRL's seconds through ours: each completion once, and each prompt once as well. `auto` is
+                      what --layout auto takes in this case; `asked` is what that should reach
+    loss_difference   largest difference of the logged losses of the steps: it is the same objective
+    mfu               (6 N + 12 L d x context) FLOPs a token that went forward, context being how many tokens it
+                      sees; through the best matrix product of the same minute. N without embeddings
 """
 
+import argparse
+import copy
 import json
+import os
 import random
+import statistics
+import sys
+import tempfile
 import time
+from pathlib import Path
 
 import torch
-from transformers import LlamaConfig, LlamaForSequenceClassification
+from datasets import Dataset
+from tokenizers import Tokenizer, models
+from transformers import (
+    LlamaConfig,
+    LlamaForSequenceClassification,
+    PreTrainedTokenizerFast,
+    TrainerCallback,
+    TrainingArguments,
+)
+from trl import RewardConfig as PairsConfig
+from trl import RewardTrainer
 
-from trainer.modeling import pad_right
-from trainer.reward_data import EncodedRanking, TargetIndex, rows_inputs, target_tensors
-from trainer.reward_loss import reward_loss
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from trainer.reward import RewardConfig, make_trainer
+from trainer.reward_data import EncodedRanking, StepSampler, TargetIndex, TrunkShape, choose_layout
+from trainer.reward_model import RewardObjective, find_last_mlp, trunk_shape
 
-CASES = ((4, 8, 4), (9, 4, 2))  # completions in a ranking, rankings, rankings in a step
-PROMPT_TOKENS, COMPLETION_TOKENS, VOCABULARY, REPETITIONS = 12, 24, 1024, 3
+#        K, tokens of the prompt, rankings in a step, steps, asked
+CASES = ((4, 12, 8, 4, 4.0), (9, 12, 4, 3, 10.0), (9, 200, 2, 2, 20.0))
+COMPLETION_TOKENS, VOCABULARY = 24, 1024
+COMMON = {
+    "num_train_epochs": 1,
+    "learning_rate": 1e-4,
+    "logging_steps": 1,
+    "save_strategy": "no",
+    "report_to": "none",
+    "disable_tqdm": True,
+    "use_cpu": True,
+    "seed": 0,
+}
 
 
 def make_model() -> LlamaForSequenceClassification:
@@ -30,91 +65,181 @@ def make_model() -> LlamaForSequenceClassification:
             vocab_size=VOCABULARY,
             hidden_size=256,
             intermediate_size=1024,
-            num_hidden_layers=2,
+            num_hidden_layers=4,
             num_attention_heads=4,
             num_key_value_heads=4,
+            max_position_embeddings=512,
             pad_token_id=0,
             num_labels=1,
         )
     )
 
 
-def make_rankings(num_completions: int, num_rankings: int) -> list[EncodedRanking]:
+def make_rankings(num_completions: int, prompt_tokens: int, num_rankings: int) -> list[EncodedRanking]:
     rng = random.Random(num_completions)
 
     def tokens(num: int) -> list[int]:
-        return [rng.randrange(1, VOCABULARY) for _ in range(num)]
+        return [rng.randrange(3, VOCABULARY) for _ in range(num)]
 
     rankings = []
     for _ in range(num_rankings):
-        prompt = tokens(PROMPT_TOKENS)
+        prompt = tokens(prompt_tokens)
         sequences = [prompt + tokens(COMPLETION_TOKENS) for _ in range(num_completions)]
         rankings.append(EncodedRanking(sequences, list(range(num_completions))))
     return rankings
 
 
-def kwise_loss(model: LlamaForSequenceClassification, rankings: list[EncodedRanking]) -> torch.Tensor:
-    inputs, targets = rows_inputs(rankings, pad_id=0), target_tensors(rankings, TargetIndex())
-    inputs.pop("ends")
-    tiers, ranking = targets["places"], targets["ranking"]
-    return reward_loss(model(**inputs).logits[:, 0], tiers, ranking)
+# ---------------------------------------------------------------- the trainers
 
 
-def pairs_loss(model: LlamaForSequenceClassification, rankings: list[EncodedRanking]) -> torch.Tensor:
-    """As a pairwise trainer does: chosen sequences, then rejected ones, each pair its own row."""
-    pairs = [
-        (encoded.sequences[better], encoded.sequences[worse])
-        for encoded in rankings
-        for better in range(len(encoded.tiers))
-        for worse in range(better + 1, len(encoded.tiers))
+def pairs_trainer(model, rankings: list[EncodedRanking], per_step: int, folder: str) -> RewardTrainer:
+    """TRL's, over all pairs of the rankings; a step holds the pairs of the rankings that ours has in it."""
+    order = [
+        at for step in StepSampler([e.tree_length for e in rankings], per_step, 1, 0, 1, 0) for at in step
     ]
-    inputs = pad_right([chosen for chosen, _ in pairs] + [rejected for _, rejected in pairs], pad_id=0)
-    chosen, rejected = model(**inputs).logits[:, 0].chunk(2)
-    return -torch.nn.functional.logsigmoid(chosen - rejected).mean()
+    pairs = [
+        {"chosen_ids": rankings[at].sequences[better], "rejected_ids": rankings[at].sequences[worse]}
+        for at in order
+        for better in range(len(rankings[at].tiers))
+        for worse in range(better + 1, len(rankings[at].tiers))
+    ]
+    arguments = PairsConfig(
+        folder,
+        per_device_train_batch_size=len(pairs) * per_step // len(rankings),
+        train_sampling_strategy="sequential",
+        gradient_checkpointing=False,
+        bf16=False,
+        **COMMON,
+    )
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=Tokenizer(models.WordLevel({"<pad>": 0, "<end>": 1, "<unk>": 2}, unk_token="<unk>")),
+        pad_token="<pad>",
+        eos_token="<end>",
+    )
+    return RewardTrainer(model, arguments, train_dataset=Dataset.from_list(pairs), processing_class=tokenizer)
 
 
-def epoch(loss_of, rankings: list[EncodedRanking], batch_size: int) -> tuple[float, float]:
-    """Seconds of one epoch with a fresh model, and the loss of its first step."""
+def rankings_trainer(model, rankings: list[EncodedRanking], per_step: int, folder: str, layout: str):
+    """Ours, as `python -m trainer.reward` makes it."""
+    config = RewardConfig(snapshot="", init_model="", run_dir=folder, layout=layout)
+    for encoded in rankings:
+        encoded.layout = layout
+    arguments = TrainingArguments(
+        folder, per_device_train_batch_size=per_step, remove_unused_columns=False, **COMMON
+    )
+    last_mlp = find_last_mlp(model, rankings[0], pad_id=0)
+    objective = RewardObjective(model, config, TargetIndex(), last_mlp)
+    return make_trainer(objective, arguments, rankings, [], pad_id=0)
+
+
+class Clock(TrainerCallback):
+    """Of the steps with their batches and logs, without what train() sets up once."""
+
+    def on_train_begin(self, *args, **kwargs):
+        self.began = time.perf_counter()
+
+    def on_train_end(self, *args, **kwargs):
+        self.seconds = time.perf_counter() - self.began
+
+
+def timed(trainer) -> tuple[float, list[float]]:
+    """Seconds of all steps, and the loss of each."""
+    clock = Clock()
+    trainer.add_callback(clock)
+    trainer.train()
+    return clock.seconds, [row["loss"] for row in trainer.state.log_history if "loss" in row]
+
+
+# ---------------------------------------------------------------- the physical limit
+
+
+def trained_flops(
+    rankings: list[EncodedRanking], layout: str, shape: TrunkShape, mlp_parameters: int
+) -> float:
+    """Forward and backward, of the tokens that went forward: 6 N each, and 12 L d for each token that it sees.
+
+    What ours leaves out of the last layer's MLP is not counted.
+    """
+    tokens = seen = left_out = 0
+    for encoded in rankings:
+        num, length = len(encoded.sequences), len(encoded.sequences[0])
+        prompt = encoded.num_shared if layout == "tree" else 0
+        copies = num * (num - 1) if layout == "pairs" else num
+        tokens += prompt + copies * (length - prompt)
+        left_out += 0 if layout == "pairs" else prompt + num * (length - prompt) - num
+        whole, shared = length * (length + 1) // 2, prompt * (prompt + 1) // 2
+        seen += shared + copies * (whole - shared)
+    attention = 12.0 * shape.num_layers * shape.width * seen
+    return 6.0 * (shape.num_parameters * tokens - mlp_parameters * left_out) + attention
+
+
+def best_product() -> float:
+    """FLOPs a second of the best of twelve large matrix products."""
+    a, b = torch.randn(2048, 2048), torch.randn(2048, 2048)
+    best = float("inf")
+    for _ in range(12):
+        began = time.perf_counter()
+        a @ b
+        best = min(best, time.perf_counter() - began)
+    return 2 * 2048**3 / best
+
+
+# ---------------------------------------------------------------- a case
+
+
+def measure(case: tuple, repetitions: int) -> dict:
+    num_completions, prompt_tokens, per_step, num_steps, asked = case
+    rankings = make_rankings(num_completions, prompt_tokens, per_step * num_steps)
     model = make_model()
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4)
-    first_loss = None
-    started = time.perf_counter()
-    for start in range(0, len(rankings), batch_size):
-        loss = loss_of(model, rankings[start : start + batch_size])
-        first_loss = loss.item() if first_loss is None else first_loss
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-    return time.perf_counter() - started, first_loss
-
-
-def measure(num_completions: int, num_rankings: int, batch_size: int) -> dict:
-    rankings = make_rankings(num_completions, num_rankings)
-    for loss_of in (kwise_loss, pairs_loss):
-        epoch(loss_of, rankings[:batch_size], batch_size)  # warm up
-    seconds = {"kwise": [], "pairs": []}
-    losses = {}
-    for _ in range(REPETITIONS):
-        for name, loss_of in (("kwise", kwise_loss), ("pairs", pairs_loss)):
-            taken, losses[name] = epoch(loss_of, rankings, batch_size)
-            seconds[name].append(taken)
-    kwise, pairs = (min(seconds[name]) for name in ("kwise", "pairs"))
+    shape = trunk_shape(model)
+    mlp = sum(parameter.numel() for parameter in model.model.layers[-1].mlp.parameters())
+    seconds: dict[str, list[float]] = {"pairs": [], "rows": [], "tree": []}
+    losses, peak = {}, 0.0
+    for repetition in range(repetitions + 1):  # the first warms up
+        for name, taken in seconds.items():
+            with tempfile.TemporaryDirectory() as folder:
+                own = copy.deepcopy(model)
+                if name == "pairs":
+                    trainer = pairs_trainer(own, rankings, per_step, folder)
+                else:
+                    trainer = rankings_trainer(own, rankings, per_step, folder, name)
+                needed, losses[name] = timed(trainer)
+            if repetition:
+                taken.append(needed)
+        peak = max(peak, best_product())
+    medians = {name: statistics.median(taken) for name, taken in seconds.items()}
     return {
+        "name": "reward_kwise",
         "num_completions": num_completions,
-        "num_rankings": num_rankings,
-        "kwise_seconds": round(kwise, 3),
-        "pairs_seconds": round(pairs, 3),
-        "ratio": round(pairs / kwise, 2),
-        "token_ratio": num_completions - 1,
-        "loss_difference": abs(losses["kwise"] - losses["pairs"]),
+        "prompt_tokens": prompt_tokens,
+        "asked": asked,
+        "auto": choose_layout(rankings[0], shape),
+        **{name: round(medians["pairs"] / medians[name], 2) for name in ("rows", "tree")},
+        "seconds": {name: round(median, 3) for name, median in medians.items()},
+        "spread": {name: round(max(taken) / min(taken), 2) for name, taken in seconds.items()},
+        "loss_difference": max(
+            abs(a - b)
+            for name in ("rows", "tree")
+            for a, b in zip(losses[name], losses["pairs"], strict=True)
+        ),
+        "mfu": {
+            name: round(trained_flops(rankings, name, shape, mlp) / median / peak, 3)
+            for name, median in medians.items()
+        },
+        "peak_gflops": round(peak / 1e9),
+        "threads": torch.get_num_threads(),
+        "load": round(os.getloadavg()[0], 1),
     }
 
 
 def main() -> None:
-    cases = [measure(*case) for case in CASES]
-    total = {name: round(sum(case[name] for case in cases), 3) for name in ("kwise_seconds", "pairs_seconds")}
-    ratio = round(total["pairs_seconds"] / total["kwise_seconds"], 2)
-    print(json.dumps({"name": "reward_kwise", **total, "ratio": ratio, "cases": cases}))
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--repetitions", type=int, default=5)
+    options = parser.parse_args()
+    for case in CASES:
+        print(json.dumps(measure(case, options.repetitions)), flush=True)
 
 
 if __name__ == "__main__":

@@ -432,7 +432,7 @@ def train(config: RewardConfig, run: RunDir) -> Outcome:
     from trainer.hf_training import common_arguments, last_logged, train_resumable
     from trainer.modeling import context_length, load_tokenizer, new_reward_model, save_model
     from trainer.reward_data import Targets, encode_rankings
-    from trainer.reward_model import RewardObjective, collapse_heads, use_heads
+    from trainer.reward_model import RewardObjective, collapse_heads, find_last_mlp, use_heads
 
     # 1. what to learn from, and what to start from
     check_config(config)
@@ -463,7 +463,9 @@ def train(config: RewardConfig, run: RunDir) -> Outcome:
     choose_layouts(config, model, train_set, pad_id)
     counts["num_trees"] = sum(encoded.layout == "tree" for encoded in train_set)
     use_heads(model, config, mix)
-    objective = RewardObjective(model, config, index_of(config, targets, train_set))
+    # activations that are computed again find the hooks gone
+    last_mlp = None if config.gradient_checkpointing else find_last_mlp(model, train_set[0], pad_id)
+    objective = RewardObjective(model, config, index_of(config, targets, train_set), last_mlp)
 
     # 2. train, from the last checkpoint if there is one
     shared = common_arguments(config, run)

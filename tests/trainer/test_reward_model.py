@@ -23,6 +23,7 @@ from trainer.reward_model import (
     RewardHeads,
     RewardObjective,
     collapse_heads,
+    find_last_mlp,
     score_parts,
     use_heads,
     why_no_tree,
@@ -121,7 +122,9 @@ def assert_equal(first, second):
 def test_rows_trees_and_expanded_pairs_have_one_loss_and_gradient(family):
     """InstructGPT, section 3.5: the same objective with K forwards, or one, instead of K(K-1)."""
     model = build(FAMILIES[family])
-    objective = RewardObjective(model, options(), TargetIndex())
+    last_mlp = find_last_mlp(model, make_rankings()[0], pad_id=0)
+    assert last_mlp is not None
+    objective = RewardObjective(model, options(), TargetIndex(), last_mlp)
     assert why_no_tree(model, make_rankings(), pad_id=0) is None
     pairs = expanded_pairs(objective, make_rankings())
     for layout in ("rows", "tree"):
@@ -156,6 +159,31 @@ def test_a_model_that_reads_a_tree_otherwise_is_noticed_by_its_scores():
 
     model.base_model.register_forward_pre_hook(forget_the_mask, with_kwargs=True)
     assert "scores differ by" in why_no_tree(model, make_rankings(), pad_id=0)
+
+
+def test_the_last_mlp_is_run_at_the_scored_tokens_alone():
+    model = build(FAMILIES["llama"])
+    last_mlp = find_last_mlp(model, make_rankings()[0], pad_id=0)
+    assert last_mlp is model.base_model.layers[-1].mlp
+    seen = []
+    objective = RewardObjective(model, options(), TargetIndex(), last_mlp)
+    last_mlp.gate_proj.register_forward_pre_hook(lambda module, args: seen.append(args[0].shape[:-1].numel()))
+    loss_and_gradient(objective, make_rankings("tree"))
+    assert seen == [4 + 3 + 2 + 5]
+    raw_scores(model, [[4, 5, 6]] * 2, pad_id=0)  # elsewhere it is whole
+    assert seen[1:] == [6]
+
+
+def test_an_mlp_that_looks_at_other_tokens_is_run_at_all_of_them():
+    model = build(FAMILIES["llama"])
+    whole = model.base_model.layers[-1].mlp
+
+    class Shifted(torch.nn.Module):
+        def forward(self, states):
+            return whole(states + states.roll(1, dims=1))
+
+    model.base_model.layers[-1].mlp = Shifted()
+    assert find_last_mlp(model, make_rankings()[0], pad_id=0) is None
 
 
 # ---------------------------------------------------------------- heads
