@@ -7,6 +7,7 @@ import { Mark } from "@/components/mark";
 import { ProblemNote, Waiting } from "@/components/notes";
 import { AccountMenu } from "@/features/accounts/account-menu";
 import { SignInDialog } from "@/features/accounts/sign-in-dialog";
+import { outbox } from "@/lib/drafts/outbox";
 import { setLanguage } from "@/lib/i18n";
 import { useKeys } from "@/lib/keyboard/use-keys";
 import { holds, useMaybeMe, useMe } from "@/lib/me";
@@ -41,6 +42,7 @@ function SignedIn() {
   const { t } = useTranslation();
   const me = useMe();
   const [isHelpOpen, setHelpOpen] = useState(false);
+  useEffect(() => outbox.start(me.id), [me.id]);
   useKeys(t("keys.everywhere"), [{ keys: "?", label: t("keys.help"), run: () => setHelpOpen(true) }]);
   const links = [
     { to: "/", label: t("nav.work"), isShown: true },

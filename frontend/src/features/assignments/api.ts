@@ -1,16 +1,29 @@
 import { api, bodyOf } from "@/lib/api/client";
 import type { components } from "@/lib/api/schema";
 
-export type Submitted = components["schemas"]["Submitted"];
-export type Submission = components["schemas"]["SubmissionRequest"];
+export type Next = components["schemas"]["Next"];
 
 const campaign = (campaign_id: number) => ({ params: { path: { campaign_id } } });
 const assignment = (assignment_id: number) => ({ params: { path: { assignment_id } } });
 
-export const takeNext = (campaignId: number) =>
+export const takeNext = (campaignId: number): Promise<Next> =>
   bodyOf(api.POST("/api/campaigns/{campaign_id}/assignments/next", campaign(campaignId)));
 
+export const leaseAhead = (campaignId: number): Promise<Next> =>
+  bodyOf(api.POST("/api/campaigns/{campaign_id}/assignments/ahead", campaign(campaignId)));
+
+/** Sent also while the page is being closed. */
+export const releaseAhead = (id: number) =>
+  api.POST("/api/assignments/{assignment_id}/release", {
+    ...assignment(id),
+    body: { only_ahead: true },
+    keepalive: true,
+  });
+
 export const readCampaign = (id: number) => bodyOf(api.GET("/api/campaigns/{campaign_id}", campaign(id)));
+
+export const readAssignment = (id: number) =>
+  bodyOf(api.GET("/api/assignments/{assignment_id}", assignment(id)));
 
 /** `isLeaving` lets the request outlive the page; browsers then take no more than 64 KB. */
 export const putDraft = (id: number, content: unknown, revision: number, isLeaving: boolean) => {
@@ -21,9 +34,3 @@ export const putDraft = (id: number, content: unknown, revision: number, isLeavi
 
 export const renewLease = (id: number) =>
   bodyOf(api.POST("/api/assignments/{assignment_id}/renew", assignment(id)));
-
-export const submitAssignment = (id: number, body: Submission) =>
-  bodyOf(api.POST("/api/assignments/{assignment_id}/submit", { ...assignment(id), body }));
-
-export const skipAssignment = (id: number, reason: string) =>
-  api.POST("/api/assignments/{assignment_id}/skip", { ...assignment(id), body: { reason } });

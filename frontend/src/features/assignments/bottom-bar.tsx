@@ -4,11 +4,13 @@ import { useTranslation } from "react-i18next";
 import { KeyHint } from "@/components/key-hint";
 import type { SaveState } from "@/lib/drafts/saver";
 import classes from "./bottom-bar.module.css";
-import type { Sending } from "./use-submission";
 
 interface BottomBarProps {
   saveState: SaveState;
-  sending: Sending;
+  /** Handed in, and nothing has taken its place yet. */
+  isSent: boolean;
+  /** How many units wait for the server to be back. */
+  numToSend: number;
   missing: string;
   isGuidelinesOpen: boolean;
   onGuidelines: () => void;
@@ -27,12 +29,14 @@ const SAVE_ICONS = {
 /** Always in the same place: skip, guidelines, what is saved, submit. */
 export function BottomBar(props: BottomBarProps) {
   const { t } = useTranslation();
-  const { saveState, sending } = props;
-  const Icon = sending === "waiting" ? CloudOff : SAVE_ICONS[saveState];
-  const words = sending === "waiting" ? t("work.waiting") : t(`save.${saveState}`);
+  const { saveState, isSent, numToSend } = props;
+  // Trouble with the words on this page comes first; then those that are still to be sent.
+  const isWaiting = numToSend > 0 && (isSent || saveState === "saved" || saveState === "saving");
+  const Icon = isWaiting ? CloudOff : SAVE_ICONS[saveState];
+  const words = isWaiting ? t("work.waiting", { count: numToSend }) : t(`save.${saveState}`);
   return (
     <footer className={classes.bar}>
-      <Button variant="default" onClick={props.onSkip} aria-keyshortcuts="S" disabled={sending !== "idle"}>
+      <Button variant="default" onClick={props.onSkip} aria-keyshortcuts="S" disabled={isSent}>
         {t("work.skip")}
         <KeyHint keys="s" />
       </Button>
@@ -49,7 +53,7 @@ export function BottomBar(props: BottomBarProps) {
         <span className={classes.wide}>{t("guidelines.title")}</span>
         <KeyHint keys="g" />
       </Button>
-      <p className={classes.state} data-state={sending === "waiting" ? "device" : saveState}>
+      <p className={classes.state} data-state={isWaiting ? "device" : saveState}>
         {props.missing ? (
           <span role="alert" className={classes.missing}>
             {props.missing}
@@ -65,8 +69,8 @@ export function BottomBar(props: BottomBarProps) {
       </p>
       <Button
         onClick={props.onSubmit}
-        loading={sending === "sending"}
-        disabled={sending === "waiting"}
+        loading={isSent && !isWaiting}
+        disabled={isSent}
         aria-keyshortcuts="Control+Enter Meta+Enter"
       >
         {t("work.submit")}

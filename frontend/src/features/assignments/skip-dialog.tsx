@@ -2,19 +2,17 @@ import { Button, Group, Stack, TextInput } from "@mantine/core";
 import { type FormEvent, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Dialog } from "@/components/dialog";
-import { ProblemNote } from "@/components/notes";
 import classes from "./dialogs.module.css";
 
 const REASONS = ["unclear", "cannotJudge", "language", "distressing"] as const;
 
 interface SkipDialogProps {
-  problem: unknown;
   onClose: () => void;
   onSkip: (reason: string) => void;
 }
 
 /** Not for me: with a reason if the person likes, and without one if not. */
-export function SkipDialog({ problem, onClose, onSkip }: SkipDialogProps) {
+export function SkipDialog({ onClose, onSkip }: SkipDialogProps) {
   const { t } = useTranslation();
   const [reason, setReason] = useState("");
   function submit(event: FormEvent) {
@@ -48,7 +46,6 @@ export function SkipDialog({ problem, onClose, onSkip }: SkipDialogProps) {
             onChange={(event) => setReason(event.currentTarget.value)}
             data-autofocus
           />
-          <ProblemNote error={problem} />
           <Group justify="flex-end">
             <Button variant="default" onClick={onClose}>
               {t("common.cancel")}

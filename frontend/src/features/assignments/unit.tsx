@@ -1,77 +1,83 @@
 import { Button } from "@mantine/core";
 import { useCallback, useEffect, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
-import { Note, ProblemNote } from "@/components/notes";
+import { Note } from "@/components/notes";
 import type { Assignment } from "@/lib/api/types";
-import { submissionKeyOf } from "@/lib/drafts/device-store";
+import { useFormat } from "@/lib/format";
 import { useKeys } from "@/lib/keyboard/use-keys";
 import { useMe } from "@/lib/me";
-import type { AnyWorkKind } from "@/lib/work";
-import { type Submitted, skipAssignment } from "./api";
+import type { AnyWorkKind, Written } from "@/lib/work";
 import { BottomBar } from "./bottom-bar";
 import { ConflictDialog } from "./conflict-dialog";
 import { GuidelinesPanel, useGuidelinesPanel } from "./guidelines-panel";
 import { SkipDialog } from "./skip-dialog";
 import { useDraft } from "./use-draft";
 import { useLease } from "./use-lease";
-import { useSubmission } from "./use-submission";
 import classes from "./work-page.module.css";
+
+export type Finished = Written & { seconds_spent: number };
 
 interface UnitProps {
   assignment: Assignment;
   kind: AnyWorkKind;
+  /** False: the server does not know yet that it is worked on. */
+  isBegun: boolean;
+  /** Handed in, and nothing has taken its place yet. */
+  isSent: boolean;
   numDone: number;
-  onFinished: (stored: Submitted | null) => Promise<void>;
+  numLeft: number | null;
+  /** How many units wait for the server to be back. */
+  numToSend: number;
+  onSubmit: (finished: Finished) => void;
+  onSkip: (reason: string) => void;
+  /** It went to somebody else before a word was written. */
+  onGone: () => void;
+  onRenewed: (secondsLeft: number) => void;
 }
 
 /** The frame around one unit: the work in the middle, guidelines beside it, the bar below. */
-export function Unit({ assignment, kind, numDone, onFinished }: UnitProps) {
+export function Unit(props: UnitProps) {
+  const { assignment, kind, isSent } = props;
   const { t } = useTranslation();
+  const format = useFormat();
   const me = useMe();
-  const lease = useLease(assignment);
+  const [hasEnded, setEnded] = useState(false);
+  const lease = useLease(assignment, {
+    isBegun: props.isBegun,
+    onRenewed: (secondsLeft) => {
+      setEnded(false);
+      props.onRenewed(secondsLeft);
+    },
+    onLost: () => (props.isBegun || draft.isTouched() ? setEnded(true) : props.onGone()),
+  });
   const draft = useDraft(assignment, kind, me.id, lease.activeSeconds);
   const panel = useGuidelinesPanel();
   const [isSkipping, setSkipping] = useState(false);
-  const [skipProblem, setSkipProblem] = useState<unknown>(null);
   const [spoken, setSpoken] = useState("");
   const [showsMissing, setShowsMissing] = useState(false);
   const heading = useRef<HTMLHeadingElement>(null);
   const missing = kind.missing(assignment, draft.content);
+  const minutes = Math.floor((draft.earlierSeconds + lease.minutes * 60) / 60);
 
   useEffect(() => heading.current?.focus({ preventScroll: true }), []);
 
-  const submission = useSubmission((stored) => {
-    draft.close(true);
-    void onFinished(stored);
-  });
-
+  const { onSubmit } = props;
   const submit = useCallback(() => {
+    if (isSent) return;
     if (missing) {
       setShowsMissing(true);
       setSpoken(t(missing.key));
       return;
     }
-    submission.submit({
-      userId: me.id,
-      assignmentId: assignment.id,
-      body: {
-        ...kind.submission(assignment, draft.content),
-        submission_key: submissionKeyOf(me.id, assignment.id),
-        seconds_spent: draft.secondsSpent(),
-      },
-    });
-  }, [missing, submission.submit, me.id, assignment, kind, draft, t]);
+    draft.close();
+    onSubmit({ ...kind.submission(assignment, draft.content), seconds_spent: draft.secondsSpent() });
+  }, [isSent, missing, onSubmit, assignment, kind, draft, t]);
 
-  async function skip(reason: string) {
-    try {
-      await draft.flush();
-      await skipAssignment(assignment.id, reason);
-      draft.close(true);
-      setSkipping(false);
-      await onFinished(null);
-    } catch (error) {
-      setSkipProblem(error);
-    }
+  function skip(reason: string) {
+    setSkipping(false);
+    draft.flush();
+    draft.close();
+    props.onSkip(reason);
   }
 
   useKeys(t("keys.unit"), [
@@ -80,7 +86,6 @@ export function Unit({ assignment, kind, numDone, onFinished }: UnitProps) {
     { keys: "g", label: t("guidelines.toggle"), run: panel.toggle },
   ]);
 
-  const isLocked = submission.sending !== "idle";
   return (
     <div className={classes.frame} data-panel={panel.isOpen || undefined}>
       <div className={classes.work}>
@@ -88,9 +93,13 @@ export function Unit({ assignment, kind, numDone, onFinished }: UnitProps) {
           <h1 ref={heading} tabIndex={-1}>
             <bdi>{assignment.campaign.name}</bdi>
           </h1>
-          <p>{t("work.done", { count: numDone })}</p>
+          <p>{t("work.done", { count: props.numDone })}</p>
+          {props.numLeft !== null && <p>{t("home.left", { count: props.numLeft })}</p>}
+          {minutes > 0 && (
+            <p title={t("work.timeHint")}>{t("work.time", { time: format.lengthOfTime(minutes * 60) })}</p>
+          )}
         </header>
-        {lease.hasEnded && (
+        {hasEnded && (
           <div className={classes.notice}>
             <Note look="caution">{t("work.leaseEnded")}</Note>
           </div>
@@ -105,12 +114,7 @@ export function Unit({ assignment, kind, numDone, onFinished }: UnitProps) {
             </Note>
           </div>
         )}
-        {submission.problem && (
-          <div className={classes.notice}>
-            <ProblemNote error={submission.problem} />
-          </div>
-        )}
-        <div className={classes.content} inert={isLocked} aria-busy={isLocked}>
+        <div className={classes.content} inert={isSent} aria-busy={isSent}>
           <kind.Page
             assignment={assignment}
             content={draft.content}
@@ -122,7 +126,8 @@ export function Unit({ assignment, kind, numDone, onFinished }: UnitProps) {
       <GuidelinesPanel guidelines={assignment.campaign.guidelines} panel={panel} />
       <BottomBar
         saveState={draft.saveState}
-        sending={submission.sending}
+        isSent={isSent}
+        numToSend={props.numToSend}
         missing={showsMissing && missing ? t(missing.key) : ""}
         isGuidelinesOpen={panel.isOpen}
         onGuidelines={panel.toggle}
@@ -132,13 +137,7 @@ export function Unit({ assignment, kind, numDone, onFinished }: UnitProps) {
       <p className="visually-hidden" role="status" aria-live="polite" data-testid="announcement">
         {spoken}
       </p>
-      {isSkipping && (
-        <SkipDialog
-          problem={skipProblem}
-          onClose={() => setSkipping(false)}
-          onSkip={(reason) => void skip(reason)}
-        />
-      )}
+      {isSkipping && <SkipDialog onClose={() => setSkipping(false)} onSkip={skip} />}
       {draft.conflict && (
         <ConflictDialog
           here={kind.inWords(assignment, kind.read(assignment, draft.conflict.here), t)}

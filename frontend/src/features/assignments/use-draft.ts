@@ -40,6 +40,7 @@ export function useDraft(
   const latest = useRef(content);
   const saver = useRef<Saver<unknown> | null>(null);
   const earlierSeconds = useRef((initial as Stored | null)?.seconds_spent ?? 0);
+  const isTouched = useRef(opened.kind !== "empty");
 
   const withTime = useCallback(
     (value: unknown) => ({
@@ -78,6 +79,7 @@ export function useDraft(
       const after = next(latest.current);
       if (after === latest.current) return;
       latest.current = after;
+      isTouched.current = true;
       setContent(after);
       saver.current?.change(withTime(after));
     },
@@ -109,8 +111,11 @@ export function useDraft(
     settle,
     hasOther: other !== null,
     switchToOther,
-    flush: () => saver.current?.flush(),
-    close: (isDone: boolean) => saver.current?.close(isDone),
+    flush: () => void saver.current?.flush(true),
+    /** No more saving: what is handed in keeps its copy on the device until the server has it. */
+    close: () => saver.current?.close(),
+    isTouched: () => isTouched.current,
+    earlierSeconds: earlierSeconds.current,
     secondsSpent: () => Math.round(earlierSeconds.current + activeSeconds()),
   };
 }

@@ -6,16 +6,27 @@ import { renewLease } from "./api";
 const INPUTS = ["keydown", "pointerdown", "wheel", "touchmove"] as const;
 const IDLE_AFTER_MS = 60_000;
 
+interface LeaseOptions {
+  /** False: it was leased ahead, or lay aside; the server is told at once that it is worked on now. */
+  isBegun: boolean;
+  onRenewed: (secondsLeft: number) => void;
+  /** The server has given it to somebody else, or it is no longer ours to see. */
+  onLost: () => void;
+}
+
 /** Keeps the unit ours while the person is active, and counts the seconds they are. */
-export function useLease(assignment: Assignment) {
-  const [hasEnded, setEnded] = useState(false);
+export function useLease(assignment: Assignment, options: LeaseOptions) {
+  const [minutes, setMinutes] = useState(0);
   const active = useRef({ seconds: 0, lastInput: Date.now(), lastTick: Date.now() });
+  const current = useRef(options);
+  current.current = options;
 
   const activeSeconds = useCallback(() => active.current.seconds, []);
 
   useEffect(() => {
     const state = active.current;
-    let interval = Math.max(10_000, (assignment.seconds_left * 1000) / 3);
+    const third = (seconds: number) => Math.max(10_000, (seconds * 1000) / 3);
+    let interval = third(assignment.seconds_left);
     let renewedAt = Date.now();
     let isRenewing = false;
 
@@ -25,10 +36,10 @@ export function useLease(assignment: Assignment) {
       renewedAt = Date.now();
       try {
         const lease = await renewLease(assignment.id);
-        interval = Math.max(10_000, (lease.seconds_left * 1000) / 3);
-        setEnded(false);
+        interval = third(lease.seconds_left);
+        current.current.onRenewed(lease.seconds_left);
       } catch (error) {
-        if (asProblem(error).status === 409) setEnded(true);
+        if ([404, 409].includes(asProblem(error).status)) current.current.onLost();
       } finally {
         isRenewing = false;
       }
@@ -39,11 +50,13 @@ export function useLease(assignment: Assignment) {
       if (Date.now() - renewedAt > interval) void renew();
     }
 
+    if (!current.current.isBegun) void renew();
     const timer = setInterval(() => {
       const now = Date.now();
       const isActive = document.visibilityState === "visible" && now - state.lastInput < IDLE_AFTER_MS;
       if (isActive) state.seconds += (now - state.lastTick) / 1000;
       state.lastTick = now;
+      setMinutes(Math.floor(state.seconds / 60));
       if (now - renewedAt > interval && now - state.lastInput < interval) void renew();
     }, 1000);
     for (const name of INPUTS) window.addEventListener(name, onInput, { passive: true });
@@ -53,5 +66,5 @@ export function useLease(assignment: Assignment) {
     };
   }, [assignment.id, assignment.seconds_left]);
 
-  return { hasEnded, activeSeconds };
+  return { minutes, activeSeconds };
 }

@@ -1,109 +1,126 @@
 import { Button } from "@mantine/core";
-import { useQuery, useQueryClient } from "@tanstack/react-query";
-import { useCallback, useEffect, useState } from "react";
+import { useQuery } from "@tanstack/react-query";
+import { useRef } from "react";
 import { useTranslation } from "react-i18next";
 import { Link, useParams } from "react-router";
-import { Empty, Note, ProblemNote, Waiting } from "@/components/notes";
+import { Empty, Note, ProblemNote, useSentence, Waiting } from "@/components/notes";
 import { usePageTitle } from "@/components/page";
-import type { Assignment } from "@/lib/api/types";
-import { useMe } from "@/lib/me";
-import type { AnyWorkKind, WorkKinds } from "@/lib/work";
-import { readCampaign, type Submitted, takeNext } from "./api";
-import { sendKept } from "./outbox";
+import { type Entry, outbox, useOutbox } from "@/lib/drafts/outbox";
+import type { WorkKinds } from "@/lib/work";
+import { readCampaign } from "./api";
 import { Unit } from "./unit";
+import { useWork } from "./use-work";
 import classes from "./work-page.module.css";
-
-type Phase =
-  | { name: "looking" }
-  | { name: "none"; message: string }
-  | { name: "trouble"; error: unknown }
-  | { name: "working"; assignment: Assignment; kind: AnyWorkKind };
 
 /** One campaign's work, unit after unit in the same frame. */
 export function WorkPage({ kinds }: { kinds: WorkKinds }) {
+  const { campaignId } = useParams();
+  return <Desk key={campaignId} campaignId={Number(campaignId)} kinds={kinds} />;
+}
+
+function Desk({ campaignId, kinds }: { campaignId: number; kinds: WorkKinds }) {
   const { t } = useTranslation();
-  const me = useMe();
-  const campaignId = Number(useParams().campaignId);
-  const queryClient = useQueryClient();
   const campaign = useQuery({ queryKey: ["campaign", campaignId], queryFn: () => readCampaign(campaignId) });
-  const [phase, setPhase] = useState<Phase>({ name: "looking" });
-  const [numDone, setNumDone] = useState(0);
-  const [wasSurplus, setWasSurplus] = useState(false);
+  const work = useWork(campaignId, kinds);
+  const { shown } = work;
+  const outgoing = useOutbox();
   const name = campaign.data?.name;
   usePageTitle(
-    phase.name === "working" && name ? t("work.title", { name, unit: phase.assignment.id }) : name,
+    shown.name === "working" && name ? t("work.title", { name, unit: shown.assignment.id }) : name,
   );
+  // As it was on arrival: what is done here since then is counted here, at once.
+  const mine = useRef(campaign.data?.mine);
+  mine.current ??= campaign.data?.mine;
 
-  const advance = useCallback(async () => {
-    try {
-      await sendKept(me.id);
-      const next = await takeNext(campaignId);
-      if (!next.assignment) {
-        setPhase({ name: "none", message: next.message });
-        return;
-      }
-      const load = kinds[next.assignment.campaign.kind];
-      if (!load) throw new Error(`no page for ${next.assignment.campaign.kind}`);
-      setPhase({ name: "working", assignment: next.assignment, kind: await load() });
-      window.scrollTo(0, 0);
-    } catch (error) {
-      setPhase({ name: "trouble", error });
-    }
-  }, [campaignId, kinds, me.id]);
-
-  useEffect(() => {
-    setPhase({ name: "looking" });
-    void advance();
-  }, [advance]);
-
-  function finished(stored: Submitted | null) {
-    if (stored) setNumDone((count) => count + 1);
-    setWasSurplus(stored?.is_surplus ?? false);
-    void queryClient.invalidateQueries({ queryKey: ["campaigns"], refetchType: "none" });
-    return advance();
-  }
-
-  if (phase.name === "working") {
-    const earlier = campaign.data?.mine?.num_submitted ?? 0;
-    return (
-      <>
-        {wasSurplus && (
-          <div className={classes.surplus}>
-            <Note onClose={() => setWasSurplus(false)}>{t("work.surplus")}</Note>
-          </div>
-        )}
-        <Unit
-          key={phase.assignment.id}
-          assignment={phase.assignment}
-          kind={phase.kind}
-          numDone={earlier + numDone}
-          onFinished={finished}
-        />
-      </>
-    );
-  }
+  const here = shown.name === "working" ? shown.assignment.id : 0;
+  const ofThis = outgoing.find((entry) => entry.outgoing.assignmentId === here);
+  const refused = outgoing.filter((entry) => entry.state === "refused");
   return (
-    <div className={classes.alone}>
-      {phase.name === "looking" && <Waiting lines={6} />}
-      {phase.name === "trouble" && <ProblemNote error={phase.error} retry={() => void advance()} />}
-      {phase.name === "none" && (
-        <Empty
-          isPage
-          title={numDone > 0 ? t("work.noneAfter", { count: numDone }) : t("work.none")}
-          action={
-            <div className={classes.actions}>
-              <Button variant="default" onClick={() => void advance()}>
-                {t("work.lookAgain")}
+    <>
+      <div className={classes.notes}>
+        {work.wasSurplus && <Note onClose={work.forgetSurplus}>{t("work.surplus")}</Note>}
+        {refused.map((entry) => (
+          <Refused
+            key={entry.outgoing.assignmentId}
+            entry={entry}
+            isOpen={entry === ofThis}
+            onOpen={work.reopen}
+          />
+        ))}
+        {outgoing
+          .filter((entry) => entry.state === "held")
+          .map(({ outgoing: { assignmentId } }) => (
+            <Note key={assignmentId}>
+              {t("skip.done")}{" "}
+              <Button size="compact-sm" variant="default" onClick={() => work.undoSkip(assignmentId)}>
+                {t("skip.undo")}
               </Button>
-              <Button component={Link} to="/">
-                {t("work.home")}
-              </Button>
-            </div>
-          }
-        >
-          {phase.message}
-        </Empty>
+            </Note>
+          ))}
+      </div>
+      {shown.name === "working" ? (
+        <Unit
+          key={`${here}.${shown.visit}`}
+          assignment={shown.assignment}
+          kind={shown.kind}
+          isBegun={shown.isBegun}
+          isSent={ofThis !== undefined && ofThis.state !== "refused"}
+          numDone={(mine.current?.num_submitted ?? 0) + work.numDone}
+          numLeft={null}
+          numToSend={outgoing.filter((entry) => entry.state === "waiting").length}
+          onSubmit={work.submit}
+          onSkip={work.skip}
+          onGone={work.findNext}
+          onRenewed={work.extendAhead}
+        />
+      ) : (
+        <div className={classes.alone}>
+          {shown.name === "looking" && <Waiting lines={6} />}
+          {shown.name === "trouble" && <ProblemNote error={shown.error} retry={work.lookAgain} />}
+          {shown.name === "none" && (
+            <Empty
+              isPage
+              title={work.numDone > 0 ? t("work.noneAfter", { count: work.numDone }) : t("work.none")}
+              action={
+                <div className={classes.actions}>
+                  <Button variant="default" onClick={work.lookAgain}>
+                    {t("work.lookAgain")}
+                  </Button>
+                  <Button component={Link} to="/">
+                    {t("work.home")}
+                  </Button>
+                </div>
+              }
+            >
+              {shown.message}
+            </Empty>
+          )}
+        </div>
       )}
-    </div>
+    </>
+  );
+}
+
+interface RefusedProps {
+  entry: Entry;
+  /** It is the unit on the page. */
+  isOpen: boolean;
+  onOpen: (id: number) => void;
+}
+
+/** A unit that the server did not take: why, and the way back to it. Its words are still in its draft. */
+function Refused({ entry, isOpen, onOpen }: RefusedProps) {
+  const { t } = useTranslation();
+  const { assignmentId } = entry.outgoing;
+  const why = useSentence(entry.problem);
+  return (
+    <Note look="danger" onClose={() => outbox.takeBack(assignmentId)}>
+      {t(isOpen ? "work.refusedHere" : "work.refused", { why })}{" "}
+      {!isOpen && (
+        <Button size="compact-sm" variant="default" onClick={() => onOpen(assignmentId)}>
+          {t("work.openAgain")}
+        </Button>
+      )}
+    </Note>
   );
 }

@@ -6,7 +6,7 @@ let ended = false;
 
 export function onSessionChange(listener: Listener): () => void {
   listeners.add(listener);
-  return () => listeners.delete(listener);
+  return () => void listeners.delete(listener);
 }
 
 export function sessionEnded(): void {

@@ -1,4 +1,3 @@
-import { makeUuid } from "../uuid";
 import type { DeviceDraft } from "./reconcile";
 
 const PREFIX = "parley.draft.";
@@ -31,35 +30,5 @@ export function dropFromDevice(userId: number, assignmentId: number): void {
     localStorage.removeItem(keyOf(userId, assignmentId));
   } catch {
     // A device that refuses storage has nothing to drop.
-  }
-}
-
-/** The key under which this assignment is submitted, made once, so that sending twice stores once. */
-export function submissionKeyOf(userId: number, assignmentId: number): string {
-  const key = `parley.submission.${userId}.${assignmentId}`;
-  try {
-    const known = localStorage.getItem(key);
-    if (known) return known;
-    const made = makeUuid();
-    localStorage.setItem(key, made);
-    return made;
-  } catch {
-    return memoryKey(key);
-  }
-}
-
-const inMemory = new Map<string, string>();
-
-function memoryKey(key: string): string {
-  const made = inMemory.get(key) ?? makeUuid();
-  inMemory.set(key, made);
-  return made;
-}
-
-export function dropSubmissionKey(userId: number, assignmentId: number): void {
-  try {
-    localStorage.removeItem(`parley.submission.${userId}.${assignmentId}`);
-  } catch {
-    // See dropFromDevice.
   }
 }

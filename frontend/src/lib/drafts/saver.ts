@@ -1,5 +1,5 @@
 import { asProblem } from "../api/problem";
-import { dropFromDevice, keepOnDevice } from "./device-store";
+import { keepOnDevice } from "./device-store";
 import type { DeviceDraft, ServerDraft } from "./reconcile";
 
 /** What the person is told. "device": only here for now; "nowhere": neither the server nor this device has it. */
@@ -24,8 +24,8 @@ export interface Saver<C> {
   flush: (isLeaving?: boolean) => Promise<void>;
   /** After a conflict: writes `content` upon the server's `revision`. */
   settle: (content: C, revision: number) => void;
-  /** Stops saving; with `isDone` the device's copy is dropped too (the words were submitted). */
-  close: (isDone: boolean) => void;
+  /** Stops saving. The device's copy stays. */
+  close: () => void;
 }
 
 /** Saves a draft on the device with every change and on the server soon after a pause, one request at a time. */
@@ -111,10 +111,9 @@ export function makeSaver<C>(options: SaverOptions<C>): Saver<C> {
     change(content);
   }
 
-  function close(isDone: boolean) {
+  function close() {
     isStopped = true;
     clearTimeout(timer);
-    if (isDone) dropFromDevice(userId, assignmentId);
   }
 
   return { change, flush, settle, close };

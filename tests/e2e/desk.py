@@ -1,0 +1,64 @@
+"""A small site for tests of the desk: two annotators, an admin, two campaigns; a web process and no model."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+
+from tests.e2e.conftest import PASSWORD
+from tests.site import Site
+
+SEED = """
+import json, os
+from django.db import connection
+from annotate.accounts.services import create_token, create_user
+from annotate.campaigns.models import Completion
+from annotate.campaigns.services import NewPrompt, add_member, add_prompts, create_campaign
+from annotate.feedback.services import queue_prompts, queue_ranking_units
+
+password = os.environ["E2E_PASSWORD"]
+roles = {"alice": ["annotator"], "bob": ["annotator"], "carol": ["admin"]}
+people = {name: create_user(username=name, password=password, roles=held, name=name.title()) for name, held in roles.items()}
+guidelines = "# What we ask\\n\\nBe **kind** and *true*. Read everything first."
+asked = [NewPrompt(messages=[{"role": "user", "content": f"What is the harbour of island number {i} called?"}]) for i in range(60)]
+writing = create_campaign(name="Letters", kind="demonstration", guidelines_text=guidelines)
+ranking = create_campaign(name="Verdicts", kind="ranking", guidelines_text=guidelines, num_completions=3)
+for campaign in (writing, ranking):
+    for name in ("alice", "bob"):
+        add_member(campaign, people[name])
+queue_prompts(writing, asked)
+candidates = []
+for prompt in add_prompts(ranking, asked).created:
+    texts = [f"It is called Port {prompt.id}.", "With pleasure! It is **Candlewick**.", "No idea."]
+    rows = Completion.objects.bulk_create(Completion(prompt=prompt, text=text, model_name="by hand") for text in texts)
+    candidates.append((prompt.id, [row.id for row in rows]))
+queue_ranking_units(ranking, candidates)
+print(json.dumps({
+    "writing": writing.id, "ranking": ranking.id, "database": connection.get_connection_params() | {"cursor_factory": None, "context": None},
+    "tokens": {name: create_token(user)[1] for name, user in people.items()},
+}, default=str))
+"""
+
+
+@contextmanager
+def desk_site(directory: Path) -> Iterator[Site]:
+    site = Site(directory, E2E_PASSWORD=PASSWORD)
+    try:
+        site.seeded = json.loads(site.python(SEED))
+        site.start_web()
+        yield site
+    finally:
+        site.stop()
+
+
+def ask(site: Site, query: str, *values) -> list[tuple]:
+    """A question to the site's database, much quicker than a process of Django."""
+    given = site.seeded["database"]
+    names = ("dbname", "user", "password", "host", "port")
+    with psycopg.connect(
+        **{name: given[name] for name in names if given.get(name)}, autocommit=True
+    ) as connection:
+        cursor = connection.execute(query, values)
+        return cursor.fetchall() if cursor.description else []
