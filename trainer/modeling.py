@@ -341,13 +341,24 @@ def accepts(model: PreTrainedModel, argument: str) -> bool:
 # ---------------------------------------------------------------- scoring
 
 
-def batches_by_length(lengths: Sequence[int], max_tokens: int, max_rows: int = 256) -> Iterator[list[int]]:
-    """Indices in batches of similar length, longest first, each at most max_tokens once padded."""
+def batches_by_length(
+    lengths: Sequence[int], max_tokens: int, max_rows: int = 256, max_padding: int = 128
+) -> Iterator[list[int]]:
+    """Indices in batches of similar length, longest first, each at most max_tokens once padded.
+
+    A batch ends before it would hold more than `max_padding` tokens of padding: a pass through a model of any
+    size costs about as much by itself.
+    """
     batch: list[int] = []
+    padding = 0
     for index in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
-        if batch and (len(batch) >= max_rows or (len(batch) + 1) * lengths[batch[0]] > max_tokens):
+        padding += lengths[batch[0]] - lengths[index] if batch else 0
+        is_full = (
+            len(batch) >= max_rows or (len(batch) + 1) * lengths[batch[0] if batch else index] > max_tokens
+        )
+        if batch and (is_full or padding > max_padding):
             yield batch
-            batch = []
+            batch, padding = [], 0
         batch.append(index)
     if batch:
         yield batch

@@ -295,6 +295,8 @@ def test_batches_hold_similar_lengths_within_the_budget():
     batches = list(batches_by_length(lengths, max_tokens=100))
     assert sorted(i for batch in batches for i in batch) == list(range(6))
     assert [[lengths[i] for i in batch] for batch in batches] == [[100], [50, 49], [7, 4, 3]]
+    batches = list(batches_by_length(lengths, max_tokens=1000, max_padding=6))
+    assert [[lengths[i] for i in batch] for batch in batches] == [[100], [50, 49], [7, 4], [3]]
 
 
 # ---------------------------------------------------------------- sampling
