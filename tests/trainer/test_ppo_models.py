@@ -8,23 +8,30 @@ from peft import PeftModel
 from transformers import PreTrainedModel
 
 from tests.trainer.tiny import make_model
-from tests.trainer.tiny_ppo import first_batch, learn_from, loaded, metrics_of, run_ppo
+from tests.trainer.tiny_ppo import (
+    first_batch,
+    learn_from,
+    loaded,
+    metrics_of,
+    reward_model_that_likes_a_word,
+    run_ppo,
+)
 from trainer import ppo, ppo_models, rollouts, run_dir
 from trainer.modeling import load_causal_lm, load_tokenizer, score_tokens
 from trainer.ppo_saving import learning_weights
 
 
-def test_the_value_model_starts_as_the_reward_model(ppo_arguments):
-    _, _, models, rolled = first_batch(ppo_arguments)
-    sequence = rolled.prompt_ids[0] + rolled.completions[0]
-    with torch.no_grad():
-        hidden = models.learner.value_trunk(input_ids=torch.tensor([sequence]))[0]
-        value = models.learner.value_head(hidden)[0, -1, 0]
-    expected = score_tokens(models.reward_model, [sequence], models.tokenizer.pad_token_id)[0]
-    assert value.item() == pytest.approx(expected.item(), abs=1e-5)
-    # and that is what a rollout holds, one position earlier: the value of the state before its last token
-    before = score_tokens(models.reward_model, [sequence[:-1]], models.tokenizer.pad_token_id)[0]
-    assert rolled.values[0, len(rolled.completions[0]) - 1].item() == pytest.approx(before.item(), abs=1e-5)
+def test_the_value_model_starts_as_the_reward_model(ppo_arguments, tmp_path, tokenizer):
+    path = reward_model_that_likes_a_word(tmp_path / "likes", tokenizer, mean=0.2)
+    _, _, models, rolled = first_batch(ppo_arguments, reward_model=str(path))
+    sequences = [prompt + row for prompt, row in zip(rolled.prompt_ids, rolled.completions, strict=True)]
+    # the value of a token is that of the state before it: of what the reward model makes of the text so far
+    before = score_tokens(
+        models.reward_model, [sequence[:-1] for sequence in sequences], models.tokenizer.pad_token_id
+    )
+    last = torch.tensor([len(row) - 1 for row in rolled.completions])
+    torch.testing.assert_close(rolled.values[torch.arange(16), last], before, atol=1e-5, rtol=0)
+    assert before.unique().numel() > 2
 
 
 @pytest.mark.parametrize("changes", [{"shared_trunk": True}, {"lora_rank": 2}])
@@ -56,6 +63,20 @@ def test_dropout_is_off_in_all_four_models_even_where_activations_are_recomputed
     statistics = learn_from(config, accelerator, models, rolled)  # in training mode, which recomputing needs
     assert models.learner.training
     assert statistics["policy/ratio"] == pytest.approx(1.0, abs=1e-5)
+
+
+def test_dropout_layers_and_rates_of_any_family_become_nothing():
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    sizes = {"n_embd": 16, "n_layer": 1, "n_head": 2, "n_positions": 32, "vocab_size": 40}
+    policy = GPT2LMHeadModel(GPT2Config(**sizes, resid_pdrop=0.5, embd_pdrop=0.5, attn_pdrop=0.5))
+    learner = ppo_models.PolicyAndValue(policy, copy.deepcopy(policy.base_model), torch.nn.Linear(16, 1))
+    ppo_models.remove_dropout(learner, gradient_checkpointing=True)
+    learner.train()
+    ids, where = torch.arange(12).view(2, 6), torch.tensor([3, 4, 9])
+    with torch.no_grad():
+        first, second = (learner(ids, where, torch.tensor([4, 5, 10]), 1.0) for _ in range(2))
+    assert torch.equal(first[0], second[0]) and torch.equal(first[1], second[1])
 
 
 def test_recomputing_activations_changes_memory_and_not_numbers(ppo_arguments, tmp_path):

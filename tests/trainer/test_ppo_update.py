@@ -181,9 +181,9 @@ def test_a_batch_that_moved_the_policy_far_enough_is_left(ppo_arguments):
 
 
 def losses_of(ppo_arguments, **changes):
-    """Of two tokens whose ratios are 1.5 and .5, with advantages 1 and -1, and values 1 too high."""
+    """Of two tokens whose ratios are 1.5 and .5, with advantages 1 and -1; the first value reached its return."""
     config = ppo.PPOConfig(**ppo_arguments | changes)
-    tensors = [torch.tensor(row) for row in ([1.5, 0.5], [2.0, 2.0], [1.0, 1.0], [1.0, -1.0], [1.0, 1.0])]
+    tensors = [torch.tensor(row) for row in ([1.5, 0.5], [1.0, 2.0], [3.0, 1.0], [1.0, -1.0], [1.0, 1.0])]
     tensors[0] = tensors[0].log() - 1
     logprobs, values, old_values, advantages, returns = tensors
     old_logprobs = torch.tensor([-1.0, -1.0])
@@ -194,10 +194,11 @@ def losses_of(ppo_arguments, **changes):
 
 def test_the_loss_of_a_token_is_the_clipped_one_and_a_share_of_the_values(ppo_arguments):
     losses, statistics = losses_of(ppo_arguments, clip_range=0.2, value_clip_range=0.5, value_coef=0.1)
-    # policy: max(-1.5, -1.2) and max(.5, .8); values: max(1, .5)^2 / 2, the clipped one being smaller
-    assert losses.tolist() == pytest.approx([-1.2 + 0.05, 0.8 + 0.05])
+    # policy: max(-1.5, -1.2) and max(.5, .8); values: max(0, 1.5)^2 / 2 and max(1, .5)^2 / 2
+    assert losses.tolist() == pytest.approx([-1.2 + 0.1 * 1.125, 0.8 + 0.1 * 0.5])
     named = dict(zip(ppo_update.STATISTICS, statistics, strict=True))
     assert named["policy/clipfrac"].tolist() == [1.0, 1.0]
+    assert named["val/clipfrac"].tolist() == [1.0, 0.0]
     assert named["policy/ratio"].tolist() == pytest.approx([1.5, 0.5])
 
 

@@ -11,7 +11,7 @@ LIKED = "sun"
 CLOCK = ("time", "eps", "seconds/rollout", "seconds/update")
 
 
-def reward_model_that_likes_a_word(path, tokenizer, strength=1.0):
+def reward_model_that_likes_a_word(path, tokenizer, strength=1.0, mean=0.0):
     """A reward model worked out by hand: its score is the share of one token among all that it reads.
 
     One layer of attention that looks at everything equally and passes embeddings on unchanged; the embedding of the
@@ -49,7 +49,7 @@ def reward_model_that_likes_a_word(path, tokenizer, strength=1.0):
         model.model.embed_tokens.weight[liked[-1]] = torch.eye(size)[0]
         model.score.weight.copy_(strength * torch.eye(size)[:1])
     path.mkdir()
-    save_model(path, model, tokenizer, {"mean": 0.0, "std": 0.5})
+    save_model(path, model, tokenizer, {"mean": mean, "std": 0.5})
     return path
 
 
