@@ -31,7 +31,7 @@ def test_the_value_model_starts_as_the_reward_model(ppo_arguments, tmp_path, tok
     )
     last = torch.tensor([len(row) - 1 for row in rolled.completions])
     torch.testing.assert_close(rolled.values[torch.arange(16), last], before, atol=1e-5, rtol=0)
-    assert before.unique().numel() > 2
+    assert before.unique().numel() > 1
 
 
 @pytest.mark.parametrize("changes", [{"shared_trunk": True}, {"lora_rank": 2}])
