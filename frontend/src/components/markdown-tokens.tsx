@@ -1,21 +1,28 @@
-import { lexer, type MarkedToken, type Token } from "marked";
+import type { MarkedToken, Token } from "marked";
 import { Fragment, memo, type ReactNode } from "react";
 import { useTranslation } from "react-i18next";
+import { directionOf, withPictures } from "./markdown-characters";
+import { Code } from "./markdown-code";
+import { Formula } from "./markdown-formula";
+import type { FormulaToken } from "./markdown-math";
 
 /**
- * Markdown (GFM) as React elements. No HTML is ever made from the text: the parser only gives tokens, raw HTML in it
- * is shown as the characters it is, links go to the web or to mail and nowhere else, images are named, not fetched.
+ * Markdown (GFM, with formulas) as React elements. No HTML is ever made from the text: the parser only gives tokens,
+ * raw HTML in it is shown as the characters it is, links go to the web or to mail and nowhere else, images are named,
+ * not fetched.
  */
-export const MarkdownTokens = memo(function MarkdownTokens({ text }: { text: string }) {
-  return <>{blocks(lexer(text, { gfm: true }))}</>;
+export const MarkdownTokens = memo(function MarkdownTokens({ tokens }: { tokens: readonly Token[] }) {
+  return <>{blocks(tokens)}</>;
 });
 
+type Known = MarkedToken | FormulaToken;
+
 function blocks(tokens: readonly Token[] = []): ReactNode {
-  return keyed(tokens, (token) => block(token as MarkedToken));
+  return keyed(tokens, (token) => block(token as Known));
 }
 
 function inlines(tokens: readonly Token[] = []): ReactNode {
-  return keyed(tokens, (token) => inline(token as MarkedToken));
+  return keyed(tokens, (token) => inline(token as Known));
 }
 
 function keyed(tokens: readonly Token[], render: (token: Token) => ReactNode): ReactNode {
@@ -23,8 +30,10 @@ function keyed(tokens: readonly Token[], render: (token: Token) => ReactNode): R
   return tokens.map((token, index) => <Fragment key={index}>{render(token)}</Fragment>);
 }
 
-// Blocks take the direction of their own first strong letter: one text may hold English and Arabic.
-function block(token: MarkedToken): ReactNode {
+// Blocks take the direction of their own first letter: one text may hold English and Arabic. Where a block has a side
+// of its own (a list's numbers, a quotation's line, a table's first column) it is told which; inside it each line
+// still goes its own way (`unicode-bidi: plaintext`).
+function block(token: Known): ReactNode {
   switch (token.type) {
     case "space":
     case "def":
@@ -33,31 +42,40 @@ function block(token: MarkedToken): ReactNode {
       return <Heading depth={token.depth}>{inlines(token.tokens)}</Heading>;
     case "paragraph":
       return <p dir="auto">{inlines(token.tokens)}</p>;
+    case "formula":
+      return <Formula tex={token.tex} source={token.raw} isBlock />;
     case "code":
-      return <Code text={token.text} />;
+      return <Code text={token.text} info={token.lang ?? ""} />;
     case "blockquote":
-      return <blockquote dir="auto">{blocks(token.tokens)}</blockquote>;
+      return <blockquote dir={directionOf(token.text)}>{blocks(token.tokens)}</blockquote>;
     case "hr":
       return <hr />;
     case "list": {
+      const dir = directionOf(token.items[0]?.text ?? "");
       const items = token.items.map((item, index) => (
         // biome-ignore lint/suspicious/noArrayIndexKey: an item is its place
-        <li key={index} dir="auto">
+        <li key={index} data-task={item.task || undefined}>
           {blocks(item.tokens)}
         </li>
       ));
-      return token.ordered ? <ol start={token.start || 1}>{items}</ol> : <ul>{items}</ul>;
+      return token.ordered ? (
+        <ol start={token.start === "" ? 1 : token.start} dir={dir}>
+          {items}
+        </ol>
+      ) : (
+        <ul dir={dir}>{items}</ul>
+      );
     }
     case "table":
-      return <Table header={token.header} rows={token.rows} />;
+      return <Table header={token.header} rows={token.rows} dir={directionOf(token.raw)} />;
     case "html":
-      return <p dir="auto">{token.text}</p>;
+      return <p dir="auto">{withPictures(token.text)}</p>;
     default:
       return inline(token);
   }
 }
 
-function inline(token: MarkedToken): ReactNode {
+function inline(token: Known): ReactNode {
   switch (token.type) {
     case "strong":
       return <strong>{inlines(token.tokens)}</strong>;
@@ -66,28 +84,30 @@ function inline(token: MarkedToken): ReactNode {
     case "del":
       return <del>{inlines(token.tokens)}</del>;
     case "codespan":
-      return <code>{token.text}</code>;
+      return <code translate="no">{withPictures(token.text)}</code>;
+    case "formula":
+      return <Formula tex={token.tex} source={token.raw} isBlock={token.isBlock} />;
     case "br":
       return <br />;
     case "link":
-      return <Link address={token.href}>{inlines(token.tokens)}</Link>;
+      return <Link address={token.href} text={token.text} tokens={token.tokens} />;
     case "image":
       return <NotLoaded alt={token.text} address={token.href} />;
     case "checkbox":
       return token.checked ? "☑ " : "☐ ";
     case "text":
-      return "tokens" in token && token.tokens ? inlines(token.tokens) : characters(token.text);
+      return "tokens" in token && token.tokens ? inlines(token.tokens) : withPictures(decoded(token.text));
     case "escape":
-      return token.text;
+      return withPictures(token.text);
     default:
-      return "raw" in token ? token.raw : null;
+      return "raw" in token ? withPictures(token.raw) : null;
   }
 }
 
 const ENTITY = /&(?:#\d+|#x[\da-f]+|[a-z][\da-z]*);/gi;
 
 /** "&amp;" and its like as the characters they stand for. Only an entity reaches the parser, so nothing else can. */
-function characters(text: string): string {
+function decoded(text: string): string {
   if (!text.includes("&")) return text;
   return text.replace(ENTITY, (entity) => {
     return new DOMParser().parseFromString(entity, "text/html").documentElement.textContent ?? entity;
@@ -104,31 +124,22 @@ function Heading({ depth, children }: { depth: number; children: ReactNode }) {
   );
 }
 
-function Code({ text }: { text: string }) {
-  return (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: long code is scrolled by keyboard
-    <pre dir="ltr" tabIndex={0}>
-      <code>{text}</code>
-    </pre>
-  );
-}
-
 interface Cell {
   tokens: Token[];
   align: "center" | "left" | "right" | null;
 }
 
-function Table({ header, rows }: { header: Cell[]; rows: Cell[][] }) {
+function Table({ header, rows, dir }: { header: Cell[]; rows: Cell[][]; dir: string }) {
   const align = (cell: Cell) => (cell.align ? { textAlign: cell.align } : undefined);
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: a wide table is scrolled by keyboard
-    <div data-scroll tabIndex={0}>
+    <div data-scroll tabIndex={0} dir={dir}>
       <table>
         <thead>
           <tr>
             {header.map((cell, index) => (
               // biome-ignore lint/suspicious/noArrayIndexKey: a cell is its place
-              <th key={index} style={align(cell)} dir="auto">
+              <th key={index} style={align(cell)}>
                 {inlines(cell.tokens)}
               </th>
             ))}
@@ -140,7 +151,7 @@ function Table({ header, rows }: { header: Cell[]; rows: Cell[][] }) {
             <tr key={at}>
               {row.map((cell, index) => (
                 // biome-ignore lint/suspicious/noArrayIndexKey: a cell is its place
-                <td key={index} style={align(cell)} dir="auto">
+                <td key={index} style={align(cell)}>
                   {inlines(cell.tokens)}
                 </td>
               ))}
@@ -152,16 +163,30 @@ function Table({ header, rows }: { header: Cell[]; rows: Cell[][] }) {
   );
 }
 
-function Link({ address, children }: { address: string; children: ReactNode }) {
-  if (!/^(?:https?:|mailto:)/i.test(address)) return <>{children}</>;
+/** A link says where it leads, whatever its words say, and opens apart. What leads nowhere we go is no link. */
+function Link({ address, text, tokens }: { address: string; text: string; tokens: Token[] }) {
+  const isSafe = /^(?:https?:|mailto:)/i.test(address);
+  const saysItself = ["", "http://", "mailto:"].some((before) => address === before + text);
   return (
-    <a href={address} target="_blank" rel="noopener noreferrer nofollow" title={address}>
-      {children}
-    </a>
+    <>
+      {isSafe ? (
+        <a href={address} target="_blank" rel="noopener noreferrer nofollow">
+          {inlines(tokens)}
+        </a>
+      ) : (
+        inlines(tokens)
+      )}
+      {!saysItself && (
+        <span data-address dir="ltr">
+          {" "}
+          ({withPictures(address)})
+        </span>
+      )}
+    </>
   );
 }
 
 function NotLoaded({ alt, address }: { alt: string; address: string }) {
   const { t } = useTranslation();
-  return <span data-image>{t("text.image", { alt: alt || "—", address })}</span>;
+  return <span data-image>{withPictures(t("text.image", { alt: alt || "—", address }))}</span>;
 }

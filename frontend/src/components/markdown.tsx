@@ -1,9 +1,10 @@
-import { useDeferredValue } from "react";
+import { Component, type ReactNode, useDeferredValue, useMemo, useState } from "react";
+import { useTranslation } from "react-i18next";
 import classes from "./markdown.module.css";
+import { withPictures } from "./markdown-characters";
+import { parse } from "./markdown-parse";
+import { beginningOf, LONGEST_AT_ONCE, LONGEST_RENDERED, piecesOf } from "./markdown-pieces";
 import { MarkdownTokens } from "./markdown-tokens";
-
-// Beyond this length parsing would stall the page; such a text is shown as it was written.
-const LONGEST_RENDERED = 60_000;
 
 interface MarkdownProps {
   text: string;
@@ -15,16 +16,58 @@ interface MarkdownProps {
   isSmall?: boolean;
 }
 
-/** Untrusted text as its reader should see it. */
+/** Untrusted text as its reader should see it; of a very long one the beginning, until all is asked for. */
 export function Markdown({ text, isRaw, language, isSmall }: MarkdownProps) {
+  const { t } = useTranslation();
   const shown = useDeferredValue(text);
+  const [isWhole, setWhole] = useState(false);
+  const isCut = shown.length > LONGEST_AT_ONCE && !isWhole;
+  const part = isCut ? beginningOf(shown) : shown;
+  const isTooLong = part.length > LONGEST_RENDERED;
+  const tokens = useMemo(() => (isRaw || isTooLong ? null : parse(part)), [part, isRaw, isTooLong]);
   return (
     <div className={classes.text} dir="auto" lang={language || undefined} data-small={isSmall || undefined}>
-      {isRaw || shown.length > LONGEST_RENDERED ? (
-        <div className={classes.raw}>{shown}</div>
+      {!isRaw && !tokens && <p className={classes.note}>{t(isTooLong ? "text.tooLong" : "text.tooOdd")}</p>}
+      {tokens ? (
+        <OrElse key={part} fallback={<Plain text={part} />}>
+          <MarkdownTokens tokens={tokens} />
+        </OrElse>
       ) : (
-        <MarkdownTokens text={shown} />
+        <Plain text={part} />
+      )}
+      {isCut && (
+        <button type="button" className={classes.more} onClick={() => setWhole(true)}>
+          {t("text.showAll", { count: shown.length })}
+        </button>
       )}
     </div>
   );
+}
+
+/** Text as it was written, in pieces of which the browser lays out those in sight. */
+function Plain({ text }: { text: string }) {
+  const pieces = useMemo(() => piecesOf(text), [text]);
+  return (
+    <div className={classes.raw} translate="no">
+      {pieces.map((piece, index) => (
+        // biome-ignore lint/suspicious/noArrayIndexKey: a piece is its place
+        <div key={index} dir="auto" data-piece={pieces.length > 1 || undefined}>
+          {withPictures(piece)}
+        </div>
+      ))}
+    </div>
+  );
+}
+
+/** A text that cannot be laid out after all does not take the page with it. */
+class OrElse extends Component<{ fallback: ReactNode; children: ReactNode }> {
+  override state = { hasFailed: false };
+
+  static getDerivedStateFromError() {
+    return { hasFailed: true };
+  }
+
+  override render() {
+    return this.state.hasFailed ? this.props.fallback : this.props.children;
+  }
 }

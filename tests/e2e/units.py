@@ -1,0 +1,42 @@
+"""Campaigns of one unit each, made for one file of browser tests: whatever other files do, theirs are untouched."""
+
+import json
+
+MAKE = """
+import json
+from annotate.accounts.models import User
+from annotate.campaigns.models import Completion
+from annotate.campaigns.services import NewPrompt, add_member, add_prompts, create_campaign
+from annotate.feedback.services import NewUnit, queue_prompts, queue_units
+
+def make(name, kind, prompts, completions=(), members=("alice",), **options):
+    if completions:
+        options["num_completions"] = max(2, len(completions))
+    campaign = create_campaign(name=name, kind=kind, **options)
+    for member in members:
+        add_member(campaign, User.objects.get(username=member))
+    asked = [NewPrompt(messages=messages) for messages in prompts]
+    if kind == "demonstration":
+        queue_prompts(campaign, asked)
+    else:
+        for prompt in add_prompts(campaign, asked).created:
+            rows = [Completion.objects.create(prompt=prompt, text=text, model_name="by hand") for text in completions]
+            queue_units(campaign, [NewUnit(prompt.id, [row.id for row in rows])], overlap=len(members))
+    return campaign.id
+
+print(json.dumps({wanted["name"]: make(**wanted) for wanted in json.loads(WANTED)}))
+"""
+
+
+def make_campaigns(site, *wanted: dict) -> dict[str, int]:
+    """{name: campaign id}. Each wanted: name, kind, prompts (lists of messages), completions, members, settings."""
+    return json.loads(site.python(f"WANTED = {json.dumps(wanted)!r}\n{MAKE}"))
+
+
+def question(text: str = "What is it?") -> list[dict]:
+    return [{"role": "user", "content": text}]
+
+
+def card_with(page, words: str):
+    """The completion that says this, wherever it was shown."""
+    return page.locator("article[data-completion]", has_text=words)
