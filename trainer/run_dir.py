@@ -48,7 +48,7 @@ HEARTBEAT_SECONDS = 5.0
 RECORDED_PACKAGES = ("torch", "transformers", "trl", "accelerate", "tokenizers", "safetensors", "datasets")
 # Of a continued run: a directory that was moved still is the same run, and how much is computed at once
 # changes the memory needed and nothing else.
-MAY_DIFFER = {"run_dir", "micro_batch_tokens", "rollout_batch_size"}
+MAY_DIFFER = {"run_dir", "micro_batch_tokens", "rollout_batch_size", "concurrency"}
 CHECKPOINT_NAME = re.compile(r"checkpoint-(\d+)")
 COMPLETE_MARK = "complete.json"  # the last file written into a checkpoint
 

@@ -2,10 +2,12 @@
 
     python -m trainer.sample --model DIR --snapshot DIR --split train --run-dir DIR --policy-version v2
     python -m trainer.sample --model DIR --prompts FILE.jsonl --run-dir DIR --num-completions 9
+    python -m trainer.sample --server URL --model-name NAME --prompts FILE.jsonl --run-dir DIR
+    python -m trainer.sample … --best-of 16 --reward-model DIR
 
 Writes completions.jsonl: {prompt_id, index, text, seed, finish_reason ("stop" or "length"), num_tokens,
-policy_version, sampling: {temperature, top_p, max_new_tokens}}. Prompts of similar length and their K
-completions share batches. Each completion has its own seed (see trainer.generation), made from --seed, the
+policy_version, sampling: {temperature, top_p, max_new_tokens, and stop where given}}. Prompts of similar length
+and their K completions share batches. Each completion has its own seed (see trainer.generation), made from --seed, the
 prompt's id, the index and the attempt.
 
 Among the K of a prompt, a text that is already there, or is empty, is sampled again with the next attempt's
@@ -13,12 +15,17 @@ seed, at most --max-resamples times; what remains is kept and counted. A prompt 
 max_new_tokens in the model's context is skipped and counted: a shortened one would show people another
 question than the model saw. All completions of a prompt are written at once, so a run that was killed goes on
 with the next prompts.
+
+Best of N (Stiennon et al. 2020, section 4.3; Nakano et al. 2021): of N candidates for each completion the one
+that the reward model scores highest is kept; its row has {score, best_of, scores} with the scores of all N.
+A server is asked once for each completion, and refused when it does not sample (see trainer.model_server).
 """
 
 from __future__ import annotations
 
 import json
 import logging
+import math
 import sys
 import time
 from collections.abc import Callable
@@ -32,14 +39,18 @@ from trainer.run_dir import RunDir, RunError, RunStopped
 from trainer.snapshot import SPLITS, open_snapshot
 
 log = logging.getLogger("trainer")
+PROBE_PROMPTS, PROBE_SEEDS, PROBE_TOKENS = 3, 4, 32  # short answers that tell whether a server samples
 
 
 @dataclass(kw_only=True)
 class SampleConfig:
     """Sample K completions for each prompt."""
 
-    model: str = option("The policy: a directory, a finished run, or a hub id.")
     run_dir: str = option("Directory of this run; the same command on it again continues the run.")
+    model: str = option("The policy: a directory, a finished run, or a hub id.", "")
+    server: str = option("Or the address of an OpenAI-compatible server: http://host:port/v1.", "")
+    model_name: str = option("Which of the server's models.", "")
+    concurrency: int = option("Requests that the server gets at a time.", 8)
     prompts: str = option("JSON lines of {id, prompt: [{role, content}]}; or give a snapshot.", "")
     snapshot: str = option("Snapshot directory whose prompts are taken when --prompts is not given.", "")
     split: str = option("Which of the snapshot's prompts: train or validation; empty: both.", "")
@@ -48,6 +59,9 @@ class SampleConfig:
     temperature: float = option("Above 1 more various, below 1 more likely; 0 takes the likeliest.", 1.0)
     top_p: float = option("Sample from the likeliest tokens of this mass.", 1.0)
     max_new_tokens: int = option("Longest completion in tokens.", 256)
+    stop: str = option('Text that ends a completion and is left out of it; several as JSON: ["a", "b"].', "")
+    best_of: int = option("Candidates for each completion, of which the best by score is kept.", 1)
+    reward_model: str = option("Finished reward run that scores the candidates of best_of.", "")
     batch_size: int = option("Completions that are generated together.", 64)
     max_resamples: int = option("How often a repeated or empty completion is tried again.", 3)
     policy_version: str = option("Name of the policy version, recorded with every completion.", "")
@@ -113,34 +127,44 @@ class Candidate:
     text: str
     seed: int
     finish_reason: str
-    num_tokens: int
+    num_tokens: int | None  # None where a server does not say
 
 
 def sample_group(
-    generate_batch: Callable[[list[list[int]], list[int]], list[Candidate]],
-    prompts: list[tuple[Any, list[int]]],
+    generate_batch: Callable[[list[Any], list[int]], list[Candidate | None]],
+    prompts: list[tuple[Any, Any]],
     num_completions: int,
     seed: int,
     max_resamples: int,
 ) -> list[list[Candidate]]:
-    """K candidates for each (id, prompt tokens), sampled again where one repeats another of its prompt."""
+    """K candidates for each (id, prompt), sampled again where one repeats another of its prompt.
+
+    A prompt that the policy refuses (a candidate is None) has none.
+    """
     from trainer.generation import seed_of
 
     kept: list[list[Candidate | None]] = [[None] * num_completions for _ in prompts]
+    refused: set[int] = set()
     pending = [(at, index) for at in range(len(prompts)) for index in range(num_completions)]
     for attempt in range(max_resamples + 1):
         seeds = [seed_of(seed, prompts[at][0], index, attempt) for at, index in pending]
         made = generate_batch([prompts[at][1] for at, _ in pending], seeds)
         repeated = []
         for (at, index), candidate in zip(pending, made, strict=True):
+            if candidate is None:
+                refused.add(at)
+                continue
             others = {other.text for place, other in enumerate(kept[at]) if other and place != index}
             if not candidate.text or candidate.text in others:
                 repeated.append((at, index))
             kept[at][index] = candidate
-        pending = repeated
+        pending = [(at, index) for at, index in repeated if at not in refused]
         if not pending:
             break
-    return [[candidate for candidate in group if candidate] for group in kept]
+    return [
+        [] if at in refused else [candidate for candidate in group if candidate]
+        for at, group in enumerate(kept)
+    ]
 
 
 def num_repeated(texts: list[str]) -> int:
@@ -156,24 +180,51 @@ class Sampler:
         self.model, self.tokenizer, self.sampling, self.batch_size = model, tokenizer, sampling, batch_size
         self.stop_ids = stop_token_ids(tokenizer, model)
         self.longest_prompt = context_length(model) - sampling.max_new_tokens
+        self.flops = self.seconds = 0.0  # of all that was generated
 
     def generated(self, prompts: list[list[int]], seeds: list[int]) -> list[Any]:
+        from trainer.flops import forward_flops
         from trainer.generation import generate
 
-        made = []
+        made, began = [], time.monotonic()
         for start in range(0, len(prompts), self.batch_size):
             rows = slice(start, start + self.batch_size)
             pad_id = self.tokenizer.pad_token_id
-            made += generate(self.model, prompts[rows], seeds[rows], self.sampling, self.stop_ids, pad_id)
+            made += generate(
+                self.model, prompts[rows], seeds[rows], self.sampling, self.stop_ids, pad_id, self.tokenizer
+            )
+        self.seconds += time.monotonic() - began
+        read = sum(
+            map(len, {tuple(prompt) for prompt in prompts})
+        )  # each prompt once, as it would have to be
+        written = sum(len(one.token_ids) for one in made)
+        self.flops += forward_flops(self.model, read + written, (read + written) / max(1, len(made)))
         return made
 
-    def candidates(self, prompts: list[list[int]], seeds: list[int]) -> list[Candidate]:
+    def prompt_of(self, messages: list[dict[str, str]]) -> list[int] | None:
+        """Its tokens, or None where they leave no room for an answer; raises TemplateRefused."""
+        from trainer.modeling import encode_prompt
+
+        ids = encode_prompt(self.tokenizer, messages)
+        return ids if len(ids) <= self.longest_prompt else None
+
+    def candidates(self, prompts: list[list[int]], seeds: list[int]) -> list[Candidate | None]:
         from trainer.generation import completion_text
 
         return [
-            Candidate(completion_text(self.tokenizer, one), seed, one.finish_reason, len(one.token_ids))
+            Candidate(
+                completion_text(self.tokenizer, one, self.sampling.stop),
+                seed,
+                one.finish_reason,
+                len(one.token_ids),
+            )
             for one, seed in zip(self.generated(prompts, seeds), seeds, strict=True)
         ]
+
+    def figures(self) -> dict[str, float]:
+        from trainer.flops import utilisation
+
+        return utilisation(self.flops, self.seconds, self.model.device, self.model.dtype)
 
 
 def load_policy(name: str, sampling: Any, batch_size: int) -> Sampler:
@@ -184,6 +235,77 @@ def load_policy(name: str, sampling: Any, batch_size: int) -> Sampler:
     model = load_causal_lm(name, tokenizer, inference_dtype(device))
     model.to(device)  # type: ignore[arg-type]  # the library's stub for a decorated method
     return Sampler(model.eval(), tokenizer, sampling, batch_size)
+
+
+class ServerSampler:
+    """A server that turns messages and seeds into candidates, one request each."""
+
+    def __init__(self, config: SampleConfig, sampling: Any) -> None:
+        from trainer.model_server import ModelServer
+
+        self.server = ModelServer(config.server, config.model_name, config.concurrency)
+        self.sampling = sampling
+
+    def prompt_of(self, messages: list[dict[str, str]]) -> list[dict[str, str]]:
+        return messages  # whether it fits is for the server to say
+
+    def candidates(self, prompts: list[Any], seeds: list[int]) -> list[Candidate | None]:
+        from trainer.model_server import MAX_SEED, Request
+
+        own = [seed % MAX_SEED for seed in seeds]
+        requests = [
+            Request(messages, seed, **asdict(self.sampling))
+            for messages, seed in zip(prompts, own, strict=True)
+        ]
+        return [
+            Candidate(answer.text, seed, answer.finish_reason, answer.num_tokens) if answer else None
+            for answer, seed in zip(self.server.answers(requests), own, strict=True)
+        ]
+
+    def check(self, prompts: list[tuple[Any, Any]]) -> None:
+        """Refuses a server that is greedy, by a few short answers to the first prompts."""
+        from trainer.model_server import Request, refuse_greedy
+
+        if self.sampling.temperature > 0:
+            settings = asdict(self.sampling)
+            settings["max_new_tokens"] = min(PROBE_TOKENS, settings["max_new_tokens"])
+            refuse_greedy(
+                self.server,
+                [
+                    Request(messages, seed, **settings)
+                    for _, messages in prompts[:PROBE_PROMPTS]
+                    for seed in range(PROBE_SEEDS)
+                ],
+            )
+
+    def figures(self) -> dict[str, float]:
+        return {}
+
+
+class Chooser:
+    """A reward model that chooses among N candidates (Stiennon et al. 2020, section 4.3)."""
+
+    def __init__(self, name: str, best_of: int) -> None:
+        from trainer.modeling import inference_dtype, load_reward_model, pick_device
+
+        device = pick_device()
+        self.best_of = best_of
+        self.model, self.tokenizer = load_reward_model(name, inference_dtype(device))
+        self.model.to(device)  # type: ignore[arg-type]  # the library's stub for a decorated method
+
+    def chosen(
+        self, messages: list[dict[str, str]], candidates: list[Candidate]
+    ) -> list[tuple[Candidate, list[float]]]:
+        """For each N candidates in a row the best of them, and the scores of all; the first of equals."""
+        from trainer.modeling import score
+
+        conversations = [[*messages, {"role": "assistant", "content": one.text}] for one in candidates]
+        scores = score(self.model, self.tokenizer, conversations).tolist()
+        found = []
+        for start in range(0, len(candidates), self.best_of):
+            own = scores[start : start + self.best_of]
+            found.append((candidates[start + own.index(max(own))], own))
+        return found
 
 
 # ---------------------------------------------------------------- the job
@@ -202,33 +324,128 @@ def kept_prompt_ids(run: RunDir, num_completions: int) -> set[str]:
     return done
 
 
-def train(config: SampleConfig, run: RunDir) -> Outcome:
-    from trainer.generation import Sampling
-    from trainer.modeling import TemplateRefused, encode_prompt
+def check_config(config: SampleConfig) -> None:
+    if config.num_completions < 1 or config.batch_size < 1 or config.best_of < 1:
+        raise RunError("num_completions, batch_size and best_of must be 1 or more.")
+    if bool(config.model) == bool(config.server):
+        raise RunError("Give either --model DIR or --server URL with --model-name NAME.")
+    if (config.best_of > 1) != bool(config.reward_model):
+        raise RunError("--best-of N needs --reward-model DIR, which chooses, and the other way round.")
+    if config.best_of > 1 and config.temperature == 0:
+        raise RunError("best_of chooses among different candidates; give a temperature above 0.")
 
-    # 1. prompts and policy
-    if config.num_completions < 1 or config.batch_size < 1:
-        raise RunError("num_completions and batch_size must be 1 or more.")
-    sampling = Sampling(config.temperature, config.top_p, config.max_new_tokens)
-    prompts, source = gather_prompts(config)
-    sampler = load_policy(config.model, sampling, config.batch_size)
-    max_resamples = config.max_resamples if config.temperature > 0 else 0
-    counts = {"num_prompts": 0, "num_left_out_long": 0, "num_left_out_template": 0}
-    encoded: list[tuple[Any, list[int]]] = []
+
+def read_stop(text: str) -> tuple[str, ...]:
+    """One stop string, or a JSON list of them."""
+    if not text.startswith("["):
+        return (text,) if text else ()
+    try:
+        strings = json.loads(text)
+    except ValueError as error:
+        raise RunError(f"--stop {text} is no JSON list of strings ({error}).") from None
+    if not all(isinstance(string, str) for string in strings):
+        raise RunError(f"--stop {text} is no JSON list of strings.")
+    return tuple(strings)
+
+
+def fitting_prompts(
+    policy: Sampler | ServerSampler, prompts: list[Prompt], counts: dict[str, int]
+) -> list[tuple[Any, Any]]:
+    """(id, prompt as the policy reads it) of those that it can answer; the others are counted."""
+    from trainer.modeling import TemplateRefused
+
+    fitting = []
     for prompt in prompts:
         try:
-            ids = encode_prompt(sampler.tokenizer, prompt.messages)
+            read = policy.prompt_of(prompt.messages)
         except TemplateRefused:
             counts["num_left_out_template"] += 1
             continue
-        if len(ids) > sampler.longest_prompt:
+        if read is None:
             counts["num_left_out_long"] += 1
-            continue
-        encoded.append((prompt.id, ids))
-    if not encoded:
+        else:
+            fitting.append((prompt.id, read))
+    if not fitting:
         raise RunError(
             f"No prompt fits the model's context beside max_new_tokens ({counts}); lower max_new_tokens."
         )
+    return fitting
+
+
+def sampled_rows(
+    config: SampleConfig,
+    policy: Sampler | ServerSampler,
+    chooser: Chooser | None,
+    group: list[tuple[Any, Any]],
+    messages_of: dict[Any, list[dict[str, str]]],
+) -> list[list[dict[str, Any]]]:
+    """The rows of completions.jsonl for each prompt of the group; none for one that a server refuses."""
+    num_candidates = config.num_completions * config.best_of
+    max_resamples = config.max_resamples if config.temperature > 0 else 0
+    shared = {
+        "policy_version": config.policy_version or None,
+        "sampling": policy.sampling.recorded(),
+    }
+    found = []
+    for (prompt_id, _), candidates in zip(
+        group,
+        sample_group(policy.candidates, group, num_candidates, config.seed, max_resamples),
+        strict=True,
+    ):
+        rows: list[dict[str, Any]] = []
+        if chooser is None:
+            rows = [asdict(candidate) for candidate in candidates]
+        elif candidates:
+            rows = [
+                asdict(best) | {"score": max(scores), "best_of": config.best_of, "scores": scores}
+                for best, scores in chooser.chosen(messages_of[prompt_id], candidates)
+            ]
+        found.append(
+            [{"prompt_id": prompt_id, "index": index} | row | shared for index, row in enumerate(rows)]
+        )
+    return found
+
+
+def totals(rows: list[dict[str, Any]]) -> dict[str, float]:
+    """Over the whole of completions.jsonl."""
+    texts: dict[str, list[str]] = {}
+    for row in rows:
+        texts.setdefault(str(row["prompt_id"]), []).append(row["text"])
+    metrics: dict[str, float] = {
+        "num_prompts": len(texts),
+        "num_completions": len(rows),
+        "num_tokens": sum(row["num_tokens"] or 0 for row in rows),
+        "num_empty": sum(not row["text"] for row in rows),
+        "num_duplicates": sum(map(num_repeated, texts.values())),
+        "eos_share": sum(row["finish_reason"] == "stop" for row in rows) / len(rows),
+    }
+    if "scores" in rows[0]:
+        of_all = [score for row in rows for score in row["scores"]]
+        num = rows[0]["best_of"]
+        metrics |= {
+            "score": sum(row["score"] for row in rows) / len(rows),
+            "score_of_all": sum(of_all) / len(of_all),
+            # how far the best of N can be from the policy (Stiennon et al. 2020, appendix G.3)
+            "best_of_kl": math.log(num) - (num - 1) / num,
+        }
+    return metrics
+
+
+def train(config: SampleConfig, run: RunDir) -> Outcome:
+    from trainer.generation import Sampling
+
+    # 1. prompts, policy and, where one chooses, reward model
+    check_config(config)
+    sampling = Sampling(config.temperature, config.top_p, config.max_new_tokens, read_stop(config.stop))
+    prompts, source = gather_prompts(config)
+    policy = (
+        ServerSampler(config, sampling)
+        if config.server
+        else load_policy(config.model, sampling, config.batch_size)
+    )
+    chooser = Chooser(config.reward_model, config.best_of) if config.reward_model else None
+    counts = {"num_left_out_long": 0, "num_left_out_template": 0, "num_left_out_refused": 0}
+    encoded = fitting_prompts(policy, prompts, counts)
     messages_of = {prompt.id: prompt.messages for prompt in prompts}
 
     # 2. what an earlier process already wrote
@@ -237,42 +454,39 @@ def train(config: SampleConfig, run: RunDir) -> Outcome:
     num_done, started, num_tokens = len(done), time.monotonic(), 0
     run.resume_from(num_done)
     log.info("Sampling %d prompts x %d; %d are already there", len(todo), config.num_completions, num_done)
+    if isinstance(policy, ServerSampler) and todo:
+        policy.check(todo)
 
     # 3. batches of similar length
-    group_size = max(1, config.batch_size // config.num_completions)
+    group_size = max(1, config.batch_size // (config.num_completions * config.best_of))
     for start in range(0, len(todo), group_size):
         group = todo[start : start + group_size]
-        sampled = sample_group(sampler.candidates, group, config.num_completions, config.seed, max_resamples)
-        rows = [
-            {"prompt_id": prompt_id, "index": index, **asdict(candidate)}
-            | {"policy_version": config.policy_version or None, "sampling": asdict(sampling)}
-            for (prompt_id, _), candidates in zip(group, sampled, strict=True)
-            for index, candidate in enumerate(candidates)
-        ]
+        sampled = sampled_rows(config, policy, chooser, group, messages_of)
+        counts["num_left_out_refused"] += sum(not rows for rows in sampled)
+        rows = [row for rows in sampled for row in rows]
         append_jsonl(run.completions_path, rows, sync=True)
         num_done += len(group)
-        num_tokens += sum(row["num_tokens"] for row in rows)
+        num_tokens += sum(row["num_tokens"] or 0 for row in rows)
         speed = round(num_tokens / (time.monotonic() - started), 1)
         run.progress(num_done, len(encoded), tokens_per_second=speed, num_completions=len(rows))
-        shown = rows[0]
-        run.sample({"step": num_done, "prompt": messages_of[shown["prompt_id"]], "completion": shown["text"]})
+        for shown in rows[:1]:
+            prompt = messages_of[shown["prompt_id"]]
+            run.sample({"step": num_done, "prompt": prompt, "completion": shown["text"]})
         if run.stop_requested() and num_done < len(encoded):
             raise RunStopped
 
     # 4. totals over the whole file
-    texts: dict[str, list[str]] = {}
-    totals = {"num_completions": 0, "num_tokens": 0, "num_empty": 0, "num_stopped": 0}
-    for row in rewrite_jsonl(run.completions_path, lambda row: True):
-        texts.setdefault(str(row["prompt_id"]), []).append(row["text"])
-        totals["num_completions"] += 1
-        totals["num_tokens"] += row["num_tokens"]
-        totals["num_empty"] += not row["text"]
-        totals["num_stopped"] += row["finish_reason"] == "stop"
-    counts["num_prompts"] = len(texts)
-    eos_share = totals.pop("num_stopped") / totals["num_completions"]
-    num_duplicates = sum(map(num_repeated, texts.values()))
-    metrics = counts | totals | {"num_duplicates": num_duplicates, "eos_share": eos_share}
-    return metrics, source | {"model": input_entry(config.model)}
+    written = rewrite_jsonl(run.completions_path, lambda row: True)
+    if not written:
+        raise RunError(f"{config.server} refuses every prompt (log.txt says why); correct them and retry.")
+    metrics = counts | totals(written) | policy.figures()
+    if isinstance(policy, ServerSampler):
+        source["server"] = policy.server.entry()
+    else:
+        source["model"] = input_entry(config.model)
+    if config.reward_model:
+        source["reward_model"] = input_entry(config.reward_model)
+    return metrics, source
 
 
 def main() -> None:

@@ -1,6 +1,7 @@
 """Sampling K completions for each prompt: seeds, duplicates, what is skipped, resuming."""
 
 import json
+import math
 import re
 
 import pytest
@@ -8,7 +9,14 @@ import pytest
 from tests.trainer.tiny import kill_when, run_in_process, start_process
 from trainer import run_dir, sample
 from trainer.generation import Sampling, completion_text, generate, seed_of
-from trainer.modeling import encode_prompt, load_causal_lm, load_tokenizer, stop_token_ids
+from trainer.modeling import (
+    encode_prompt,
+    load_causal_lm,
+    load_reward_model,
+    load_tokenizer,
+    score,
+    stop_token_ids,
+)
 from trainer.sample import Candidate, sample_group
 
 
@@ -210,3 +218,64 @@ def test_killed_in_mid_run_the_same_command_finishes_without_doing_a_prompt_twic
     assert after[: len(before) - 4] == before[:-4]
     places = [(row["prompt_id"], row["index"]) for row in map(json.loads, after)]
     assert len(places) == len(set(places)) == 1600
+
+
+# ---------------------------------------------------------------- best of N
+
+
+def test_the_best_of_n_is_kept_with_the_scores_of_all(tmp_path, sft_run, likes_a_word):
+    """Against all candidates, which are those of a run with K times N completions."""
+    prompts = write_prompts(tmp_path / "prompts.jsonl", ["sun blue", "red sun", "moon"])
+    settings = {"model": sft_run, "prompts": prompts, "temperature": 1.5, "max_resamples": 0}
+    assert run(tmp_path / "all", **settings, num_completions=8) == 0
+    chosen = {"num_completions": 2, "best_of": 4, "reward_model": likes_a_word}
+    assert run(tmp_path / "best", **settings, **chosen) == 0
+    reward_model, tokenizer = load_reward_model(likes_a_word)
+    messages = {
+        f"q{at}": [{"role": "user", "content": text}]
+        for at, text in enumerate(["sun blue", "red sun", "moon"])
+    }
+    every = rows_of(tmp_path / "all")
+    rows = rows_of(tmp_path / "best")
+    assert len(rows) == 6
+    for row in rows:
+        group = [one for one in every if one["prompt_id"] == row["prompt_id"]]
+        group = group[row["index"] * 4 : row["index"] * 4 + 4]
+        conversations = [
+            [*messages[row["prompt_id"]], {"role": "assistant", "content": one["text"]}] for one in group
+        ]
+        scores = score(reward_model, tokenizer, conversations).tolist()
+        assert row["scores"] == pytest.approx(scores, abs=1e-4)
+        assert row["score"] == max(row["scores"])
+        assert row["seed"] == group[scores.index(max(scores))]["seed"]
+        assert row["best_of"] == 4
+    metrics = run_dir.read_manifest(tmp_path / "best")["metrics"]
+    assert metrics["score"] == pytest.approx(sum(row["score"] for row in rows) / 6)
+    assert metrics["score"] > metrics["score_of_all"]
+    assert metrics["best_of_kl"] == pytest.approx(math.log(4) - 3 / 4)
+    assert run_dir.read_manifest(tmp_path / "best")["inputs"]["reward_model"]["path"] == str(likes_a_word)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"best_of": 4}, "needs --reward-model"),
+        ({"reward_model": "r"}, "needs --reward-model"),
+        ({"best_of": 4, "reward_model": "r", "temperature": 0}, "temperature above 0"),
+        ({"best_of": 0}, "must be 1 or more"),
+        ({"stop": "[x"}, "no JSON list"),
+        ({"model": ""}, "either --model"),
+    ],
+)
+def test_options_that_do_not_go_together_are_refused(tmp_path, changes, words):
+    prompts = write_prompts(tmp_path / "prompts.jsonl", ["red"])
+    assert run(tmp_path / "run", **{"model": "m", "prompts": prompts} | changes) == 2
+    assert words in run_dir.read_status(tmp_path / "run")["error"]
+
+
+def test_stop_strings_are_recorded_and_bring_the_same_completion_again(tmp_path, sft_run):
+    prompts = write_prompts(tmp_path / "prompts.jsonl", ["red blue green"])
+    assert run(tmp_path / "run", model=sft_run, prompts=prompts, stop="e", temperature=1.5) == 0
+    for row in rows_of(tmp_path / "run"):
+        assert "e" not in row["text"]
+        assert Sampling(**row["sampling"]).stop == ["e"]
