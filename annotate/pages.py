@@ -1,4 +1,4 @@
-"""The two answers that are no API: the single-page app's shell, and the health check."""
+"""Answers outside the views of the API: the single-page app's shell, the health check, and no such address."""
 
 from django.conf import settings
 from django.db import connection
@@ -28,3 +28,10 @@ def health(request: HttpRequest) -> JsonResponse:
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1")
     return JsonResponse({"status": "ok"})
+
+
+def not_found(request: HttpRequest, rest: str = "") -> JsonResponse:
+    """An address below /api/ that is none of ours, in the form of every refusal there."""
+    reason = _("There is no such address. /api/docs/ lists those there are.")
+    error = {"field": "", "reason": reason, "code": "not_found"}
+    return JsonResponse({"detail": reason, "errors": [error]}, status=404)

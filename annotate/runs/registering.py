@@ -5,6 +5,7 @@ served. Safetensors only: other weight files can run code when they are loaded.
 """
 
 import hashlib
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -82,7 +83,7 @@ def register_policy(*, name: str, path: str) -> PolicyVersion:
         raise ValidationError(
             {"name": [_("A name has letters, digits, dots, dashes, underscores and spaces; choose another.")]}
         )
-    given = Path(path).expanduser()
+    given = Path(os.path.expanduser(path))
     try:
         if given.exists():
             directory = given.resolve()
@@ -103,6 +104,9 @@ def register_policy(*, name: str, path: str) -> PolicyVersion:
             raise RunError(_("%(path)s is neither a directory here nor a hub id.") % {"path": path})
     except (RunError, OSError) as error:
         raise ValidationError({"path": [str(error)]}) from error
+    except (AttributeError, KeyError, TypeError) as error:
+        odd = _("%(path)s has a manifest that no run wrote; choose another directory.") % {"path": path}
+        raise ValidationError({"path": [odd]}) from error
     try:
         with transaction.atomic():
             return PolicyVersion.objects.create(name=name, path=where, model_sha256=sha256)

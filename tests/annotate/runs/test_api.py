@@ -211,6 +211,23 @@ def test_a_hub_id_is_registered_without_a_hash(tom_client, db):
     assert PolicyVersion.objects.get(name="q").model_sha256 == ""
 
 
+@pytest.mark.parametrize("path", ["~nobody-here/model", "x" * 999, "/proc/self/mem", "../.."])
+def test_a_path_that_leads_nowhere_is_refused_in_words(tom_client, db, path):
+    answer = post(tom_client, "policy-versions", {"name": "odd", "path": path})
+    assert answer.status_code == 400
+    assert answer.json()["errors"][0]["field"] == "path"
+
+
+@pytest.mark.parametrize(
+    "manifest", ["{}", "[]", '{"format_version": 1}', '{"format_version": 1, "files": []}']
+)
+def test_a_manifest_that_no_run_wrote_is_refused_in_words(tom_client, db, tmp_path, manifest):
+    (tmp_path / "manifest.json").write_text(manifest)
+    answer = post(tom_client, "policy-versions", {"name": "odd", "path": str(tmp_path)})
+    assert answer.status_code == 400
+    assert "manifest" in answer.json()["detail"]
+
+
 def test_a_directory_with_pickled_weights_only_is_refused(tom_client, tmp_path, db):
     (tmp_path / "config.json").write_text("{}")
     (tmp_path / "pytorch_model.bin").write_bytes(b"pickle")
