@@ -182,6 +182,7 @@ SPECTACULAR_SETTINGS = {
         "SnapshotState": "annotate.snapshots.models.Snapshot.State",
         "ImportState": "annotate.snapshots.models.FeedbackImport.State",
         "AssignmentState": "annotate.feedback.models.Assignment.State",
+        "RemarkReason": "annotate.feedback.models.Remark.Reason",
     },
 }
 

@@ -5,7 +5,7 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 
-from annotate.campaigns.models import Campaign, Completion, Guidelines, Membership, Prompt
+from annotate.campaigns.models import Campaign, Completion, Consent, Guidelines, Membership, Prompt, Terms
 
 
 class ShownOnly(admin.ModelAdmin):
@@ -46,10 +46,17 @@ class MembershipAdmin(admin.ModelAdmin):
     raw_id_fields = ["campaign", "user"]
 
 
-@admin.register(Guidelines)
+@admin.register(Guidelines, Terms)
 class GuidelinesAdmin(ShownOnly):
     list_display = ["campaign", "version", "created_by", "created_at"]
     list_select_related = ["campaign", "created_by"]
+
+
+@admin.register(Consent)
+class ConsentAdmin(ShownOnly):
+    list_display = ["terms_id", "user", "given_at"]
+    list_filter = ["terms__campaign"]
+    list_select_related = ["user"]
 
 
 @admin.register(Prompt)

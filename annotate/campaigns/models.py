@@ -64,6 +64,9 @@ class Campaign(models.Model):
     )
     max_words = models.PositiveIntegerField(null=True, blank=True)
     lease_seconds = models.PositiveIntegerField(default=600)
+    correction_hours = models.PositiveSmallIntegerField(
+        default=24, help_text="how long people may correct what they submitted; 0: not at all"
+    )
     # The same for every campaign, unless somebody knows better: a prompt that two share is on one side in both.
     split_seed = models.PositiveIntegerField(default=0, editable=False)
     validation_fraction = models.FloatField(default=0.1)
@@ -114,6 +117,34 @@ class Guidelines(models.Model):
         ]
 
 
+class Terms(models.Model):
+    """One version of what people agree to before their first unit. The highest is in force; an empty one asks nothing."""
+
+    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="terms")
+    version = models.PositiveIntegerField()
+    text = models.TextField(blank=True)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-version"]
+        verbose_name_plural = "terms"
+        constraints = [models.UniqueConstraint(fields=["campaign", "version"], name="terms_version_once")]
+
+
+class Consent(models.Model):
+    """A login agreed to one version of a campaign's terms. Kept when the membership ends."""
+
+    terms = models.ForeignKey(Terms, on_delete=models.CASCADE, related_name="consents")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="consents")
+    given_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["terms", "user"], name="consent_once")]
+
+
 class Membership(models.Model):
     """A login that works in a campaign, and where its next look into the queue begins (see feedback.assigning)."""
 
@@ -122,6 +153,11 @@ class Membership(models.Model):
     cursor_epoch = models.PositiveIntegerField(default=0, editable=False)
     cursor_priority = models.IntegerField(null=True, editable=False)
     cursor_position = models.BigIntegerField(null=True, editable=False)
+    guidelines_read = models.PositiveIntegerField(
+        null=True,
+        editable=False,
+        help_text="the version read last; 0: there were none; null: nothing begun yet",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

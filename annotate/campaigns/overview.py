@@ -6,12 +6,24 @@ Units and assignments belong to a later app; they are reached by the names of th
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db.models import Aggregate, Count, F, FloatField, Max, Q, QuerySet, Sum
+from django.db.models import Aggregate, Count, Exists, F, FloatField, Max, OuterRef, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce, Greatest, Now
 
 from annotate.accounts.models import Annotator, User
 from annotate.campaigns.access import oversees
-from annotate.campaigns.models import Campaign, Guidelines, Membership, default_sampling
+from annotate.campaigns.models import Campaign, Consent, Guidelines, Membership, Terms, default_sampling
+
+
+@dataclass
+class Mine:
+    """What one login gave to a campaign of which it is a member, and what is still before it."""
+
+    guidelines_read: int | None
+    num_left: int = 0
+    num_submitted: int = 0
+    num_skipped: int = 0
+    has_lease: bool = False
+    needs_consent: bool = False
 
 
 @dataclass
@@ -23,7 +35,7 @@ class Overview:
     num_members: int = 0
     policies: list[Any] = field(default_factory=list)
     progress: dict[str, int] = field(default_factory=dict)
-    mine: dict[str, Any] | None = None
+    mine: Mine | None = None
 
     @property
     def is_member(self) -> bool:
@@ -46,20 +58,32 @@ def overviews(campaigns: QuerySet[Campaign], user: User) -> list[Overview]:
     for guidelines in in_force.distinct("campaign_id"):
         shown[guidelines.campaign_id].guidelines = guidelines
     members = Membership.objects.filter(campaign__in=ids).values("campaign_id").order_by("campaign_id")
-    for row in members.annotate(num=Count("id"), is_mine=Count("id", filter=Q(user=user))):
+    is_mine = Q(user=user)
+    for row in members.annotate(
+        num=Count("id"), num_mine=Count("id", filter=is_mine), read=Max("guidelines_read", filter=is_mine)
+    ):
         shown[row["campaign_id"]].num_members = row["num"]
-        if row["is_mine"]:
-            shown[row["campaign_id"]].mine = {"num_submitted": 0, "num_skipped": 0, "has_lease": False}
+        if row["num_mine"]:
+            shown[row["campaign_id"]].mine = Mine(guidelines_read=row["read"])
     for campaign_id, progress in progress_of(ids).items():
         shown[campaign_id].progress = progress
-    for given in _given_by(user, ids):
-        if (mine := shown[given["campaign"]].mine) is not None:
-            mine |= {
-                "num_submitted": given["submitted"],
-                "num_skipped": given["skipped"],
-                "has_lease": given["live"] > 0,
-            }
+    for overview in shown.values():
+        if overview.mine:
+            overview.mine.num_left = overview.progress["num_open"]
+    _count_mine({id: overview.mine for id, overview in shown.items() if overview.mine}, user)
     return list(shown.values())
+
+
+def _count_mine(mine: dict[int, Mine], user: User) -> None:
+    for given in _given_by(user, list(mine)):
+        counted = mine[given["campaign"]]
+        counted.num_submitted, counted.num_skipped = given["submitted"], given["skipped"]
+        counted.has_lease = given["live"] > 0
+        counted.num_left += given["held_full"] - given["finished_open"]
+    agreed = Exists(Consent.objects.filter(terms=OuterRef("pk"), user=user))
+    in_force = Terms.objects.filter(campaign__in=mine).order_by("campaign_id", "-version")
+    for terms in in_force.distinct("campaign_id").annotate(is_given=agreed):
+        mine[terms.campaign_id].needs_consent = bool(terms.text.strip()) and not terms.is_given
 
 
 def tallies_of(ids: list[int]) -> dict[int, dict[str, int]]:
@@ -98,15 +122,34 @@ def progress_of(ids: list[int]) -> dict[int, dict[str, int]]:
 
 
 def _given_by(user: User, ids: list[int]) -> list[dict[str, Any]]:
-    campaign, state = "assignments__campaign", "assignments__state"
+    """What one login gave; `finished_open`: units that still wait, but not for them; `held_full`: for nobody else."""
+    campaign, state, slots = "assignments__campaign", "assignments__state", "assignments__unit__open_slots"
+    finished = Q(**{f"{state}__in": ["submitted", "skipped"]})
     mine = Annotator.objects.filter(**{"user": user, f"{campaign}__in": ids}).order_by()
     live = Q(**{state: "leased", "assignments__lease_expires_at__gt": Now()})
     counted = mine.values(campaign=F(campaign)).annotate(
         submitted=Count(state, filter=Q(**{state: "submitted"})),
         skipped=Count(state, filter=Q(**{state: "skipped"})),
         live=Count(state, filter=live),
+        finished_open=Count(state, filter=finished & Q(**{f"{slots}__gt": 0})),
+        held_full=Count(state, filter=live & Q(**{slots: 0})),
     )
     return [dict(row) for row in counted]
+
+
+def guidelines_seen_by(campaign: Campaign, user: User) -> dict[str, Any] | None:
+    """The guidelines in force, and in `read` the version that this login read last where it is an older one."""
+    in_force = campaign.guidelines.first()
+    if in_force is None:
+        return None
+    seen = Membership.objects.filter(campaign=campaign, user=user).values("guidelines_read")
+    read = campaign.guidelines.filter(version__in=seen, version__lt=in_force.version).first()
+    return {
+        "version": in_force.version,
+        "text": in_force.text,
+        "created_at": in_force.created_at,
+        "read": read,
+    }
 
 
 class Median(Aggregate):

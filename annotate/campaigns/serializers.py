@@ -31,6 +31,25 @@ class GuidelinesSerializer(serializers.Serializer):
     text = serializers.CharField(max_length=MAX_TEXT, allow_blank=True, trim_whitespace=False)
 
 
+class GuidelinesSeenSerializer(GuidelinesSerializer):
+    """The guidelines in force, and the version that this login read last where it is another."""
+
+    created_at = serializers.DateTimeField(read_only=True)
+    read = GuidelinesSerializer(allow_null=True)
+
+
+class TermsSerializer(GuidelinesSerializer):
+    """What people agree to before their first unit; an empty text asks nothing."""
+
+
+class TermsSeenSerializer(TermsSerializer):
+    is_accepted = serializers.BooleanField()
+
+
+class VersionSerializer(serializers.Serializer):
+    version = serializers.IntegerField(min_value=1, max_value=2**31 - 1)
+
+
 class NamedSerializer(serializers.Serializer):
     id = serializers.IntegerField()
     name = serializers.CharField()
@@ -52,6 +71,11 @@ class MineSerializer(serializers.Serializer):
     num_submitted = serializers.IntegerField()
     num_skipped = serializers.IntegerField()
     has_lease = serializers.BooleanField()
+    num_left = serializers.IntegerField(help_text="units that this login can still work on")
+    needs_consent = serializers.BooleanField(help_text="terms are to be accepted before the next unit")
+    guidelines_read = serializers.IntegerField(
+        allow_null=True, help_text="the version read last; 0: there were none; null: nothing begun yet"
+    )
 
 
 class CampaignSerializer(serializers.Serializer):
@@ -73,6 +97,7 @@ class CampaignSerializer(serializers.Serializer):
     min_words = serializers.IntegerField(allow_null=True, source="campaign.min_words")
     max_words = serializers.IntegerField(allow_null=True, source="campaign.max_words")
     lease_seconds = serializers.IntegerField(source="campaign.lease_seconds")
+    correction_hours = serializers.IntegerField(source="campaign.correction_hours")
     validation_fraction = serializers.FloatField(source="campaign.validation_fraction")
     created_at = serializers.DateTimeField(source="campaign.created_at")
     guidelines = GuidelinesSerializer(allow_null=True)
@@ -94,6 +119,7 @@ class CampaignChangesSerializer(serializers.Serializer):
     sampling = SamplingSerializer(required=False)
     flags = serializers.ListField(child=serializers.CharField(max_length=64), max_length=30, required=False)
     lease_seconds = serializers.IntegerField(min_value=30, max_value=86_400, required=False)
+    correction_hours = serializers.IntegerField(min_value=0, max_value=8_784, required=False)
     validation_fraction = serializers.FloatField(min_value=0, max_value=0.9, required=False)
     is_rated_first = serializers.BooleanField(required=False)
     criteria = serializers.ListField(

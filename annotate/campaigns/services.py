@@ -5,18 +5,20 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
 from django.db import IntegrityError, transaction
-from django.db.models import F, Value
+from django.db.models import Exists, F, OuterRef, Q, Value
 from django.db.models.functions import Greatest
 from django.utils.translation import gettext as _
 from rest_framework.exceptions import ValidationError
 
 from annotate.accounts.models import Annotator, User
-from annotate.campaigns.models import Campaign, Guidelines, Membership, Prompt
+from annotate.campaigns.models import Campaign, Consent, Guidelines, Membership, Prompt, Terms
+from annotate.errors import Conflict
 
 BATCH = 2000
+Versioned = TypeVar("Versioned", Guidelines, Terms)
 
 
 @transaction.atomic
@@ -63,15 +65,47 @@ def _change_overlap(campaign: Campaign, old: int, new: int) -> None:
         campaign.queue_epoch += 1
 
 
-@transaction.atomic
 def write_guidelines(campaign: Campaign, text: str, *, by: User | None) -> Guidelines:
+    return _write_version(Guidelines, campaign, text, by)
+
+
+def write_terms(campaign: Campaign, text: str, *, by: User | None) -> Terms:
+    """What people agree to from now on; who has begun agrees anew before their next unit."""
+    return _write_version(Terms, campaign, text, by)
+
+
+@transaction.atomic
+def _write_version(kind: type[Versioned], campaign: Campaign, text: str, by: User | None) -> Versioned:
     """A new version; the same text again is no new version."""
     Campaign.objects.select_for_update(no_key=True).get(id=campaign.id)
-    latest = campaign.guidelines.order_by("-version").first()
+    latest = kind.objects.filter(campaign=campaign).order_by("-version").first()
     if latest and latest.text == text:
         return latest
     version = latest.version + 1 if latest else 1
-    return Guidelines.objects.create(campaign=campaign, version=version, text=text, created_by=by)
+    return kind.objects.create(campaign=campaign, version=version, text=text, created_by=by)
+
+
+def terms_to_accept(campaign: Campaign, user: User) -> Terms | None:
+    """The terms in force, unless this login agreed to them or they ask nothing."""
+    given = Exists(Consent.objects.filter(terms=OuterRef("pk"), user=user))
+    in_force = Terms.objects.filter(campaign=campaign).annotate(is_given=given).order_by("-version").first()
+    return in_force if in_force and in_force.text.strip() and not in_force.is_given else None
+
+
+@transaction.atomic
+def give_consent(campaign: Campaign, user: User, version: int) -> Consent:
+    """Agree to the terms that are in force, and that were read."""
+    Campaign.objects.select_for_update(no_key=True).get(id=campaign.id)
+    in_force = Terms.objects.filter(campaign=campaign).order_by("-version").first()
+    if in_force is None or in_force.version != version:
+        raise Conflict(_("The terms have changed meanwhile. Read them as they are now."), "terms_changed")
+    return Consent.objects.get_or_create(terms=in_force, user=user)[0]
+
+
+def mark_guidelines_read(campaign: Campaign, user: User, version: int) -> None:
+    """Never back to an older version."""
+    mine = Membership.objects.filter(campaign=campaign, user=user)
+    mine.filter(Q(guidelines_read=None) | Q(guidelines_read__lt=version)).update(guidelines_read=version)
 
 
 def add_member(campaign: Campaign, user: User) -> tuple[Membership, bool]:

@@ -14,15 +14,19 @@ from rest_framework.views import APIView
 from annotate.accounts.models import User
 from annotate.campaigns import services
 from annotate.campaigns.access import require_admin, visible_campaign, visible_to
-from annotate.campaigns.models import Campaign
-from annotate.campaigns.overview import members_of, overviews
+from annotate.campaigns.models import Campaign, Terms
+from annotate.campaigns.overview import guidelines_seen_by, members_of, overviews
 from annotate.campaigns.serializers import (
     CampaignChangesSerializer,
     CampaignSerializer,
+    GuidelinesSeenSerializer,
     GuidelinesSerializer,
     MemberSerializer,
     NewCampaignSerializer,
     NewMemberSerializer,
+    TermsSeenSerializer,
+    TermsSerializer,
+    VersionSerializer,
 )
 from annotate.permissions import IsAdmin, SignedInRequest
 
@@ -72,6 +76,13 @@ class CampaignView(APIView):
 class GuidelinesView(APIView):
     permission_classes = [IsAuthenticated]
 
+    @extend_schema(operation_id="guidelines", responses=GuidelinesSeenSerializer)
+    def get(self, request: SignedInRequest, campaign_id: int) -> Response:
+        guidelines = guidelines_seen_by(visible_campaign(request.user, campaign_id), request.user)
+        if guidelines is None:
+            raise Http404
+        return Response(GuidelinesSeenSerializer(guidelines).data)
+
     @extend_schema(
         operation_id="write_guidelines", request=GuidelinesSerializer, responses=GuidelinesSerializer
     )
@@ -82,6 +93,52 @@ class GuidelinesView(APIView):
         given.is_valid(raise_exception=True)
         guidelines = services.write_guidelines(campaign, given.validated_data["text"], by=request.user)
         return Response(GuidelinesSerializer(guidelines).data)
+
+
+class GuidelinesReadView(APIView):
+    permission_classes = [IsAuthenticated]
+
+    @extend_schema(operation_id="mark_guidelines_read", request=VersionSerializer, responses={204: None})
+    def post(self, request: SignedInRequest, campaign_id: int) -> Response:
+        campaign = visible_campaign(request.user, campaign_id)
+        given = VersionSerializer(data=request.data)
+        given.is_valid(raise_exception=True)
+        services.mark_guidelines_read(campaign, request.user, given.validated_data["version"])
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class TermsView(APIView):
+    """What people agree to before their first unit."""
+
+    permission_classes = [IsAuthenticated]
+
+    @extend_schema(operation_id="terms", responses=TermsSeenSerializer)
+    def get(self, request: SignedInRequest, campaign_id: int) -> Response:
+        campaign = visible_campaign(request.user, campaign_id)
+        terms = campaign.terms.first() or Terms(version=0, text="")
+        is_accepted = services.terms_to_accept(campaign, request.user) is None
+        return Response({"version": terms.version, "text": terms.text, "is_accepted": is_accepted})
+
+    @extend_schema(operation_id="write_terms", request=TermsSerializer, responses=TermsSerializer)
+    def put(self, request: SignedInRequest, campaign_id: int) -> Response:
+        campaign = visible_campaign(request.user, campaign_id)
+        require_admin(request.user)
+        given = TermsSerializer(data=request.data)
+        given.is_valid(raise_exception=True)
+        terms = services.write_terms(campaign, given.validated_data["text"], by=request.user)
+        return Response(TermsSerializer(terms).data)
+
+
+class ConsentView(APIView):
+    permission_classes = [IsAuthenticated]
+
+    @extend_schema(operation_id="give_consent", request=VersionSerializer, responses={204: None})
+    def post(self, request: SignedInRequest, campaign_id: int) -> Response:
+        campaign = visible_campaign(request.user, campaign_id)
+        given = VersionSerializer(data=request.data)
+        given.is_valid(raise_exception=True)
+        services.give_consent(campaign, request.user, given.validated_data["version"])
+        return Response(status=status.HTTP_204_NO_CONTENT)
 
 
 class MembersView(APIView):

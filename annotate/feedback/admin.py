@@ -3,7 +3,7 @@
 from django.contrib import admin
 
 from annotate.campaigns.admin import ShownOnly
-from annotate.feedback.models import Assignment, Demonstration, Ranking, Unit
+from annotate.feedback.models import Assignment, Demonstration, Ranking, Remark, Revision, Unit
 
 
 @admin.register(Unit)
@@ -34,3 +34,15 @@ class SubmissionAdmin(ShownOnly):
     list_display = ["id", "campaign", "annotator", "is_surplus", "seconds_spent", "source", "created_at"]
     list_filter = ["campaign", "is_surplus"]
     list_select_related = ["campaign", "annotator__user"]
+
+
+@admin.register(Revision)
+class RevisionAdmin(ShownOnly):
+    list_display = ["assignment_id", "number", "seconds_spent", "given_at"]
+
+
+@admin.register(Remark)
+class RemarkAdmin(ShownOnly):
+    list_display = ["id", "campaign", "reason", "text", "created_at", "settled_at"]
+    list_filter = ["campaign", "reason"]
+    list_select_related = ["campaign"]

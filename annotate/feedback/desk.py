@@ -12,6 +12,7 @@ from annotate.accounts.models import User
 from annotate.campaigns.models import Campaign, Completion, Guidelines
 from annotate.campaigns.overview import progress_of, tallies_of
 from annotate.feedback.models import Assignment, Draft, Suggestion, Unit
+from annotate.feedback.revisions import content_of, correct_until, submission_of
 from annotate.feedback.suggestions import can_suggest
 
 
@@ -29,6 +30,7 @@ class Desk:
     kept_draft: Draft | None
     offered_suggestions: list[Suggestion]
     can_suggest: bool
+    submitted: dict[str, Any] | None
 
 
 def lay_out(assignment: Assignment) -> Desk:
@@ -44,7 +46,22 @@ def lay_out(assignment: Assignment) -> Desk:
         kept_draft=Draft.objects.filter(assignment=assignment).first(),
         offered_suggestions=list(Suggestion.objects.filter(assignment=assignment).order_by("id")),
         can_suggest=can_suggest(assignment.campaign),
+        submitted=_submitted(assignment) if assignment.state == Assignment.State.SUBMITTED else None,
     )
+
+
+def _submitted(assignment: Assignment) -> dict[str, Any] | None:
+    """How a finished assignment stands, to be looked at and, for a while, corrected."""
+    submission = submission_of(assignment)
+    if submission is None:
+        return None
+    return {
+        "content": content_of(submission),
+        "revision": submission.revision,
+        "given_at": submission.corrected_at or submission.created_at,
+        "seconds_spent": submission.seconds_spent,
+        "correct_until": correct_until(assignment.campaign, submission.created_at),
+    }
 
 
 def own_assignment(user: User, assignment_id: int) -> Assignment:
@@ -69,6 +86,7 @@ def nothing_now(reason: str, campaign: Campaign) -> str:
             "Others work on what is left. Look again in a few minutes: what they leave comes back."
         ),
         "enough_begun": _("You have begun on several units: finish one of them first."),
+        "terms": _("Read and accept this campaign's terms first."),
         "paused": _("This campaign is paused. What you have written is kept."),
         "closed": _("This campaign is closed. Thank you for your work."),
     }[reason]

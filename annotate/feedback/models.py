@@ -4,7 +4,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
-from annotate.accounts.models import Annotator
+from annotate.accounts.models import Annotator, User
 from annotate.campaigns.models import Campaign, Completion, Prompt
 
 
@@ -181,9 +181,56 @@ class Submission(models.Model):
     external_id = models.CharField(max_length=200, blank=True, default="")
     metadata = models.JSONField(default=dict, blank=True)
     created_at = models.DateTimeField(db_default=Now())
+    revision = models.PositiveSmallIntegerField(default=1, help_text="the row holds the latest one")
+    corrected_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         abstract = True
+
+
+class Revision(models.Model):
+    """What a submission said before it was corrected; `content` in the form in which it is handed in."""
+
+    assignment = models.ForeignKey(Assignment, on_delete=models.CASCADE, related_name="revisions")
+    number = models.PositiveSmallIntegerField()
+    content = models.JSONField()
+    submission_key = models.UUIDField(null=True, blank=True, unique=True)
+    seconds_spent = models.FloatField(null=True, blank=True)
+    given_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["assignment", "number"], name="revision_once")]
+
+
+class Remark(models.Model):
+    """What somebody who works on a unit tells a moderator: a flag with its reason, or a mere comment."""
+
+    class Reason(models.TextChoices):
+        COMMENT = "comment"
+        UNCLEAR = "unclear"
+        PERSONAL = "personal"
+        HARMFUL = "harmful"
+        GUIDELINES = "guidelines"
+        OTHER = "other"
+
+    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="remarks")
+    assignment = models.ForeignKey(Assignment, on_delete=models.CASCADE, related_name="remarks")
+    reason = models.CharField(max_length=16, choices=Reason.choices)
+    text = models.TextField(blank=True, default="")
+    created_at = models.DateTimeField(auto_now_add=True)
+    settled_at = models.DateTimeField(null=True, blank=True)
+    settled_by = models.ForeignKey(User, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=~Q(reason="comment", text=""), name="remark_comment_says_something"
+            ),
+            models.CheckConstraint(
+                condition=Q(reason__in=["comment", "unclear", "personal", "harmful", "guidelines", "other"]),
+                name="remark_reason",
+            ),
+        ]
 
 
 class Demonstration(Submission):

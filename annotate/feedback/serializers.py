@@ -14,8 +14,9 @@ from annotate.campaigns.serializers import (
     MAX_TEXT,
     GuidelinesSerializer,
     MessageSerializer,
+    PersonSerializer,
 )
-from annotate.feedback.models import Assignment, Suggestion
+from annotate.feedback.models import Assignment, Remark, Suggestion
 
 THIRTY_DAYS = 30 * 86_400
 MAX_PIECES = 200
@@ -80,6 +81,18 @@ class OfferedCompletionSerializer(serializers.Serializer):
     text = serializers.CharField()
 
 
+class SubmittedContentSerializer(serializers.Serializer):
+    """How a finished assignment stands."""
+
+    content = serializers.JSONField(
+        help_text="in the form in which it is handed in; 0 in tiers: the own answer"
+    )
+    revision = serializers.IntegerField()
+    given_at = serializers.DateTimeField()
+    seconds_spent = serializers.FloatField(allow_null=True)
+    correct_until = serializers.DateTimeField()
+
+
 class AssignmentSerializer(LeaseSerializer):
     """One unit of work, with all a person needs for it."""
 
@@ -91,12 +104,13 @@ class AssignmentSerializer(LeaseSerializer):
     draft = DraftSerializer(allow_null=True, source="kept_draft")
     suggestions = SuggestionSerializer(many=True, source="offered_suggestions")
     can_suggest = serializers.BooleanField()
+    submitted = SubmittedContentSerializer(allow_null=True)
 
 
 class NextSerializer(serializers.Serializer):
     assignment = AssignmentSerializer(allow_null=True)
     reason = serializers.ChoiceField(
-        ["", "none_left", "all_leased", "paused", "closed", "no_units", "enough_begun"]
+        ["", "none_left", "all_leased", "paused", "closed", "no_units", "enough_begun", "terms"]
     )
     message = serializers.CharField(allow_blank=True)
 
@@ -138,6 +152,9 @@ class SubmissionSerializer(serializers.Serializer):
     )
     seconds_spent = serializers.FloatField(
         min_value=0, max_value=THIRTY_DAYS, required=False, allow_null=True
+    )
+    revises = serializers.IntegerField(
+        min_value=1, required=False, allow_null=True, help_text="the revision that this corrects"
     )
 
 
@@ -236,3 +253,77 @@ class ProgressSerializer(serializers.Serializer):
     num_comparisons = serializers.IntegerField()
     num_surplus = serializers.IntegerField()
     by_day = DaySerializer(many=True)
+
+
+class RemarkRequestSerializer(serializers.Serializer):
+    reason = serializers.ChoiceField(Remark.Reason.choices)
+    text = serializers.CharField(max_length=4_000, required=False, allow_blank=True, default="")
+
+
+class RemarkSerializer(serializers.Serializer):
+    """A remark as moderators see it."""
+
+    id = serializers.IntegerField()
+    reason = serializers.ChoiceField(Remark.Reason.choices)
+    text = serializers.CharField()
+    asked = serializers.CharField(help_text="the beginning of what the unit asks")
+    person = PersonSerializer(source="assignment.annotator.user", allow_null=True)
+    unit = serializers.IntegerField(source="assignment.unit_id")
+    created_at = serializers.DateTimeField()
+    settled_at = serializers.DateTimeField(allow_null=True)
+    settled_by = PersonSerializer(allow_null=True)
+
+
+class SettleSerializer(serializers.Serializer):
+    is_settled = serializers.BooleanField()
+
+
+class WorkCampaignSerializer(serializers.Serializer):
+    id = serializers.IntegerField(source="campaign_id")
+    name = serializers.CharField(source="campaign__name")
+    kind = serializers.ChoiceField(Campaign.Kind.choices, source="campaign__kind")
+    language = serializers.CharField(source="campaign__language")
+
+
+class WorkSerializer(serializers.Serializer):
+    """One of one's own assignments in a list."""
+
+    assignment = serializers.IntegerField(source="id")
+    campaign = WorkCampaignSerializer(source="*")
+    asked = serializers.CharField(help_text="the beginning of what the unit asks")
+
+
+class OwnDraftSerializer(WorkSerializer):
+    saved_at = serializers.DateTimeField(allow_null=True, help_text="null: the server has no word of it")
+    is_taken = serializers.BooleanField(help_text="others have it now; what is submitted is kept as an extra")
+
+
+class OwnSubmissionSerializer(WorkSerializer):
+    submitted_at = serializers.DateTimeField(source="ended_at")
+    seconds_spent = serializers.FloatField(allow_null=True)
+    is_surplus = serializers.BooleanField()
+    revision = serializers.IntegerField()
+    can_correct = serializers.BooleanField()
+    correct_until = serializers.DateTimeField()
+
+
+class OwnFiguresSerializer(serializers.Serializer):
+    campaign = serializers.IntegerField()
+    num_submitted = serializers.IntegerField()
+    num_since = serializers.IntegerField(help_text="since the time asked for")
+    seconds_per_unit = serializers.FloatField(allow_null=True, help_text="median")
+
+
+class OwnWorkRequestSerializer(serializers.Serializer):
+    since = serializers.DateTimeField(required=False, help_text="the beginning of the person's day")
+    drafts = serializers.RegexField(
+        r"^\d{1,18}(,\d{1,18}){0,99}$", required=False, help_text="assignments with words on the device alone"
+    )
+
+
+class OwnWorkSerializer(serializers.Serializer):
+    """What one has begun and what one has given."""
+
+    drafts = OwnDraftSerializer(many=True)
+    recent = OwnSubmissionSerializer(many=True)
+    figures = OwnFiguresSerializer(many=True)

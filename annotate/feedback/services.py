@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
 from django.db import transaction
 from django.db.models import F
@@ -16,7 +16,13 @@ from rest_framework.exceptions import NotFound, PermissionDenied
 from annotate.accounts.models import Annotator, User
 from annotate.accounts.services import annotator_of
 from annotate.campaigns.models import Campaign, Completion, Membership, Prompt
-from annotate.campaigns.services import AddedPrompts, NewPrompt, add_prompts
+from annotate.campaigns.services import (
+    AddedPrompts,
+    NewPrompt,
+    add_prompts,
+    mark_guidelines_read,
+    terms_to_accept,
+)
 from annotate.errors import Conflict
 from annotate.feedback import assigning
 from annotate.feedback.checks import OWN, check_dialogue, check_ranking, check_ratings, refuse
@@ -31,8 +37,10 @@ from annotate.feedback.models import (
     Suggestion,
     Unit,
 )
+from annotate.feedback.revisions import keep_revision, own_completion, refuse_correction
 
 BATCH = 2000
+Given = TypeVar("Given", Demonstration, Ranking)
 # One on the way to the server, one put aside for an instant (an undo); whoever has begun on more gets none ahead.
 MOST_BEGUN = 2
 
@@ -130,6 +138,11 @@ def lease_next_assignment(campaign: Campaign, user: User, *, is_ahead: bool = Fa
     if membership is None:
         raise PermissionDenied(_("You are not a member of this campaign; an admin can add you."))
     annotator, campaign = annotator_of(user), membership.campaign
+    if terms_to_accept(campaign, user):
+        return Next(None, "terms")
+    if membership.guidelines_read is None:  # they lie beside the first unit
+        in_force = campaign.guidelines.values_list("version", flat=True).first()
+        mark_guidelines_read(campaign, user, in_force or 0)
     is_open = campaign.status == Campaign.Status.OPEN
     if is_ahead and assigning.num_begun(campaign, annotator) > MOST_BEGUN:
         return Next(None, "enough_begun")
@@ -258,9 +271,9 @@ class Stored:
 
 
 def _begin_submission(
-    assignment_id: int, annotator: Annotator, kind: type[Demonstration] | type[Ranking], key: uuid.UUID
-) -> tuple[Assignment, Demonstration | Ranking | None]:
-    """The locked assignment, and its submission if the same was sent before."""
+    assignment_id: int, annotator: Annotator, kind: type[Given], key: uuid.UUID, revises: int | None
+) -> tuple[Assignment, Given | None, Given | None]:
+    """The locked assignment; its submission if this very one was sent before; the submission that is corrected."""
     assignment = _locked(assignment_id, annotator)
     wanted = Campaign.Kind.DEMONSTRATION if kind is Demonstration else Campaign.Kind.RANKING
     if assignment.campaign.kind != wanted:
@@ -268,11 +281,38 @@ def _begin_submission(
     stored = kind.objects.filter(submission_key=key).first()
     if stored and stored.assignment_id != assignment.id:
         raise refuse("submission_key", _("This key was used for another submission. Make a new one."), "used")
-    if stored is None and assignment.state == Assignment.State.SUBMITTED:
-        raise Conflict(
-            _("This was submitted already, with other words. Both cannot stand."), "already_submitted"
+    if stored or assignment.state != Assignment.State.SUBMITTED:
+        return assignment, stored, None
+    earlier = kind.objects.get(assignment=assignment)
+    if assignment.revisions.filter(submission_key=key).exists():  # sent again after it was corrected
+        return assignment, earlier, None
+    if revises is None:
+        already = _("This was submitted already, with other words. Open it again to correct it.")
+        raise Conflict(already, "already_submitted")
+    refuse_correction(assignment, earlier, revises)
+    return assignment, None, earlier
+
+
+def _store(
+    kind: type[Given], assignment: Assignment, annotator: Annotator, earlier: Given | None, **content: Any
+) -> Given:
+    """A new submission, or the next revision of an earlier one, whose words are kept beside it."""
+    if earlier is None:
+        campaign, prompt = assignment.campaign, assignment.unit.prompt
+        return kind.objects.create(
+            campaign=campaign,
+            assignment=assignment,
+            annotator=annotator,
+            prompt=prompt,
+            is_surplus=_end_submission(assignment),
+            language=prompt.language or campaign.language,
+            **content,
         )
-    return assignment, stored
+    keep_revision(assignment, earlier)
+    for name, value in content.items():
+        setattr(earlier, name, value)
+    earlier.save()
+    return earlier
 
 
 def _end_submission(assignment: Assignment) -> bool:
@@ -295,25 +335,31 @@ def submit_demonstration(
     submission_key: uuid.UUID,
     messages: list[dict[str, Any]],
     seconds_spent: float | None = None,
+    revises: int | None = None,
 ) -> Stored:
-    """Store a dialogue, and what became of each suggestion. The same key again changes nothing."""
-    assignment, stored = _begin_submission(assignment_id, annotator, Demonstration, submission_key)
+    """Store a dialogue, and what became of each suggestion. The same key again changes nothing.
+
+    `revises`: the revision that this corrects; what became of the suggestions was settled by the first.
+    """
+    assignment, stored, earlier = _begin_submission(
+        assignment_id, annotator, Demonstration, submission_key, revises
+    )
     if stored:
         return Stored(stored, False)
     prompt = assignment.unit.prompt
     check_dialogue(messages, prompt.messages, may_instruct=assignment.campaign.has_system_message)
-    _settle_suggestions(assignment, messages)
-    demonstration = Demonstration.objects.create(
-        campaign=assignment.campaign,
-        assignment=assignment,
-        annotator=annotator,
+    if earlier is None:
+        _settle_suggestions(assignment, messages)
+    pastes = (earlier.metadata.get("pastes", []) if earlier else []) + _pastes(messages)
+    demonstration = _store(
+        Demonstration,
+        assignment,
+        annotator,
+        earlier,
         submission_key=submission_key,
-        is_surplus=_end_submission(assignment),
         seconds_spent=seconds_spent,
-        language=prompt.language or assignment.campaign.language,
-        prompt=prompt,
         messages=[{"role": m["role"], "content": m["content"]} for m in messages],
-        metadata={"pastes": pastes} if (pastes := _pastes(messages)) else {},
+        metadata={"pastes": pastes} if pastes else {},
     )
     return Stored(demonstration, True)
 
@@ -367,12 +413,16 @@ def submit_ranking(
     own_answer: str = "",
     ratings: Sequence[dict[str, Any]] = (),
     seconds_spent: float | None = None,
+    revises: int | None = None,
 ) -> Stored:
     """Store a ranking with its ratings and the comparisons it implies. The same key again changes nothing.
 
     A better answer that the person wrote becomes a completion of theirs; in the tiers it is named by `OWN`.
+    `revises`: the revision that this corrects.
     """
-    assignment, stored = _begin_submission(assignment_id, annotator, Ranking, submission_key)
+    assignment, stored, earlier = _begin_submission(
+        assignment_id, annotator, Ranking, submission_key, revises
+    )
     if stored:
         return Stored(stored, False)
     campaign, prompt = assignment.campaign, assignment.unit.prompt
@@ -387,21 +437,27 @@ def submit_ranking(
         may_answer=campaign.own_answer != Campaign.OwnAnswer.OFF,
         all_bad=all_bad,
     )
-    names = {OWN: _store_own_answer(prompt, annotator, own_answer).id} if own_answer else {}
-    ranking = Ranking.objects.create(
-        campaign=campaign,
-        assignment=assignment,
-        annotator=annotator,
+    own = _store_own_answer(prompt, annotator, own_answer, earlier) if own_answer else None
+    names = {OWN: own.id} if own else {}
+    ranking = _store(
+        Ranking,
+        assignment,
+        annotator,
+        earlier,
         submission_key=submission_key,
-        is_surplus=_end_submission(assignment),
         seconds_spent=seconds_spent,
-        language=prompt.language or campaign.language,
-        prompt=prompt,
         shown_order=shown,
         tiers=_renamed(tiers, names),
         all_bad=all_bad,
         criteria={name: _renamed(tiers, names) for name, tiers in criteria.items()},
+        metadata={"own_answer": own.id} if own else {},
     )
+    if earlier:
+        ranking.ratings.all().delete()
+        ranking.comparisons.all().delete()
+        Demonstration.objects.filter(
+            campaign=campaign, source=OWN_ANSWER, external_id=str(ranking.id)
+        ).delete()
     asked_by_person = prompt.messages and prompt.messages[-1]["role"] == "user"
     if own_answer and campaign.own_answer == Campaign.OwnAnswer.DEMONSTRATION and asked_by_person:
         _demonstrate(ranking, own_answer)
@@ -426,7 +482,11 @@ def _renamed(tiers: Iterable[Sequence[int]], names: Mapping[int, int]) -> list[l
 OWN_ANSWER = "own_answer"  # the source of what somebody who ranked wrote themselves
 
 
-def _store_own_answer(prompt: Prompt, annotator: Annotator, text: str) -> Completion:
+def _store_own_answer(prompt: Prompt, annotator: Annotator, text: str, earlier: Ranking | None) -> Completion:
+    """A completion of theirs; the one of the revision before, if it says the same."""
+    before = own_completion(earlier) if earlier else None
+    if before and before.text == text:
+        return before
     return Completion.objects.create(prompt=prompt, author=annotator, text=text, source=OWN_ANSWER)
 
 

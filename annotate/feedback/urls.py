@@ -13,5 +13,9 @@ urlpatterns = [
     path("assignments/<int:assignment_id>/submit", views.SubmitView.as_view()),
     path("assignments/<int:assignment_id>/skip", views.SkipView.as_view()),
     path("assignments/<int:assignment_id>/release", views.ReleaseView.as_view()),
+    path("assignments/<int:assignment_id>/remarks", views.RemarkView.as_view()),
+    path("campaigns/<int:campaign_id>/remarks", views.RemarksView.as_view()),
+    path("remarks/<int:remark_id>", views.SettleRemarkView.as_view()),
+    path("my-work", views.OwnWorkView.as_view()),
     path("assignments/<int:assignment_id>/suggestions", views.SuggestionsView.as_view()),
 ]

@@ -5,8 +5,8 @@ from typing import Any
 from django.http import Http404, StreamingHttpResponse
 from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema
-from rest_framework import status
+from drf_spectacular.utils import OpenApiParameter, PolymorphicProxySerializer, extend_schema
+from rest_framework import generics, status
 from rest_framework.exceptions import PermissionDenied
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
@@ -14,13 +14,14 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from annotate.accounts.models import Annotator, User
-from annotate.campaigns.access import oversees, require_admin, visible_campaign
+from annotate.campaigns.access import oversees, require_admin, visible_campaign, visible_to
 from annotate.campaigns.models import Campaign
 from annotate.campaigns.services import NewPrompt
 from annotate.errors import Conflict
-from annotate.feedback import services, suggestions
+from annotate.feedback import remarks, services, suggestions
 from annotate.feedback.desk import lay_out, nothing_now, own_assignment, progress
 from annotate.feedback.models import Assignment
+from annotate.feedback.own_work import own_work
 from annotate.feedback.serializers import (
     AddedPromptsSerializer,
     AssignmentSerializer,
@@ -30,15 +31,20 @@ from annotate.feedback.serializers import (
     LeaseSerializer,
     NewPromptSerializer,
     NextSerializer,
+    OwnWorkRequestSerializer,
+    OwnWorkSerializer,
     ProgressSerializer,
     RankingSubmissionSerializer,
     ReleaseSerializer,
+    RemarkRequestSerializer,
+    RemarkSerializer,
+    SettleSerializer,
     SkipSerializer,
     SubmittedSerializer,
     SuggestionRequestSerializer,
 )
 from annotate.languages import spoken_now
-from annotate.permissions import SignedInRequest
+from annotate.permissions import IsAdmin, IsAdminOrTrainer, SignedInRequest
 
 
 def _given(serializer: Any, request: SignedInRequest, **options: Any) -> Any:
@@ -153,6 +159,61 @@ class ReleaseView(FeedbackView):
         given = _given(ReleaseSerializer, request)
         services.release(assignment_id, _annotator(request.user), **given)
         return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class RemarkView(FeedbackView):
+    """Tell a moderator about a unit."""
+
+    @extend_schema(operation_id="make_remark", request=RemarkRequestSerializer, responses={201: None})
+    def post(self, request: SignedInRequest, assignment_id: int) -> Response:
+        assignment = own_assignment(request.user, assignment_id)
+        remarks.make_remark(assignment, **_given(RemarkRequestSerializer, request))
+        return Response(status=status.HTTP_201_CREATED)
+
+
+class RemarksView(generics.GenericAPIView):
+    """What annotators said of a campaign's units, for those who run it."""
+
+    permission_classes = [IsAdminOrTrainer]
+    serializer_class = RemarkSerializer
+
+    @extend_schema(
+        operation_id="remarks",
+        parameters=[
+            OpenApiParameter("is_settled", bool, description="only those dealt with, or only the others")
+        ],
+        responses=RemarkSerializer(many=True),
+    )
+    def get(self, request: SignedInRequest, campaign_id: int) -> Response:
+        campaign = visible_campaign(request.user, campaign_id)
+        asked = {"true": True, "false": False}.get(request.query_params.get("is_settled", ""))
+        page = self.paginate_queryset(remarks.remarks_of(campaign, is_settled=asked))
+        return self.get_paginated_response(RemarkSerializer(page, many=True).data)
+
+
+class SettleRemarkView(APIView):
+    permission_classes = [IsAdmin]
+
+    @extend_schema(operation_id="settle_remark", request=SettleSerializer, responses=RemarkSerializer)
+    def patch(self, request: SignedInRequest, remark_id: int) -> Response:
+        given = _given(SettleSerializer, request)
+        campaigns = visible_to(request.user)
+        remark = remarks.settle_remark(campaigns, remark_id, by=request.user, **given)
+        return Response(RemarkSerializer(remark).data)
+
+
+class OwnWorkView(FeedbackView):
+    """One's own drafts, latest submissions and figures."""
+
+    @extend_schema(
+        operation_id="own_work", parameters=[OwnWorkRequestSerializer], responses=OwnWorkSerializer
+    )
+    def get(self, request: SignedInRequest) -> Response:
+        asked = OwnWorkRequestSerializer(data=request.query_params)
+        asked.is_valid(raise_exception=True)
+        on_device = [int(id) for id in asked.validated_data.get("drafts", "").split(",") if id]
+        work = own_work(request.user, since=asked.validated_data.get("since"), on_device=on_device)
+        return Response(OwnWorkSerializer(work).data)
 
 
 class SuggestionsView(FeedbackView):

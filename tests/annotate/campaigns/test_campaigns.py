@@ -137,7 +137,10 @@ def test_progress_counts_units_that_are_done_open_and_leased(
     assert shown["progress"] == {"num_units": 5, "num_done": 1, "num_open": 3, "num_leased": 1}
     assert shown["mine"] is None
     mine = alice_client.get(f"/api/campaigns/{campaign.id}").json()
-    assert mine["mine"] == {"num_submitted": 1, "num_skipped": 0, "has_lease": True}
+    assert mine["mine"] == {
+        "num_submitted": 1, "num_skipped": 0, "has_lease": True, "num_left": 4, "needs_consent": False,
+        "guidelines_read": 0,
+    }  # fmt: skip
     assert mine["num_members"] == 2
 
 

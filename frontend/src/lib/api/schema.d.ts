@@ -52,6 +52,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/assignments/{assignment_id}/remarks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Tell a moderator about a unit. */
+        post: operations["make_remark"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/assignments/{assignment_id}/renew": {
         parameters: {
             query?: never;
@@ -186,6 +203,22 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/campaigns/{campaign_id}/consent": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post: operations["give_consent"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/campaigns/{campaign_id}/export": {
         parameters: {
             query?: never;
@@ -210,9 +243,25 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        get: operations["guidelines"];
         put: operations["write_guidelines"];
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/campaigns/{campaign_id}/guidelines/read": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post: operations["mark_guidelines_read"];
         delete?: never;
         options?: never;
         head?: never;
@@ -303,6 +352,41 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/campaigns/{campaign_id}/remarks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description What annotators said of a campaign's units, for those who run it. */
+        get: operations["remarks"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/campaigns/{campaign_id}/terms": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description What people agree to before their first unit. */
+        get: operations["terms"];
+        /** @description What people agree to before their first unit. */
+        put: operations["write_terms"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/import-formats": {
         parameters: {
             query?: never;
@@ -363,6 +447,23 @@ export interface paths {
         };
         /** @description What the people who write are given suggestions by. */
         get: operations["model_server"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/my-work": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description One's own drafts, latest submissions and figures. */
+        get: operations["own_work"];
         put?: never;
         post?: never;
         delete?: never;
@@ -435,6 +536,22 @@ export interface paths {
         options?: never;
         head?: never;
         patch?: never;
+        trace?: never;
+    };
+    "/api/remarks/{remark_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch: operations["settle_remark"];
         trace?: never;
     };
     "/api/reward-models": {
@@ -816,6 +933,7 @@ export interface components {
             draft: components["schemas"]["Draft"] | null;
             suggestions: components["schemas"]["Suggestion"][];
             can_suggest: boolean;
+            submitted: components["schemas"]["SubmittedContent"] | null;
         };
         AssignmentCampaign: {
             id: number;
@@ -867,6 +985,7 @@ export interface components {
             min_words: number | null;
             max_words: number | null;
             lease_seconds: number;
+            correction_hours: number;
             /** Format: double */
             validation_fraction: number;
             /** Format: date-time */
@@ -926,6 +1045,8 @@ export interface components {
             submission_key: string;
             /** Format: double */
             seconds_spent?: number | null;
+            /** @description the revision that this corrects */
+            revises?: number | null;
             messages: components["schemas"]["WrittenMessageRequest"][];
         };
         Draft: {
@@ -979,6 +1100,14 @@ export interface components {
         };
         GuidelinesRequest: {
             text: string;
+        };
+        /** @description The guidelines in force, and the version that this login read last where it is another. */
+        GuidelinesSeen: {
+            readonly version: number;
+            text: string;
+            /** Format: date-time */
+            readonly created_at: string;
+            read: components["schemas"]["Guidelines"] | null;
         };
         Import: {
             readonly id: number;
@@ -1052,6 +1181,12 @@ export interface components {
             num_submitted: number;
             num_skipped: number;
             has_lease: boolean;
+            /** @description units that this login can still work on */
+            num_left: number;
+            /** @description terms are to be accepted before the next unit */
+            needs_consent: boolean;
+            /** @description the version read last; 0: there were none; null: nothing begun yet */
+            guidelines_read: number | null;
         };
         ModelServer: {
             readonly state: components["schemas"]["ModelServerStateEnum"];
@@ -1080,6 +1215,7 @@ export interface components {
             sampling?: components["schemas"]["SamplingRequest"];
             flags?: string[];
             lease_seconds?: number;
+            correction_hours?: number;
             /** Format: double */
             validation_fraction?: number;
             is_rated_first?: boolean;
@@ -1142,9 +1278,21 @@ export interface components {
         };
         Next: {
             assignment: components["schemas"]["Assignment"] | null;
-            reason: components["schemas"]["ReasonEnum"] | components["schemas"]["BlankEnum"];
+            reason: components["schemas"]["NextReasonEnum"] | components["schemas"]["BlankEnum"];
             message: string;
         };
+        /**
+         * @description * `` -
+         *     * `none_left` - none_left
+         *     * `all_leased` - all_leased
+         *     * `paused` - paused
+         *     * `closed` - closed
+         *     * `no_units` - no_units
+         *     * `enough_begun` - enough_begun
+         *     * `terms` - terms
+         * @enum {string}
+         */
+        NextReasonEnum: "none_left" | "all_leased" | "paused" | "closed" | "no_units" | "enough_begun" | "terms";
         /** @description A completion without any sign of where it came from. */
         OfferedCompletion: {
             id: number;
@@ -1166,6 +1314,53 @@ export interface components {
          * @enum {string}
          */
         OwnAnswerEnum: "off" | "ranked" | "demonstration";
+        /** @description One of one's own assignments in a list. */
+        OwnDraft: {
+            assignment: number;
+            campaign: components["schemas"]["WorkCampaign"];
+            /** @description the beginning of what the unit asks */
+            asked: string;
+            /**
+             * Format: date-time
+             * @description null: the server has no word of it
+             */
+            saved_at: string | null;
+            /** @description others have it now; what is submitted is kept as an extra */
+            is_taken: boolean;
+        };
+        OwnFigures: {
+            campaign: number;
+            num_submitted: number;
+            /** @description since the time asked for */
+            num_since: number;
+            /**
+             * Format: double
+             * @description median
+             */
+            seconds_per_unit: number | null;
+        };
+        /** @description One of one's own assignments in a list. */
+        OwnSubmission: {
+            assignment: number;
+            campaign: components["schemas"]["WorkCampaign"];
+            /** @description the beginning of what the unit asks */
+            asked: string;
+            /** Format: date-time */
+            submitted_at: string;
+            /** Format: double */
+            seconds_spent: number | null;
+            is_surplus: boolean;
+            revision: number;
+            can_correct: boolean;
+            /** Format: date-time */
+            correct_until: string;
+        };
+        /** @description What one has begun and what one has given. */
+        OwnWork: {
+            drafts: components["schemas"]["OwnDraft"][];
+            recent: components["schemas"]["OwnSubmission"][];
+            figures: components["schemas"]["OwnFigures"][];
+        };
         PaginatedPolicyVersionList: {
             /** @example 123 */
             count: number;
@@ -1180,6 +1375,21 @@ export interface components {
              */
             previous?: string | null;
             results: components["schemas"]["PolicyVersion"][];
+        };
+        PaginatedRemarkList: {
+            /** @example 123 */
+            count: number;
+            /**
+             * Format: uri
+             * @example http://api.example.org/accounts/?offset=400&limit=100
+             */
+            next?: string | null;
+            /**
+             * Format: uri
+             * @example http://api.example.org/accounts/?offset=200&limit=100
+             */
+            previous?: string | null;
+            results: components["schemas"]["Remark"][];
         };
         PaginatedRewardModelList: {
             /** @example 123 */
@@ -1270,6 +1480,7 @@ export interface components {
             sampling?: components["schemas"]["SamplingRequest"];
             flags?: string[];
             lease_seconds?: number;
+            correction_hours?: number;
             /** Format: double */
             validation_fraction?: number;
             is_rated_first?: boolean;
@@ -1297,6 +1508,9 @@ export interface components {
                 [key: string]: unknown;
             };
             is_enabled?: boolean;
+        };
+        PatchedSettleRequest: {
+            is_settled?: boolean;
         };
         /** @description What an admin may change of a login. */
         PatchedUserChangesRequest: {
@@ -1391,6 +1605,8 @@ export interface components {
             submission_key: string;
             /** Format: double */
             seconds_spent?: number | null;
+            /** @description the revision that this corrects */
+            revises?: number | null;
             /** @description completion ids, best tier first; ids in one tier are tied; 0 is the own answer */
             tiers: number[][];
             /** @description tiers for each of the campaign's criteria */
@@ -1403,17 +1619,6 @@ export interface components {
             all_bad: boolean;
             ratings?: components["schemas"]["GivenRatingRequest"][];
         };
-        /**
-         * @description * `` -
-         *     * `none_left` - none_left
-         *     * `all_leased` - all_leased
-         *     * `paused` - paused
-         *     * `closed` - closed
-         *     * `no_units` - no_units
-         *     * `enough_begun` - enough_begun
-         * @enum {string}
-         */
-        ReasonEnum: "none_left" | "all_leased" | "paused" | "closed" | "no_units" | "enough_begun";
         Rejected: {
             line: number;
             reason: string;
@@ -1424,6 +1629,36 @@ export interface components {
              * @default false
              */
             only_ahead: boolean;
+        };
+        /** @description A remark as moderators see it. */
+        Remark: {
+            id: number;
+            reason: components["schemas"]["RemarkReason"];
+            text: string;
+            /** @description the beginning of what the unit asks */
+            asked: string;
+            person: components["schemas"]["Person"] | null;
+            unit: number;
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            settled_at: string | null;
+            settled_by: components["schemas"]["Person"] | null;
+        };
+        /**
+         * @description * `comment` - Comment
+         *     * `unclear` - Unclear
+         *     * `personal` - Personal
+         *     * `harmful` - Harmful
+         *     * `guidelines` - Guidelines
+         *     * `other` - Other
+         * @enum {string}
+         */
+        RemarkReason: "comment" | "unclear" | "personal" | "harmful" | "guidelines" | "other";
+        RemarkRequestRequest: {
+            reason: components["schemas"]["RemarkReason"];
+            /** @default  */
+            text: string;
         };
         RewardModel: {
             readonly id: number;
@@ -1675,6 +1910,18 @@ export interface components {
             /** @description stored, but its slot had gone to somebody else */
             is_surplus: boolean;
         };
+        /** @description How a finished assignment stands. */
+        SubmittedContent: {
+            /** @description in the form in which it is handed in; 0 in tiers: the own answer */
+            content: unknown;
+            revision: number;
+            /** Format: date-time */
+            given_at: string;
+            /** Format: double */
+            seconds_spent: number | null;
+            /** Format: date-time */
+            correct_until: string;
+        };
         /** @description What was offered; not by which policy. */
         Suggestion: {
             readonly id: number;
@@ -1693,6 +1940,21 @@ export interface components {
         TakenPartRequest: {
             suggestion: number;
             text: string;
+        };
+        /** @description What people agree to before their first unit; an empty text asks nothing. */
+        Terms: {
+            readonly version: number;
+            text: string;
+        };
+        /** @description What people agree to before their first unit; an empty text asks nothing. */
+        TermsRequest: {
+            text: string;
+        };
+        /** @description What people agree to before their first unit; an empty text asks nothing. */
+        TermsSeen: {
+            readonly version: number;
+            text: string;
+            is_accepted: boolean;
         };
         /** @description A token as it can be seen later: by its first characters. */
         Token: {
@@ -1728,6 +1990,15 @@ export interface components {
              * @description Designates whether this user should be treated as active. Unselect this instead of deleting accounts.
              */
             readonly is_active: boolean;
+        };
+        VersionRequest: {
+            version: number;
+        };
+        WorkCampaign: {
+            id: number;
+            name: string;
+            kind: components["schemas"]["CampaignKind"];
+            language: string;
         };
         /** @description One chat message. */
         WrittenMessageRequest: {
@@ -1957,6 +2228,111 @@ export interface operations {
         responses: {
             /** @description No response body */
             204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description a value is missing or wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description a role or the CSRF token is missing */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description not there, or not yours to see */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description no such form of answer */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description does not fit what is stored */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description not JSON */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description the database or another part is out of reach */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    make_remark: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                assignment_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RemarkRequestRequest"];
+            };
+        };
+        responses: {
+            /** @description No response body */
+            201: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3007,6 +3383,111 @@ export interface operations {
             };
         };
     };
+    give_consent: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                campaign_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["VersionRequest"];
+            };
+        };
+        responses: {
+            /** @description No response body */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description a value is missing or wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description a role or the CSRF token is missing */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description not there, or not yours to see */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description no such form of answer */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description does not fit what is stored */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description not JSON */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description the database or another part is out of reach */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     export: {
         parameters: {
             query: {
@@ -3027,6 +3508,81 @@ export interface operations {
                 content: {
                     "application/x-ndjson": string;
                     "text/csv": string;
+                };
+            };
+            /** @description a value is missing or wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description a role or the CSRF token is missing */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description not there, or not yours to see */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description no such form of answer */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description the database or another part is out of reach */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    guidelines: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                campaign_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GuidelinesSeen"];
                 };
             };
             /** @description a value is missing or wrong */
@@ -3107,6 +3663,111 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Guidelines"];
                 };
+            };
+            /** @description a value is missing or wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description a role or the CSRF token is missing */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description not there, or not yours to see */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description no such form of answer */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description does not fit what is stored */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description not JSON */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description the database or another part is out of reach */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    mark_guidelines_read: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                campaign_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["VersionRequest"];
+            };
+        };
+        responses: {
+            /** @description No response body */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description a value is missing or wrong */
             400: {
@@ -3836,6 +4497,269 @@ export interface operations {
             };
         };
     };
+    remarks: {
+        parameters: {
+            query?: {
+                /** @description only those dealt with, or only the others */
+                is_settled?: boolean;
+                /** @description Number of results to return per page. */
+                limit?: number;
+                /** @description The initial index from which to return the results. */
+                offset?: number;
+            };
+            header?: never;
+            path: {
+                campaign_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedRemarkList"];
+                };
+            };
+            /** @description a value is missing or wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description a role or the CSRF token is missing */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description not there, or not yours to see */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description no such form of answer */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description the database or another part is out of reach */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    terms: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                campaign_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TermsSeen"];
+                };
+            };
+            /** @description a value is missing or wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description a role or the CSRF token is missing */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description not there, or not yours to see */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description no such form of answer */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description the database or another part is out of reach */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    write_terms: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                campaign_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TermsRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Terms"];
+                };
+            };
+            /** @description a value is missing or wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description a role or the CSRF token is missing */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description not there, or not yours to see */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description no such form of answer */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description does not fit what is stored */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description not JSON */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description the database or another part is out of reach */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     import_formats: {
         parameters: {
             query?: never;
@@ -4131,6 +5055,75 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ModelServer"];
+                };
+            };
+            /** @description not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description a role or the CSRF token is missing */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description no such form of answer */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description the database or another part is out of reach */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    own_work: {
+        parameters: {
+            query?: {
+                /** @description assignments with words on the device alone */
+                drafts?: string;
+                /** @description the beginning of the person's day */
+                since?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OwnWork"];
+                };
+            };
+            /** @description a value is missing or wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
                 };
             };
             /** @description not signed in */
@@ -4525,6 +5518,112 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PolicyVersion"];
+                };
+            };
+            /** @description a value is missing or wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description a role or the CSRF token is missing */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description not there, or not yours to see */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description no such form of answer */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description does not fit what is stored */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description not JSON */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description the database or another part is out of reach */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    settle_remark: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                remark_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["PatchedSettleRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Remark"];
                 };
             };
             /** @description a value is missing or wrong */

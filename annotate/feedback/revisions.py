@@ -1,0 +1,76 @@
+"""Corrections: until when a submission may be corrected, what it says, and how the words before are kept."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from annotate.campaigns.models import Campaign, Completion
+from annotate.errors import Conflict
+from annotate.feedback.checks import OWN
+from annotate.feedback.models import Assignment, Demonstration, Ranking, Revision
+
+
+def submission_of(assignment: Assignment) -> Demonstration | Ranking | None:
+    kind = Demonstration if assignment.campaign.kind == Campaign.Kind.DEMONSTRATION else Ranking
+    return kind.objects.filter(assignment=assignment).first()  # type: ignore[attr-defined]
+
+
+def correct_until(campaign: Campaign, given_at: datetime) -> datetime:
+    """The end of the window, counted from the first submission; a correction does not prolong it."""
+    return given_at + timedelta(hours=campaign.correction_hours)
+
+
+def refuse_correction(assignment: Assignment, earlier: Demonstration | Ranking, revises: int) -> None:
+    """Why this submission cannot be corrected now by what was written upon its revision `revises`."""
+    if earlier.revision != revises:
+        raise Conflict(
+            _("This was corrected in another window. Open it again to see how it stands."), "revision"
+        )
+    if assignment.campaign.status == Campaign.Status.CLOSED:
+        raise Conflict(_("This campaign is closed; what was submitted stays as it is."), "closed")
+    if timezone.now() > correct_until(assignment.campaign, earlier.created_at):
+        raise Conflict(_("The time in which this could be corrected is over."), "too_late")
+
+
+def content_of(submission: Demonstration | Ranking) -> dict[str, Any]:
+    """What was handed in, in the form in which it is handed in."""
+    if isinstance(submission, Demonstration):
+        return {"messages": submission.messages}
+    own = own_completion(submission)
+    names = {own.id: OWN} if own else {}
+    ratings = submission.ratings.filter(criterion="overall").order_by("id")
+    return {
+        "tiers": _renamed(submission.tiers, names),
+        "criteria": {name: _renamed(tiers, names) for name, tiers in submission.criteria.items()},
+        "all_bad": submission.all_bad,
+        "own_answer": own.text if own else "",
+        "ratings": [
+            {"completion": rating.completion_id, "value": rating.value, "flags": rating.flags}
+            for rating in ratings
+        ],
+    }
+
+
+def _renamed(tiers: list[list[int]], names: dict[int, int]) -> list[list[int]]:
+    return [[names.get(completion, completion) for completion in tier] for tier in tiers]
+
+
+def own_completion(ranking: Ranking) -> Completion | None:
+    """The better answer that whoever ranked wrote themselves."""
+    return Completion.objects.filter(id=ranking.metadata.get("own_answer")).first()
+
+
+def keep_revision(assignment: Assignment, submission: Demonstration | Ranking) -> None:
+    """Put away what a submission says, and make it ready to say something else."""
+    Revision.objects.create(
+        assignment=assignment,
+        number=submission.revision,
+        content=content_of(submission),
+        submission_key=submission.submission_key,
+        seconds_spent=submission.seconds_spent,
+        given_at=submission.corrected_at or submission.created_at,
+    )
+    submission.revision += 1
+    submission.corrected_at = timezone.now()
