@@ -10,8 +10,8 @@ are compared. What is reported:
     rows, tree        TRL's seconds through ours: each completion once, and each prompt once as well. `auto` is
                       what --layout auto takes in this case; `asked` is what that should reach
     loss_difference   largest difference of the logged losses of the steps: it is the same objective
-    mfu               (6 N + 12 L d x context) FLOPs a token that went forward, context being how many tokens it
-                      sees; through the best matrix product of the same minute. N without embeddings
+    mfu               model FLOPs by the formula of trainer.flops, of the tokens that went forward, through the best
+                      matrix product of the same minute
 """
 
 import argparse
@@ -23,6 +23,7 @@ import statistics
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -39,8 +40,16 @@ from trl import RewardConfig as PairsConfig
 from trl import RewardTrainer
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from trainer.flops import peak_flops
 from trainer.reward import RewardConfig, make_trainer
-from trainer.reward_data import EncodedRanking, StepSampler, TargetIndex, TrunkShape, choose_layout
+from trainer.reward_data import (
+    EncodedRanking,
+    StepSampler,
+    TargetIndex,
+    TrunkShape,
+    choose_layout,
+    trained_flops,
+)
 from trainer.reward_model import RewardObjective, find_last_mlp, trunk_shape
 
 #        K, tokens of the prompt, rankings in a step, steps, asked
@@ -153,35 +162,18 @@ def timed(trainer) -> tuple[float, list[float]]:
 # ---------------------------------------------------------------- the physical limit
 
 
-def trained_flops(
-    rankings: list[EncodedRanking], layout: str, shape: TrunkShape, mlp_parameters: int
-) -> float:
-    """Forward and backward, of the tokens that went forward: 6 N each, and 12 L d for each token that it sees.
-
-    What ours leaves out of the last layer's MLP is not counted.
-    """
-    tokens = seen = left_out = 0
+def computed_flops(rankings: list[EncodedRanking], layout: str, shape: TrunkShape, num_mlp: int) -> float:
+    """Model FLOPs of an epoch; what ours leaves out of the last layer's MLP (num_mlp weights) is not counted."""
+    total = 0.0
     for encoded in rankings:
-        num, length = len(encoded.sequences), len(encoded.sequences[0])
-        prompt = encoded.num_shared if layout == "tree" else 0
-        copies = num * (num - 1) if layout == "pairs" else num
-        tokens += prompt + copies * (length - prompt)
-        left_out += 0 if layout == "pairs" else prompt + num * (length - prompt) - num
-        whole, shared = length * (length + 1) // 2, prompt * (prompt + 1) // 2
-        seen += shared + copies * (whole - shared)
-    attention = 12.0 * shape.num_layers * shape.width * seen
-    return 6.0 * (shape.num_parameters * tokens - mlp_parameters * left_out) + attention
-
-
-def best_product() -> float:
-    """FLOPs a second of the best of twelve large matrix products."""
-    a, b = torch.randn(2048, 2048), torch.randn(2048, 2048)
-    best = float("inf")
-    for _ in range(12):
-        began = time.perf_counter()
-        a @ b
-        best = min(best, time.perf_counter() - began)
-    return 2 * 2048**3 / best
+        num = len(encoded.sequences)
+        own = replace(encoded, layout="tree" if layout == "tree" else "rows")
+        if layout == "pairs":
+            total += (num - 1) * trained_flops(shape, own)
+            continue
+        tokens = own.tree_length if layout == "tree" else sum(map(len, own.sequences))
+        total += trained_flops(shape, own) - 6.0 * num_mlp * (tokens - num)
+    return total
 
 
 # ---------------------------------------------------------------- a case
@@ -192,7 +184,7 @@ def measure(case: tuple, repetitions: int) -> dict:
     rankings = make_rankings(num_completions, prompt_tokens, per_step * num_steps)
     model = make_model()
     shape = trunk_shape(model)
-    mlp = sum(parameter.numel() for parameter in model.model.layers[-1].mlp.parameters())
+    num_mlp = sum(parameter.numel() for parameter in model.model.layers[-1].mlp.parameters())
     seconds: dict[str, list[float]] = {"pairs": [], "rows": [], "tree": []}
     losses, peak = {}, 0.0
     for repetition in range(repetitions + 1):  # the first warms up
@@ -206,7 +198,8 @@ def measure(case: tuple, repetitions: int) -> dict:
                 needed, losses[name] = timed(trainer)
             if repetition:
                 taken.append(needed)
-        peak = max(peak, best_product())
+        peak_flops.cache_clear()  # in the same minute
+        peak = max(peak, peak_flops(torch.device("cpu"), torch.float32))
     medians = {name: statistics.median(taken) for name, taken in seconds.items()}
     return {
         "name": "reward_kwise",
@@ -223,7 +216,7 @@ def measure(case: tuple, repetitions: int) -> dict:
             for a, b in zip(losses[name], losses["pairs"], strict=True)
         ),
         "mfu": {
-            name: round(trained_flops(rankings, name, shape, mlp) / median / peak, 3)
+            name: round(computed_flops(rankings, name, shape, num_mlp) / median / peak, 3)
             for name, median in medians.items()
         },
         "peak_gflops": round(peak / 1e9),

@@ -33,7 +33,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trainer.files import iterate_jsonl
-from trainer.jobs import Outcome, input_entry, option, run_job
+from trainer.jobs import Outcome, input_entry, is_out_of_memory, option, run_job
 from trainer.run_dir import RunDir, RunError, read_manifest
 from trainer.snapshot import Snapshot, open_snapshot
 
@@ -293,8 +293,9 @@ def make_trainer(
     from transformers import Trainer
 
     from trainer.reward_data import EpochLoader, StepSampler, collate
+    from trainer.reward_model import trunk_shape
 
-    options = objective.options
+    options, shape = objective.options, trunk_shape(objective.model)
     # the length terms are a correlation over the batch, which parts of a batch would each have their own of
     max_tokens = 0 if options.length_coef else options.micro_batch_tokens
     scalars = [*objective.scalars.values()]
@@ -313,7 +314,9 @@ def make_trainer(
                 arguments.world_size,
                 arguments.seed,
             )
-            collator = partial(collate, pad_id=pad_id, max_tokens=max_tokens, index=objective.index)
+            collator = partial(
+                collate, pad_id=pad_id, max_tokens=max_tokens, index=objective.index, shape=shape
+            )
             return EpochLoader(train_set, batch_sampler=sampler, collate_fn=collator)  # type: ignore[arg-type]
 
         def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
@@ -340,14 +343,33 @@ def make_trainer(
             model.train()
             scale = self.args.world_size / float(num_items_in_batch)  # DDP takes the mean over processes
             total = torch.zeros((), device=self.args.device)
-            parts = self._prepare_inputs(inputs["micro_batches"])
+            parts = inputs["micro_batches"]
             for at, part in enumerate(parts):
                 is_last = at == len(parts) - 1
-                with nullcontext() if is_last else self.accelerator.no_sync(model):
-                    loss = model(part, scale)
-                    self.accelerator.backward(loss)
+                try:
+                    with nullcontext() if is_last else self.accelerator.no_sync(model):
+                        loss = model(self._prepare_inputs(part), scale)
+                        self.accelerator.backward(loss)
+                except (RuntimeError, MemoryError) as error:
+                    if not is_out_of_memory(error):
+                        raise
+                    self.save_before_step()
+                    raise RunError(
+                        "The memory is full; repeat the command with a smaller micro_batch_tokens (it changes no "
+                        "result, so the run continues), or start one with gradient_checkpointing."
+                    ) from error
                 total += loss.detach()
             return total
+
+        def floating_point_ops(self, inputs: dict[str, Any]) -> int:
+            objective.trained_flops += inputs["flops"]
+            return int(inputs["flops"])
+
+        def save_before_step(self) -> None:
+            """A checkpoint of the steps that are done; several processes would not be here together."""
+            if self.args.world_size == 1 and self.state.global_step:
+                self._save_checkpoint(objective, trial=None)
+                self.control = self.callback_handler.on_save(self.args, self.state, self.control)
 
         def evaluate(
             self, eval_dataset: Any = None, ignore_keys: Any = None, metric_key_prefix: str = "eval"
@@ -427,8 +449,10 @@ def check_checkpoint(run: RunDir, objective: RewardObjective) -> None:
 
 
 def train(config: RewardConfig, run: RunDir) -> Outcome:
+    import torch
     from transformers import TrainingArguments
 
+    from trainer.flops import utilisation
     from trainer.hf_training import common_arguments, last_logged, train_resumable
     from trainer.modeling import context_length, load_tokenizer, new_reward_model, save_model
     from trainer.reward_data import Targets, encode_rankings
@@ -497,6 +521,8 @@ def train(config: RewardConfig, run: RunDir) -> Outcome:
     metrics["num_steps"] = trainer.state.global_step
     metrics["num_processes"] = trainer.args.world_size
     metrics["seconds"] = round(trained["seconds"], 2)
+    dtype = torch.bfloat16 if arguments.bf16 else torch.float32
+    metrics |= utilisation(objective.trained_flops, trained["seconds"], arguments.device, dtype)
 
     # 4. save, with the scale of the scores
     learned = objective.learned()

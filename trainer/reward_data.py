@@ -285,7 +285,7 @@ LAYOUTS = {"rows": rows_inputs, "tree": tree_inputs}
 
 
 class TrunkShape(NamedTuple):
-    """What the cost of a row depends on: parameters without embeddings, layers, width."""
+    """What the cost of a row depends on: parameters that a token is multiplied with, layers, width."""
 
     num_parameters: int
     num_layers: int
@@ -302,6 +302,19 @@ def choose_layout(encoded: EncodedRanking, shape: TrunkShape) -> str:
     longest = max(map(len, encoded.sequences))
     rows = len(encoded.sequences) * row_cost(shape, longest)
     return "tree" if row_cost(shape, encoded.tree_length) < rows else "rows"
+
+
+def trained_flops(shape: TrunkShape, encoded: EncodedRanking) -> float:
+    """Model FLOPs of the ranking forward and backward, without padding: 6 N a token, 12 L d for each one it sees.
+
+    The formula of trainer.flops, whose 6 L d S is the mean over a sequence in which token t sees t.
+    """
+    shared = encoded.num_shared if encoded.layout == "tree" else 0
+    tokens, seen = shared, shared * (shared + 1) // 2
+    for sequence in encoded.sequences:
+        tokens += len(sequence) - shared
+        seen += len(sequence) * (len(sequence) + 1) // 2 - shared * (shared + 1) // 2
+    return 6.0 * shape.num_parameters * tokens + 12.0 * shape.num_layers * shape.width * seen
 
 
 # ---------------------------------------------------------------- batches
@@ -377,31 +390,35 @@ def collate(
     pad_id: int,
     max_tokens: int = 0,
     index: TargetIndex = TargetIndex(),  # noqa: B008 - only read
+    shape: TrunkShape | None = None,
 ) -> dict[str, Any]:
-    """One process's share of a step: {micro_batches: [tensors of inputs and targets], num_rankings}."""
+    """One process's share of a step: {micro_batches: [tensors of inputs and targets], num_rankings, flops}."""
     return {
         "micro_batches": [
             LAYOUTS[batch[0].layout](batch, pad_id) | target_tensors(batch, index)
             for batch in micro_batches(rankings, max_tokens)
         ],
         "num_rankings": len(rankings),
+        "flops": sum(trained_flops(shape, encoded) for encoded in rankings) if shape else 0.0,
     }
 
 
-def steps_of_epoch(lengths: Sequence[int], num_steps: int, seed: int, epoch: int) -> list[list[int]]:
+def steps_of_epoch(
+    lengths: Sequence[int], num_steps: int, seed: int, epoch: int, steps_in_a_pool: int = STEPS_IN_A_POOL
+) -> list[list[int]]:
     """Every index once, in `num_steps` steps whose sizes differ by one at most, drawn anew for each epoch.
 
-    Shuffled, then sorted by length inside pools of STEPS_IN_A_POOL steps, cut into steps, and the steps shuffled
-    again. So a step holds similar lengths, which saves padding, while the order of lengths in time is random:
-    going from long to short ruins convergence, since length goes with content.
+    Shuffled, then sorted by length inside pools of so many steps, cut into steps, and the steps shuffled again.
+    So a step holds similar lengths, which saves padding, while the order of lengths in time is random: going
+    from long to short ruins convergence, since length goes with content.
     """
     rng = random.Random(f"{seed} {epoch}")
     order = list(range(len(lengths)))
     rng.shuffle(order)
     bounds = [at * len(order) // num_steps for at in range(num_steps + 1)]
     steps = []
-    for first in range(0, num_steps, STEPS_IN_A_POOL):
-        last = min(first + STEPS_IN_A_POOL, num_steps)
+    for first in range(0, num_steps, steps_in_a_pool):
+        last = min(first + steps_in_a_pool, num_steps)
         pool = sorted(order[bounds[first] : bounds[last]], key=lambda index: lengths[index])
         offset = bounds[first]
         steps += [pool[bounds[at] - offset : bounds[at + 1] - offset] for at in range(first, last)]
@@ -418,17 +435,25 @@ class StepSampler:
     """
 
     def __init__(
-        self, lengths: Sequence[int], per_share: int, accumulation: int, rank: int, world: int, seed: int
+        self,
+        lengths: Sequence[int],
+        per_share: int,
+        accumulation: int,
+        rank: int,
+        world: int,
+        seed: int,
+        steps_in_a_pool: int = STEPS_IN_A_POOL,
     ) -> None:
         if len(lengths) < world * accumulation:
             raise RunError(
-                f"{len(lengths)} rankings cannot be shared among {world} processes with {accumulation} forward "
+                f"{len(lengths)} examples cannot be shared among {world} processes with {accumulation} forward "
                 "passes a step; use fewer processes or a lower gradient_accumulation_steps."
             )
         self.lengths, self.seed, self.epoch = lengths, seed, 0
         self.num_shares = world * accumulation
         self.num_steps = max(1, len(lengths) // (per_share * self.num_shares))
         self.own = range(rank, self.num_shares, world)
+        self.steps_in_a_pool = steps_in_a_pool
 
     def set_epoch(self, epoch: int) -> None:
         self.epoch = epoch
@@ -437,7 +462,7 @@ class StepSampler:
         return len(self.own) * self.num_steps
 
     def __iter__(self) -> Iterator[list[int]]:
-        for step in steps_of_epoch(self.lengths, self.num_steps, self.seed, self.epoch):
+        for step in steps_of_epoch(self.lengths, self.num_steps, self.seed, self.epoch, self.steps_in_a_pool):
             for share in self.own:
                 yield step[::-1][share :: self.num_shares]
 

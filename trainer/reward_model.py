@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from trainer.flops import num_multiplied
 from trainer.modeling import Messages, batches_by_length, encode_messages, pad_right, raw_scores
 from trainer.reward_data import EncodedRanking, TargetIndex, TrunkShape, rows_inputs, tree_inputs
 from trainer.reward_loss import (
@@ -192,6 +193,7 @@ class RewardObjective(nn.Module):
         super().__init__()
         self.model, self.options, self.index = model, config, index
         self.last_mlp = (last_mlp,)  # in a tuple, so that it is no second part of this module
+        self.trained_flops = 0.0  # by this process
         self.config = model.config  # what transformers.Trainer asks a model for
         self.activation_checkpointing_enable = model.activation_checkpointing_enable
         scalars = {}
@@ -341,9 +343,7 @@ class RewardObjective(nn.Module):
 
 def trunk_shape(model: PreTrainedModel) -> TrunkShape:
     config = model.config.get_text_config()
-    embeddings = {id(p) for m in model.modules() if isinstance(m, nn.Embedding) for p in m.parameters()}
-    parameters = sum(p.numel() for p in model.base_model.parameters() if id(p) not in embeddings)
-    return TrunkShape(parameters, int(config.num_hidden_layers), int(config.hidden_size))
+    return TrunkShape(num_multiplied(model), int(config.num_hidden_layers), int(config.hidden_size))
 
 
 @torch.no_grad()

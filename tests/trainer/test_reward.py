@@ -24,9 +24,10 @@ from tests.trainer.tiny import (
 )
 from trainer import reward, run_dir, sample
 from trainer.modeling import load_reward_model, score
-from trainer.reward import calibrate, measure, pair_gaps
+from trainer.reward import calibrate, measure, pair_gaps, read_annotator_weights
 from trainer.reward_data import EncodedRanking
 from trainer.reward_model import preference_probability, score_parts, score_with_uncertainty
+from trainer.run_dir import RunError
 from trainer.snapshot import SnapshotWriter, open_snapshot
 
 PROMPT = [{"role": "user", "content": "red blue"}]
@@ -167,20 +168,17 @@ def test_a_reference_run_of_other_prompts_is_refused(tmp_path, snapshot_dir, bas
 
 def test_the_same_command_with_another_option_is_refused(tmp_path, snapshot_dir, base_model_dir):
     arguments = reward_arguments(tmp_path / "run", snapshot_dir, base_model_dir, max_steps=3)
-    run_dir.start(tmp_path / "run", "reward", {}).close()
-    (tmp_path / "run" / "config.json").unlink()
+    (tmp_path / "run").mkdir()
     run_dir.request_stop(tmp_path / "run")
     assert run_in_process(reward, reward.RewardConfig, **arguments) == 3
     assert run_in_process(reward, reward.RewardConfig, **arguments | {"ties": "davidson"}) == 2
 
 
-@pytest.mark.parametrize("changes", [{"ensemble_size": 3}, {"ties": "davidson"}], ids=["heads", "scalars"])
-def test_a_checkpoint_of_another_objective_is_refused(tmp_path, snapshot_dir, base_model_dir, changes):
+def test_a_checkpoint_of_another_objective_is_refused(tmp_path, snapshot_dir, base_model_dir):
     """A checkpoint put into another run's directory: its weights would load, and some of them nowhere."""
-    for name, own in (("one", changes), ("two", {})):
+    for name, own in (("one", {"ensemble_size": 3, "ties": "davidson"}), ("two", {})):
         arguments = reward_arguments(tmp_path / name, snapshot_dir, base_model_dir, max_steps=3) | own
-        run_dir.start(tmp_path / name, "reward", {}).close()
-        (tmp_path / name / "config.json").unlink()
+        (tmp_path / name).mkdir()
         run_dir.request_stop(tmp_path / name)
         assert run_in_process(reward, reward.RewardConfig, **arguments) == 3
     shutil.rmtree(tmp_path / "two" / "checkpoints")
@@ -270,6 +268,7 @@ def losses_of(path):
     return [row["loss"] for row in run_dir.read_metrics(path) if "loss" in row]
 
 
+@pytest.mark.slow
 def test_layouts_and_parts_of_a_batch_change_nothing_but_the_time(tmp_path, snapshot_dir, base_model_dir):
     whole = finished(tmp_path / "rows", snapshot_dir, base_model_dir, layout="rows", micro_batch_tokens=0)
     curves = [losses_of(tmp_path / "rows")]
@@ -347,7 +346,7 @@ def judged_snapshot(tmp_path_factory):
 
 
 def test_an_ensemble_gives_its_mean_everywhere_and_its_uncertainty_when_asked(
-    tmp_path, snapshot_dir, base_model_dir
+    tmp_path, snapshot_dir, base_model_dir, reward_run
 ):
     finished(tmp_path / "run", snapshot_dir, base_model_dir, ensemble_size=5)
     model, tokenizer = load_reward_model(tmp_path / "run")
@@ -355,10 +354,8 @@ def test_an_ensemble_gives_its_mean_everywhere_and_its_uncertainty_when_asked(
     mean, spread = score_with_uncertainty(model, tokenizer, conversations)
     assert torch.allclose(mean, score(model, tokenizer, conversations), atol=1e-4)
     assert float(spread.min()) > 0
-    plain = finished(tmp_path / "plain", snapshot_dir, base_model_dir)
-    assert plain["num_rankings"] == 48
-    assert not (tmp_path / "plain" / "model" / "score_heads.safetensors").exists()
-    single, _ = load_reward_model(tmp_path / "plain")
+    assert not (reward_run / "model" / "score_heads.safetensors").exists()
+    single, _ = load_reward_model(reward_run)
     assert float(score_with_uncertainty(single, tokenizer, conversations)[1].abs().max()) == 0.0
 
 
@@ -377,6 +374,7 @@ def test_criteria_have_a_head_each_and_a_mix_that_is_kept(tmp_path, judged_snaps
     assert torch.allclose(mean, score(model, tokenizer, conversations), atol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_learned_reliability_tells_the_annotators_apart(tmp_path, judged_snapshot, base_model_dir):
     metrics = finished(
         tmp_path / "run",
@@ -411,20 +409,23 @@ def test_ratings_and_judgements_are_learned_beside_rankings(tmp_path, judged_sna
     assert math.isfinite(stored["judgement_bias"])
 
 
-def test_annotators_of_weight_zero_teach_nothing(tmp_path, judged_snapshot, base_model_dir):
-    (tmp_path / "weights.json").write_text('{"alice": 0, "bob": 1}')
-    weights = tmp_path / "weights.json"
-    finished(tmp_path / "run", judged_snapshot, base_model_dir, annotator_weights=weights)
-    plain = finished(tmp_path / "plain", judged_snapshot, base_model_dir)
-    assert losses_of(tmp_path / "run") != pytest.approx(losses_of(tmp_path / "plain"), abs=1e-4)
-    assert plain["num_contradicting_pairs"] > 0
-    (tmp_path / "weights.json").write_text('{"alice": 0, "bob": 0}')
-    error = error_of(
-        tmp_path / "none", snapshot=judged_snapshot, init_model=base_model_dir, annotator_weights=weights
-    )
-    assert "every annotator of the train rankings the weight 0" in error
+def test_annotators_weights_have_the_mean_one_over_the_rankings(tmp_path):
+    rankings = [EncodedRanking([[1], [2]], [0, 1], name) for name in ("alice", "alice", "bob", "carol")]
+    file = tmp_path / "weights.json"
+    file.write_text('{"alice": 0, "bob": 3}')
+    assert read_annotator_weights(str(file), rankings) == {"alice": 0, "bob": 3, "carol": 1}
+    file.write_text('{"alice": 6, "bob": 3}')
+    assert read_annotator_weights(str(file), rankings) == {"alice": 1.5, "bob": 0.75, "carol": 0.25}
+    for text, reason in (
+        ('{"alice": 0, "bob": 0, "carol": 0}', "every annotator"),
+        ('{"bob": -1}', "negative"),
+    ):
+        file.write_text(text)
+        with pytest.raises(RunError, match=reason):
+            read_annotator_weights(str(file), rankings)
 
 
+@pytest.mark.slow
 def test_the_length_terms_take_length_out_of_the_score(tmp_path, base_model_dir):
     """The better answer is the longer one; half of them also say sun. Without the terms, length is the score."""
     rows = []
@@ -468,6 +469,7 @@ def test_a_model_that_is_too_sure_is_cooled():
 # ---------------------------------------------------------------- resuming, several processes
 
 
+@pytest.mark.slow
 def test_stopped_after_every_step_a_run_gives_the_metrics_of_an_unbroken_one(
     tmp_path, judged_snapshot, tokenizer
 ):
@@ -509,6 +511,34 @@ def test_stopped_after_every_step_a_run_gives_the_metrics_of_an_unbroken_one(
         assert row == pytest.approx(expected, abs=1e-6)
     for name in ("loss", "accuracy", "eval_loss", "temperature", "score_mean", "score_std"):
         assert broken[name] == pytest.approx(whole[name], abs=1e-6), name
+
+
+def test_where_memory_is_full_the_steps_done_are_saved_and_the_way_on_is_told(tmp_path, tokenizer):
+    from transformers import LlamaForSequenceClassification, TrainingArguments
+
+    from trainer.hf_training import common_arguments, train_resumable
+    from trainer.reward_data import TargetIndex
+    from trainer.reward_model import RewardObjective
+
+    model = LlamaForSequenceClassification(make_model(tokenizer).config)
+    forwards = []
+
+    def fill_the_memory(module, arguments):
+        forwards.append(module)
+        if len(forwards) == 6:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+    model.model.layers[0].mlp.register_forward_pre_hook(fill_the_memory)
+    config = reward.RewardConfig(snapshot="", init_model="", run_dir="", micro_batch_tokens=10, max_steps=5)
+    run = run_dir.start(tmp_path / "run", "reward", {})
+    arguments = TrainingArguments(**common_arguments(config, run), remove_unused_columns=False)
+    rankings = [EncodedRanking([[7, 8, 20 + at], [7, 9, at]], [0, 1]) for at in range(16)]
+    config.per_device_batch_size = arguments.per_device_train_batch_size = 2
+    trainer = reward.make_trainer(RewardObjective(model, config, TargetIndex()), arguments, rankings, [], 0)
+    with pytest.raises(RunError, match="smaller micro_batch_tokens"):
+        train_resumable(trainer, run, 0.0)
+    assert run.newest_checkpoint()[0] == 2  # two micro-batches a step; the sixth is the third step's second
+    run.close()
 
 
 @pytest.mark.slow

@@ -17,6 +17,7 @@ from trainer.reward_data import (
     row_length,
     steps_of_epoch,
     target_tensors,
+    trained_flops,
     tree_inputs,
 )
 from trainer.run_dir import RunError
@@ -281,5 +282,14 @@ def test_one_process_and_two_take_the_same_steps(num_rankings, per_share, accumu
 
 
 def test_fewer_rankings_than_shares_are_refused():
-    with pytest.raises(RunError, match="3 rankings cannot be shared among 2 processes with 2 forward passes"):
+    with pytest.raises(RunError, match="3 examples cannot be shared among 2 processes with 2 forward passes"):
         StepSampler([1, 2, 3], 4, 2, rank=0, world=2, seed=0)
+
+
+def test_flops_of_a_ranking_by_hand():
+    """Prompt 2, completions of 1 and 2: rows hold 3 + 4 tokens that see 6 + 10, the tree 5 that see 3 + 3 + 7."""
+    shape = TrunkShape(num_parameters=10, num_layers=1, width=1)
+    encoded = EncodedRanking([[7, 8, 1], [7, 8, 2, 3]], [0, 1])
+    assert trained_flops(shape, encoded) == 6 * 10 * 7 + 12 * 16
+    encoded.layout = "tree"
+    assert trained_flops(shape, encoded) == 6 * 10 * 5 + 12 * 13
