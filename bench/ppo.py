@@ -1,0 +1,452 @@
+"""PPO against TRL 1.12.0's PPOTrainer, the last release that has one. One JSON line for each of our two forms.
+
+    python bench/ppo.py [--skip-trl] [--repetitions 3] [--batches 10] [--precision no|bf16]
+
+The same policy and reward model (Llamas of width 256, 4 layers, made and trained here on a small language of
+random words), the same prompts, the same algorithm settings (those of `SETTINGS`), each measurement in a process of
+its own, in turns, so that a busy machine disturbs all alike; another seed in each repetition. The first batch
+of a process warms up and is not counted. TRL is installed from the registry into a scratch environment over
+the packages of this one. What is reported:
+
+    episodes_per_second   median over the repetitions, of a batch: rollout and update
+    peak_mib              largest resident memory of the process; beyond_libraries_mib: above that once all
+                          libraries were imported, which is what models and training took
+    score                 of the policy at the end on held-out prompts, by the reward model, mean over repetitions
+    mfu                   (10 N + 12 E N) FLOPs an episode token with a separate critic, (8 N + 6 E N) on a shared
+                          trunk, E epochs, attention added; through the best matrix product of the same minute
+"""
+
+import argparse
+import itertools
+import json
+import os
+import random
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import venv
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+SCRATCH = Path(tempfile.gettempdir())
+TRL_VERSION = "1.12.0"
+VARIANTS = ("trl", "separate critic", "shared trunk")
+ASKED = {"separate critic": 1.5, "shared trunk": 3.0}
+ASKED_MEMORY = 0.6
+SETTINGS = {  # by our names; what they are called in TRL is in run_trl
+    "batch_size": 64,
+    "num_ppo_epochs": 4,
+    "num_mini_batches": 1,
+    "max_new_tokens": 48,
+    "learning_rate": 1e-4,
+    "temperature": 1.0,
+    "kl_coef": 0.05,
+    "gamma": 1.0,
+    "lam": 0.95,
+    "clip_range": 0.2,
+    "value_clip_range": 0.2,
+    "value_coef": 0.1,
+    "missing_eos_penalty": 1.0,
+}
+WIDTH, LAYERS, VOCABULARY, NUM_TALK, NUM_LIKED = 256, 4, 1024, 64, 16
+
+# ---------------------------------------------------------------- the world
+
+
+def make_world(path: Path) -> None:
+    """A policy that has learned to talk, a reward model that has learned which words are liked, prompts."""
+    import torch
+
+    from trainer.modeling import save_model
+    from trainer.snapshot import SnapshotWriter
+
+    tokenizer = make_tokenizer()
+    rng = random.Random(0)
+    torch.manual_seed(0)
+    print("making the policy and the reward model (once)", file=sys.stderr)
+    policy, reward_model = make_model(tokenizer, False), make_model(tokenizer, True)
+    words = [f"w{i}" for i in range(VOCABULARY - 5)]
+    prompts = [" ".join(rng.choices(words, k=rng.randint(6, 14))) for _ in range(600)]
+    teach_policy(policy, tokenizer, prompts, rng)
+    teach_reward_model(reward_model, tokenizer, prompts, rng)
+    temporary = path.with_suffix(".tmp")
+    save_model(temporary / "policy", policy, tokenizer)
+    save_model(temporary / "reward", reward_model, tokenizer, {"mean": 0.0, "std": 1.0})
+    with SnapshotWriter(temporary / "snapshot") as writer:
+        for number, text in enumerate(prompts):
+            split = "validation" if number < 128 else "train"
+            row = {"id": f"p{number}", "prompt": [{"role": "user", "content": text}], "language": "en"}
+            writer.write("prompts", row | {"split": split, "source": "bench"})
+        writer.close()
+    temporary.rename(path)
+
+
+def make_tokenizer():
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    special = ["<pad>", "<end>", "<user>", "<assistant>", "<unk>"]
+    words = special + [f"w{i}" for i in range(VOCABULARY - len(special))]
+    model = Tokenizer(models.WordLevel({word: i for i, word in enumerate(words)}, unk_token="<unk>"))
+    model.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    return PreTrainedTokenizerFast(
+        tokenizer_object=model,
+        pad_token="<pad>",
+        eos_token="<end>",
+        chat_template="{% for m in messages %}{{ '<' + m['role'] + '> ' + m['content'] + ' ' }}{% endfor %}"
+        "{% if add_generation_prompt %}{{ '<assistant> ' }}{% endif %}",
+    )
+
+
+def make_model(tokenizer, scores: bool):
+    from transformers import LlamaConfig, LlamaForCausalLM, LlamaForSequenceClassification
+
+    config = LlamaConfig(
+        vocab_size=VOCABULARY,
+        hidden_size=WIDTH,
+        intermediate_size=4 * WIDTH,
+        num_hidden_layers=LAYERS,
+        num_attention_heads=4,
+        num_key_value_heads=4,
+        max_position_embeddings=128,
+        pad_token_id=tokenizer.pad_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        bos_token_id=None,
+        tie_word_embeddings=True,
+        num_labels=1,
+    )
+    return (LlamaForSequenceClassification if scores else LlamaForCausalLM)(config)
+
+
+def utterance(rng: random.Random, first_word: int = 5) -> list[int]:
+    """Talk words and the end token, 24 tokens on average, 48 at most."""
+    length = min(47, 3 + int(rng.expovariate(1 / 22)))
+    return [first_word + rng.randrange(NUM_TALK) for _ in range(length)] + [1]
+
+
+def liked_share(completion: list[int]) -> float:
+    return sum(5 <= token < 5 + NUM_LIKED for token in completion) / len(completion)
+
+
+def teach_policy(model, tokenizer, prompts, rng, num_steps: int = 50) -> None:
+    import torch
+
+    from trainer.modeling import encode_prompt, pad_right
+
+    optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3, weight_decay=0.0)
+    for _ in range(num_steps):
+        rows = []
+        for text in rng.choices(prompts, k=32):
+            rows.append(encode_prompt(tokenizer, [{"role": "user", "content": text}]) + utterance(rng))
+        inputs = pad_right(rows, 0)
+        labels = inputs["input_ids"].masked_fill(inputs["attention_mask"] == 0, -100)
+        loss = model(**inputs, labels=labels).loss
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    print(f"the policy's loss at the end: {loss.item():.3f}", file=sys.stderr)
+
+
+def teach_reward_model(model, tokenizer, prompts, rng, num_steps: int = 80) -> None:
+    """Four times the share of liked words, of utterances in which that share varies from none to all."""
+    import torch
+
+    from trainer.modeling import encode_prompt, pad_right
+
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=0.0)
+    for _ in range(num_steps):
+        rows, targets = [], []
+        for text in rng.choices(prompts, k=32):
+            completion, share = utterance(rng), rng.random()
+            completion = [
+                5 + rng.randrange(NUM_LIKED) if rng.random() < share else t for t in completion[:-1]
+            ]
+            rows.append(encode_prompt(tokenizer, [{"role": "user", "content": text}]) + [*completion, 1])
+            targets.append(4 * liked_share(completion))
+        scores = model(**pad_right(rows, 0)).logits[:, 0]
+        loss = (scores - torch.tensor(targets)).square().mean()
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    print(f"the reward model's squared error at the end: {loss.item():.3f}", file=sys.stderr)
+
+
+# ---------------------------------------------------------------- one measurement, in a process of its own
+
+
+def work(variant: str, world: Path, out: Path, seed: int, num_batches: int, precision: str) -> dict:
+    """Trains for `num_batches` after one that warms up; what it took, with the policy written to `out`."""
+    if variant == "trl":
+        train = prepare_trl(world, out, seed, num_batches + 1)
+    else:
+        train = prepare_ours(variant, world, out, seed, num_batches + 1, precision)
+    before = resident_mib()
+    seconds, tokens, parts = train()
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    peak_flops = best_product(precision if variant != "trl" else "no")
+    taken = statistics.median(seconds[1:])
+    flops = flops_of_token(variant, tokens) * tokens * SETTINGS["batch_size"]
+    return {
+        "episodes_per_second": SETTINGS["batch_size"] / taken,
+        "peak_mib": peak,
+        "beyond_libraries_mib": peak - before,
+        "mfu": flops / taken / peak_flops,
+        **parts,
+    }
+
+
+def resident_mib() -> float:
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def flops_of_token(variant: str, length: float) -> float:
+    """FLOPs of a token of an episode of this length; N is the policy's, its tied output layer counted once."""
+    n = VOCABULARY * WIDTH + LAYERS * (4 * WIDTH * WIDTH + 12 * WIDTH * WIDTH)
+    attention = 2 * LAYERS * WIDTH * length  # of one forward pass, causal
+    epochs = SETTINGS["num_ppo_epochs"]
+    forwards, learned = (4, 1) if variant == "shared trunk" else (5, 2)
+    return (forwards + 3 * learned * epochs) * (2 * n + attention)
+
+
+def best_product(precision: str) -> float:
+    """FLOPs a second of the best of twelve large matrix products, now and in this process."""
+    import torch
+
+    size = 2048
+    a, b = (torch.randn(size, size, dtype=torch.bfloat16 if precision == "bf16" else None) for _ in range(2))
+    best = float("inf")
+    for _ in range(12):
+        began = time.perf_counter()
+        a @ b
+        best = min(best, time.perf_counter() - began)
+    return 2 * size**3 / best
+
+
+def prepare_ours(variant: str, world: Path, out: Path, seed: int, num_batches: int, precision: str):
+    from trainer import ppo, run_dir
+
+    config = ppo.PPOConfig(
+        snapshot=str(world / "snapshot"),
+        init_model=str(world / "policy"),
+        reward_model=str(world / "reward"),
+        run_dir=str(out),
+        num_episodes=num_batches * SETTINGS["batch_size"],
+        shared_trunk=variant == "shared trunk",
+        eval_every=0,
+        checkpoint_every=10**6,
+        precision=precision,
+        seed=seed,
+        **SETTINGS,
+    )
+
+    def train():
+        run = run_dir.start(out, "ppo", vars(config))
+        run.finish(*ppo.train(config, run))
+        rows = run_dir.read_metrics(out)
+        seconds = [row["seconds/rollout"] + row["seconds/update"] for row in rows]
+        rollout = statistics.median(row["seconds/rollout"] for row in rows[1:])
+        update = statistics.median(row["seconds/update"] for row in rows[1:])
+        length = statistics.mean(row["length"] for row in rows)
+        return seconds, length + 12, {"seconds_rollout": rollout, "seconds_update": update}
+
+    return train
+
+
+def prepare_trl(world: Path, out: Path, seed: int, num_batches: int):
+    import warnings
+
+    warnings.filterwarnings("ignore")
+    from datasets import Dataset
+    from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, TrainerCallback
+    from trl.experimental.ppo import PPOConfig, PPOTrainer
+
+    from trainer.modeling import encode_prompt, load_tokenizer
+    from trainer.snapshot import open_snapshot
+
+    tokenizer = load_tokenizer(world / "policy")
+    tokenizer.padding_side = "left"
+    rows = open_snapshot(world / "snapshot").rows("prompts", "train")
+    prompts = Dataset.from_list([{"input_ids": encode_prompt(tokenizer, row["prompt"])} for row in rows])
+    config = PPOConfig(
+        output_dir=str(out),
+        total_episodes=num_batches * SETTINGS["batch_size"],
+        per_device_train_batch_size=SETTINGS["batch_size"] // 2,
+        gradient_accumulation_steps=2,
+        num_ppo_epochs=SETTINGS["num_ppo_epochs"],
+        num_mini_batches=SETTINGS["num_mini_batches"],
+        response_length=SETTINGS["max_new_tokens"],
+        stop_token="eos",
+        learning_rate=SETTINGS["learning_rate"],
+        temperature=SETTINGS["temperature"],
+        kl_coef=SETTINGS["kl_coef"],
+        gamma=SETTINGS["gamma"],
+        lam=SETTINGS["lam"],
+        cliprange=SETTINGS["clip_range"],
+        cliprange_value=SETTINGS["value_clip_range"],
+        vf_coef=SETTINGS["value_coef"],
+        missing_eos_penalty=SETTINGS["missing_eos_penalty"],
+        num_sample_generations=0,
+        gradient_checkpointing=False,
+        bf16=False,  # true changes nothing: its accelerator is built without it
+        use_cpu=True,
+        save_strategy="no",
+        report_to="none",
+        disable_tqdm=True,
+        seed=seed,
+    )
+
+    class Clock(TrainerCallback):
+        times: list[float] = []
+
+        def on_train_begin(self, *args, **kwargs):
+            self.times.append(time.monotonic())
+
+        def on_step_end(self, *args, **kwargs):
+            self.times.append(time.monotonic())
+
+    def train():
+        def classifier():
+            return AutoModelForSequenceClassification.from_pretrained(world / "reward")
+
+        policy = AutoModelForCausalLM.from_pretrained(world / "policy")
+        trainer = PPOTrainer(
+            config,
+            tokenizer,
+            policy,
+            AutoModelForCausalLM.from_pretrained(world / "policy"),
+            classifier(),
+            prompts,
+            classifier(),
+            callbacks=[Clock()],
+        )
+        trainer.train()
+        policy.save_pretrained(out / "model")
+        tokenizer.save_pretrained(out / "model")
+        seconds = [after - before for before, after in itertools.pairwise(Clock.times)]
+        return seconds, 24.0 + 12, {}
+
+    return train
+
+
+# ---------------------------------------------------------------- all of them, in turns
+
+
+def trl_python() -> Path:
+    """The scratch environment: TRL by itself, every other package as here."""
+    folder = SCRATCH / f"parley-bench-trl-{TRL_VERSION}"
+    python = folder / "bin" / "python"
+    if not (folder / "ready").exists():
+        venv.create(folder, with_pip=True)
+        (packages,) = folder.glob("lib/python*/site-packages")
+        here = next(path for path in sys.path if path.endswith("site-packages"))
+        (packages / "parley.pth").write_text(here + "\n")
+        install = [python, "-m", "pip", "install", "-q", "--no-deps", f"trl=={TRL_VERSION}"]
+        subprocess.run(install, check=True, stdout=sys.stderr)
+        (folder / "ready").touch()
+    return python
+
+
+def measure(variant: str, world: Path, seed: int, options: argparse.Namespace) -> dict:
+    """A measurement in a process of its own, and the score of the policy that it made."""
+    python = trl_python() if variant == "trl" else Path(sys.executable)
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "run"
+        arguments = ["--work", variant, "--world", world, "--out", out, "--seed", seed]
+        arguments += ["--batches", options.batches, "--precision", options.precision]
+        finished = subprocess.run(
+            [python, __file__, *map(str, arguments)],
+            env=os.environ
+            | {"PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1", "TRL_EXPERIMENTAL_SILENCE": "1"},
+            capture_output=True,
+            text=True,
+        )
+        if finished.returncode:
+            sys.exit(f"{variant} failed:\n{finished.stderr[-3000:]}")
+        measured = json.loads(finished.stdout.splitlines()[-1])
+        return measured | score_policy(out / "model", world)
+
+
+def score_policy(model: Path, world: Path) -> dict:
+    """On the held-out prompts, one completion each, seeds the same for all: what the reward model says."""
+    from trainer.generation import Sampling, generate
+    from trainer.modeling import (
+        encode_prompt,
+        load_causal_lm,
+        load_reward_model,
+        load_tokenizer,
+        score_tokens,
+    )
+    from trainer.snapshot import open_snapshot
+
+    tokenizer = load_tokenizer(model)
+    policy = load_causal_lm(model, tokenizer).eval()
+    reward_model, _ = load_reward_model(world / "reward")
+    rows = open_snapshot(world / "snapshot").rows("prompts", "validation")
+    prompts = [encode_prompt(tokenizer, row["prompt"]) for row in rows]
+    sampling = Sampling(max_new_tokens=SETTINGS["max_new_tokens"])
+    made = generate(policy, prompts, range(len(prompts)), sampling, [1], tokenizer.pad_token_id)
+    sequences = [prompt + each.token_ids for prompt, each in zip(prompts, made, strict=True)]
+    scores = score_tokens(reward_model, sequences, tokenizer.pad_token_id)
+    lengths = [len(each.token_ids) for each in made]
+    return {"score": float(scores.mean()), "length": statistics.mean(lengths)}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--skip-trl", action="store_true", help="measure ours alone")
+    parser.add_argument("--repetitions", type=int, default=3)
+    parser.add_argument("--batches", type=int, default=10)
+    parser.add_argument("--precision", default="no", help="of ours; TRL's is float32 whatever it is told")
+    parser.add_argument("--work", choices=VARIANTS, help=argparse.SUPPRESS)
+    parser.add_argument("--world", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--out", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--seed", type=int, default=0, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.work:
+        measured = work(
+            options.work, options.world, options.out, options.seed, options.batches, options.precision
+        )
+        print(json.dumps(measured))
+        return
+    sys.path.insert(0, str(ROOT))
+    world = SCRATCH / "parley-bench-ppo-world-1"
+    if not world.exists():
+        make_world(world)
+    variants = [variant for variant in VARIANTS if not (options.skip_trl and variant == "trl")]
+    found: dict[str, list[dict]] = {variant: [] for variant in variants}
+    for seed in range(options.repetitions):
+        for variant in variants:
+            found[variant].append(measure(variant, world, seed, options))
+            print(variant, json.dumps(found[variant][-1]), f"load {os.getloadavg()[0]:.1f}", file=sys.stderr)
+    summary = {
+        variant: {name: statistics.median(row[name] for row in rows) for name in rows[0]}
+        for variant, rows in found.items()
+    }
+    for variant, rows in found.items():
+        summary[variant]["score"] = statistics.mean(row["score"] for row in rows)
+    for variant in variants:
+        if variant != "trl":
+            print(json.dumps(line_of(variant, summary, options)))
+
+
+def line_of(variant: str, summary: dict, options: argparse.Namespace) -> dict:
+    ours, trl = summary[variant], summary.get("trl")
+    line = {"name": f"ppo, {variant}", "precision": options.precision, "repetitions": options.repetitions}
+    line |= {name: round(value, 3) for name, value in ours.items()}
+    line |= {"asked_ratio": ASKED[variant], "asked_memory": ASKED_MEMORY, "load": os.getloadavg()[0]}
+    if trl:
+        line["ratio"] = round(ours["episodes_per_second"] / trl["episodes_per_second"], 2)
+        line["memory"] = round(ours["peak_mib"] / trl["peak_mib"], 2)
+        line["memory_beyond_libraries"] = round(ours["beyond_libraries_mib"] / trl["beyond_libraries_mib"], 2)
+        line["trl"] = {name: round(value, 3) for name, value in trl.items()}
+    return line
+
+
+if __name__ == "__main__":
+    main()
