@@ -12,7 +12,7 @@ the packages of this one. What is reported:
     peak_mib              largest resident memory of the process; beyond_libraries_mib: above that once all
                           libraries were imported, which is what models and training took
     score                 of the policy at the end on held-out prompts, by the reward model, mean over repetitions
-    mfu                   (10 N + 12 E N) FLOPs an episode token with a separate critic, (8 N + 6 E N) on a shared
+    mfu                   of ours: (10 N + 12 E N) FLOPs an episode token with a separate critic, (8 N + 6 E N) on a shared
                           trunk, E epochs, attention added; through the best matrix product of the same minute
 """
 
@@ -186,16 +186,17 @@ def work(variant: str, world: Path, out: Path, seed: int, num_batches: int, prec
     before = resident_mib()
     seconds, tokens, parts = train()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    peak_flops = best_product(precision if variant != "trl" else "no")
     taken = statistics.median(seconds[1:])
-    flops = flops_of_token(variant, tokens) * tokens * SETTINGS["batch_size"]
-    return {
+    measured = {
         "episodes_per_second": SETTINGS["batch_size"] / taken,
         "peak_mib": peak,
         "beyond_libraries_mib": peak - before,
-        "mfu": flops / taken / peak_flops,
         **parts,
     }
+    if tokens is not None:
+        flops = flops_of_token(variant, tokens) * tokens * SETTINGS["batch_size"]
+        measured["mfu"] = flops / taken / best_product(precision)
+    return measured
 
 
 def resident_mib() -> float:
@@ -250,10 +251,20 @@ def prepare_ours(variant: str, world: Path, out: Path, seed: int, num_batches: i
         seconds = [row["seconds/rollout"] + row["seconds/update"] for row in rows]
         rollout = statistics.median(row["seconds/rollout"] for row in rows[1:])
         update = statistics.median(row["seconds/update"] for row in rows[1:])
-        length = statistics.mean(row["length"] for row in rows)
-        return seconds, length + 12, {"seconds_rollout": rollout, "seconds_update": update}
+        length = statistics.mean(row["length"] for row in rows[1:]) + prompt_length(world)
+        return seconds, length, {"seconds_rollout": rollout, "seconds_update": update}
 
     return train
+
+
+def prompt_length(world: Path) -> float:
+    """Mean tokens of a train prompt."""
+    from trainer.modeling import encode_prompt, load_tokenizer
+    from trainer.snapshot import open_snapshot
+
+    tokenizer = load_tokenizer(world / "policy")
+    rows = open_snapshot(world / "snapshot").rows("prompts", "train")
+    return statistics.mean(len(encode_prompt(tokenizer, row["prompt"])) for row in rows)
 
 
 def prepare_trl(world: Path, out: Path, seed: int, num_batches: int):
@@ -327,7 +338,7 @@ def prepare_trl(world: Path, out: Path, seed: int, num_batches: int):
         policy.save_pretrained(out / "model")
         tokenizer.save_pretrained(out / "model")
         seconds = [after - before for before, after in itertools.pairwise(Clock.times)]
-        return seconds, 24.0 + 12, {}
+        return seconds, None, {}  # how long its completions were it does not tell
 
     return train
 
