@@ -1,11 +1,29 @@
 """The Celery application. Celery is the clock: every task only says "look now" (see DESIGN, "Rows are the queue")."""
 
+import logging
 import os
+from typing import Any
 
-from celery import Celery
+from celery import Celery, Task
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "annotate.settings")
+log = logging.getLogger(__name__)
 
-app = Celery("parley")
+
+class Look(Task):
+    """A database that is away is one line in the log, not a traceback every few seconds; the next look tries again."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        from annotate.errors import outage  # the applications are not loaded when this module is
+
+        try:
+            return super().__call__(*args, **kwargs)
+        except Exception as error:
+            if self.request.called_directly or not (out := outage(error)):
+                raise
+            log.error("%s: %s (%s)", self.name, out, str(error).strip().split("\n")[0])
+
+
+app = Celery("parley", task_cls=Look)
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()

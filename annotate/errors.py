@@ -1,12 +1,21 @@
 """One form for every error of the API, and the headers that keep strangers' text from running."""
 
+import errno
 import logging
 from collections.abc import Callable
 from typing import Any
 
-from django.db import DatabaseError, DataError, IntegrityError, InterfaceError, OperationalError
+from django.db import (
+    DatabaseError,
+    DataError,
+    IntegrityError,
+    InterfaceError,
+    OperationalError,
+    ProgrammingError,
+)
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
+from psycopg.errors import DiskFull, UndefinedColumn, UndefinedTable
 from redis.exceptions import RedisError
 from rest_framework import status
 from rest_framework.exceptions import APIException, ValidationError
@@ -15,6 +24,16 @@ from rest_framework.views import exception_handler as rest_exception_handler
 from rest_framework.views import set_rollback
 
 log = logging.getLogger(__name__)
+REFUSED_BY_DISK = {
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EROFS,
+    errno.EIO,
+    errno.EACCES,
+    errno.EPERM,
+    errno.ENOTDIR,
+    errno.EEXIST,
+}
 
 
 class Conflict(APIException):
@@ -63,16 +82,31 @@ def sentence(detail: Any) -> str:
     return f"{first['field']}: {first['reason']}" if first["field"] else first["reason"]
 
 
+def outage(error: BaseException) -> str:
+    """What is out of reach, full or not set up, and what to do; empty for an error of another kind."""
+    cause = error.__cause__
+    if isinstance(error, OperationalError | InterfaceError):
+        if isinstance(cause, DiskFull):
+            return _("The disk of the database is full, so nothing was stored. Free some space there first.")
+        return _("The database cannot be reached. Nothing was stored; try again in a moment.")
+    if isinstance(error, ProgrammingError) and isinstance(cause, UndefinedTable | UndefinedColumn):
+        return _(
+            "The database is not as this version needs it. Run `python manage.py migrate`, then try again."
+        )
+    if isinstance(error, RedisError):
+        return _("The broker (Redis) cannot be reached. Try again in a moment.")
+    if isinstance(error, OSError) and error.errno in REFUSED_BY_DISK:
+        return _(
+            "The disk refused: %(reason)s. Free some space or check the data directory, then try again."
+        ) % {"reason": error.strerror or error}
+    return ""
+
+
 def exception_handler(exception: Exception, context: dict[str, Any]) -> Response | None:
     """Every refusal is {"detail": sentence, "errors": [{"field", "reason", "code"}]}."""
-    if isinstance(exception, OperationalError | InterfaceError):
-        log.error("database: %s", exception)
-        exception = Unavailable(
-            _("The database cannot be reached. Nothing was stored; try again in a moment.")
-        )
-    elif isinstance(exception, RedisError):
-        log.error("broker: %s", exception)
-        exception = Unavailable(_("The broker (Redis) cannot be reached. Try again in a moment."))
+    if out := outage(exception):
+        log.error("%s: %s", type(exception).__name__, str(exception).strip().split("\n")[0])
+        exception = Unavailable(out)
     elif isinstance(exception, DataError):
         exception = ValidationError(_("A value is out of range, or holds characters that cannot be stored."))
     elif isinstance(exception, IntegrityError):

@@ -1,11 +1,13 @@
 """Answers outside the views of the API: the single-page app's shell, the health check, and no such address."""
 
 from django.conf import settings
-from django.db import connection
+from django.db import InterfaceError, OperationalError, connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.translation import gettext as _
 from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_GET
+
+from annotate.errors import outage
 
 
 @require_GET
@@ -24,9 +26,12 @@ def single_page_app(request: HttpRequest) -> HttpResponse:
 
 @require_GET
 def health(request: HttpRequest) -> JsonResponse:
-    """200 while the database answers; for load balancers and container health checks."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT 1")
+    """200 while the database answers, else 503; for load balancers and container health checks."""
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except (OperationalError, InterfaceError) as error:
+        return JsonResponse({"status": outage(error)}, status=503)
     return JsonResponse({"status": "ok"})
 
 

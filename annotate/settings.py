@@ -2,6 +2,7 @@
 
 import contextlib
 import secrets
+import sys
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -30,7 +31,6 @@ def _secret_key() -> str:
         return given
     path = PARLEY_DATA / "secret_key"
     if not path.exists():
-        PARLEY_DATA.mkdir(parents=True, exist_ok=True)
         made = path.with_suffix(f".{secrets.token_hex(4)}")
         made.touch(mode=0o600)
         made.write_text(secrets.token_urlsafe(50))
@@ -40,7 +40,14 @@ def _secret_key() -> str:
     return path.read_text()
 
 
-SECRET_KEY = _secret_key()
+try:
+    PARLEY_DATA.mkdir(parents=True, exist_ok=True)
+    SECRET_KEY = _secret_key()
+except OSError as error:
+    sys.exit(
+        f"The data directory {PARLEY_DATA} cannot be written ({error.strerror}). Free some space there, or set "
+        "PARLEY_DATA to a directory that may be written."
+    )
 ALLOWED_HOSTS = env.list("PARLEY_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("PARLEY_ORIGINS", default=[])
 HTTPS = env.bool("PARLEY_HTTPS", default=False)
@@ -102,9 +109,20 @@ TEMPLATES = [
 ]
 
 # One database, one broker. Where none is named, the servers that Parley carries (annotate/servers.py).
-DATABASES = {
-    "default": env.db_url_config(env.str("DATABASE_URL", default="") or servers.postgres_url(PARLEY_DATA))
-}
+try:
+    DATABASE_URL = env.str("DATABASE_URL", default="") or servers.postgres_url(PARLEY_DATA)
+    REDIS_URL = env.str("REDIS_URL", default="") or servers.redis_url(PARLEY_DATA)
+except servers.ServerError as error:
+    sys.exit(str(error))
+if not DATABASE_URL.startswith(("postgres://", "postgresql://")):
+    sys.exit(
+        "DATABASE_URL names no PostgreSQL: write postgres://user:password@host:5432/name, or leave it out."
+    )
+if not REDIS_URL.startswith(("redis://", "rediss://", "unix://")):
+    sys.exit(
+        "REDIS_URL names no Redis: write redis://host:6379/0 or unix:///path/to/socket, or leave it out."
+    )
+DATABASES = {"default": env.db_url_config(DATABASE_URL)}
 DATABASES["default"]["HOST"] = unquote(DATABASES["default"]["HOST"])  # a unix socket's directory is quoted
 DATABASES["default"]["CONN_MAX_AGE"] = 60
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
@@ -112,7 +130,6 @@ DATABASES["default"].setdefault("OPTIONS", {})["connect_timeout"] = 5
 DATABASES["default"]["TEST"] = {"NAME": env.str("PARLEY_TEST_DATABASE", default="test_parley")}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-REDIS_URL = env.str("REDIS_URL", default="") or servers.redis_url(PARLEY_DATA)
 CELERY_BROKER_URL = servers.broker_url(REDIS_URL)
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True

@@ -21,7 +21,9 @@ from typing import Any
 import httpx
 from django.conf import settings
 from django.core.management.base import CommandError
+from kombu.exceptions import OperationalError
 
+from annotate.celery import app
 from annotate.runs.advancing import stop_jobs_here
 from annotate.runs.serving import stop_model_server
 
@@ -41,6 +43,17 @@ def free_port(first: int) -> int:
     raise CommandError(f"Ports {first} to {first + 99} are all taken; name a free one with --port.")
 
 
+def require_broker() -> None:
+    """Before anything is started: a worker without a broker would wait for it and say so in its log alone."""
+    with app.connection_for_write() as connection:
+        try:
+            connection.ensure_connection(max_retries=1, interval_start=0.2, timeout=START_SECONDS)
+        except (OperationalError, OSError) as error:
+            raise CommandError(
+                f"The broker cannot be reached ({error}). Start Redis or correct REDIS_URL, then try again."
+            ) from None
+
+
 class Processes:
     """What was started, by name. `stop` ends all of it, the model server and the training jobs too."""
 
@@ -52,6 +65,7 @@ class Processes:
         self.running: dict[str, subprocess.Popen[bytes]] = {}
 
     def start(self) -> None:
+        require_broker()
         environment = {
             **os.environ,
             "PARLEY_DATA": str(settings.PARLEY_DATA),

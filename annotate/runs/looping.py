@@ -1,10 +1,12 @@
 """Seeing a round through from a command: drive it, tell how it goes, and say in the end what came of it."""
 
+import logging
 import time
 from collections.abc import Callable
 from typing import Any
 
 from django.utils import timezone
+from kombu.exceptions import OperationalError
 
 from annotate.celery import app
 from annotate.errors import Conflict
@@ -13,6 +15,7 @@ from annotate.runs.models import CampaignPolicy, PolicyVersion, Round, Run
 from annotate.runs.registering import register_policy
 from annotate.runs.rounds import describe_stages
 
+log = logging.getLogger(__name__)
 LOOK_SECONDS = 0.5
 ASK_SECONDS = 2.0
 TELL_SECONDS = 5.0
@@ -38,7 +41,7 @@ def worker_answers() -> bool:
     """Whether a Celery worker of the training queue is there to be asked."""
     try:
         queues = app.control.inspect(timeout=2.0).active_queues() or {}
-    except (OSError, app.connection_for_read().connection_errors):
+    except (OSError, OperationalError):
         return False
     return any(queue["name"] == QUEUE for answered in queues.values() for queue in answered)
 
@@ -63,10 +66,18 @@ def base_policy_for(model: str) -> PolicyVersion:
 def look(by_worker: bool) -> None:
     """Do, or ask the worker to do, what is due now. The message says only "look now"; beat says it too."""
     if by_worker:
-        app.send_task("annotate.runs.tasks.advance_rounds", queue=QUEUE, expires=10)
+        ask_worker("advance_rounds")
     else:
         advancing.advance_runs()
         rounds.advance_rounds()
+
+
+def ask_worker(task: str) -> None:
+    """Say "look now", which beat says too: a broker that is away for a moment is waited for."""
+    try:
+        app.send_task(f"annotate.runs.tasks.{task}", queue=QUEUE, expires=10, retry=False)
+    except OperationalError as error:
+        log.warning("The broker cannot be reached (%s); REDIS_URL says where it is looked for.", error)
 
 
 def see_through(round: Round, tell: Tell, by_worker: bool) -> Round:
@@ -92,7 +103,7 @@ def see_run_through(run: Run, tell: Tell) -> Run:
     """Wait for a run that the worker does, outside of any round."""
     told = ""
     while run.state in (Run.State.QUEUED, Run.State.RUNNING):
-        app.send_task("annotate.runs.tasks.advance_runs", queue=QUEUE, expires=10)
+        ask_worker("advance_runs")
         time.sleep(ASK_SECONDS)
         run.refresh_from_db()
         if told != run.state:

@@ -18,6 +18,7 @@ from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
 from annotate.campaigns.models import Campaign
+from annotate.errors import outage
 from annotate.snapshots.freezing import FILTERS, Frozen
 from annotate.snapshots.importing import FileReport, ImportRefused, check_format_name, import_file
 from annotate.snapshots.models import FeedbackImport, Snapshot
@@ -299,8 +300,5 @@ def beating(table: type[Snapshot] | type[FeedbackImport], pk: int) -> Iterator[N
 
 
 def _cause(error: Exception) -> str:
-    if isinstance(error, OSError):
-        return _(
-            "The disk refused: %(reason)s. Free some space or check the data directory, then try again."
-        ) % {"reason": error.strerror or str(error)}
-    return _("It stopped with an error (%(reason)s); the server's log has the details.") % {"reason": error}
+    stopped = _("It stopped with an error (%(reason)s); the server's log has the details.")
+    return outage(error) or stopped % {"reason": error}
