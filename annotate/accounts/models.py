@@ -14,6 +14,9 @@ class User(AbstractUser):
     is_admin = models.BooleanField(_("admin"), default=False)
     is_trainer = models.BooleanField(_("trainer"), default=False)
     language = models.CharField(_("interface language"), max_length=16, default="", blank=True)
+    preferences = models.JSONField(
+        default=dict, blank=True, help_text="text_size, and keys: {the key as we set it: the person's own}"
+    )
 
     @property
     def roles(self) -> list[str]:

@@ -1,12 +1,30 @@
 """The JSON of accounts."""
 
 from django.conf import settings
+from django.utils.translation import gettext as _
 from rest_framework import serializers
 
 from annotate.accounts.models import User
 from annotate.accounts.services import ROLES
 
+MAX_KEYS = 100
 LANGUAGES = ["", *(code for code, _ in settings.LANGUAGES)]
+
+
+class PreferencesSerializer(serializers.Serializer):
+    """How the pages look and answer to one person, on whatever device."""
+
+    text_size = serializers.ChoiceField(["small", "normal", "large", "larger"], default="normal")
+    keys = serializers.DictField(
+        child=serializers.CharField(max_length=32),
+        default=dict,
+        help_text="{a key as the pages set it: the person's own in its place}",
+    )
+
+    def validate_keys(self, keys: dict[str, str]) -> dict[str, str]:
+        if len(keys) > MAX_KEYS or any(len(key) > 32 for key in keys):
+            raise serializers.ValidationError(_("These are more keys than a keyboard has."))
+        return keys
 
 
 class UserSerializer(serializers.ModelSerializer):
@@ -14,10 +32,11 @@ class UserSerializer(serializers.ModelSerializer):
 
     name = serializers.CharField(source="first_name", read_only=True)
     roles = serializers.ListField(child=serializers.ChoiceField(ROLES), read_only=True)
+    preferences = PreferencesSerializer(read_only=True)
 
     class Meta:
         model = User
-        fields = ["id", "username", "name", "email", "language", "roles", "is_active"]
+        fields = ["id", "username", "name", "email", "language", "preferences", "roles", "is_active"]
         read_only_fields = fields
 
 
@@ -26,11 +45,13 @@ class ProfileChangesSerializer(serializers.Serializer):
 
     name = serializers.CharField(max_length=150, required=False, allow_blank=True)
     language = serializers.ChoiceField(LANGUAGES, required=False)
+    preferences = PreferencesSerializer(required=False)
 
 
 class UserChangesSerializer(ProfileChangesSerializer):
     """What an admin may change of a login."""
 
+    preferences = None  # type: ignore[assignment]
     email = serializers.EmailField(max_length=254, required=False, allow_blank=True)
     roles = serializers.ListField(child=serializers.ChoiceField(ROLES), required=False, max_length=3)
     is_active = serializers.BooleanField(required=False)

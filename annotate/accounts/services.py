@@ -73,9 +73,9 @@ def update_user(user: User, changes: dict[str, Any], *, by: User | None) -> User
         raise ValidationError(
             _("You cannot take your own access away; another admin can."), code="own_access"
         )
-    for field, stored_as in {"name": "first_name", "email": "email", "language": "language"}.items():
+    for field in ("name", "email", "language", "preferences"):
         if field in changes:
-            setattr(user, stored_as, changes[field])
+            setattr(user, "first_name" if field == "name" else field, changes[field])
     if "is_active" in changes:
         user.is_active = changes["is_active"]
     if roles is not None:

@@ -1494,6 +1494,7 @@ export interface components {
         PatchedProfileChangesRequest: {
             name?: string;
             language?: components["schemas"]["LanguageEnum"] | components["schemas"]["BlankEnum"];
+            preferences?: components["schemas"]["PreferencesRequest"];
         };
         PatchedScheduleRequest: {
             name?: string;
@@ -1570,6 +1571,24 @@ export interface components {
             readonly created_at: string;
             readonly is_served: boolean;
             readonly ancestry: components["schemas"]["Ancestor"][];
+        };
+        /** @description How the pages look and answer to one person, on whatever device. */
+        Preferences: {
+            /** @default normal */
+            text_size: components["schemas"]["TextSizeEnum"];
+            /** @description {a key as the pages set it: the person's own in its place} */
+            keys?: {
+                [key: string]: string;
+            };
+        };
+        /** @description How the pages look and answer to one person, on whatever device. */
+        PreferencesRequest: {
+            /** @default normal */
+            text_size: components["schemas"]["TextSizeEnum"];
+            /** @description {a key as the pages set it: the person's own in its place} */
+            keys?: {
+                [key: string]: string;
+            };
         };
         Progress: {
             num_units: number;
@@ -1956,6 +1975,14 @@ export interface components {
             text: string;
             is_accepted: boolean;
         };
+        /**
+         * @description * `small` - small
+         *     * `normal` - normal
+         *     * `large` - large
+         *     * `larger` - larger
+         * @enum {string}
+         */
+        TextSizeEnum: "small" | "normal" | "large" | "larger";
         /** @description A token as it can be seen later: by its first characters. */
         Token: {
             id: string;
@@ -1984,6 +2011,7 @@ export interface components {
             readonly email: string;
             /** Interface language */
             readonly language: string;
+            readonly preferences: components["schemas"]["Preferences"];
             readonly roles: components["schemas"]["RolesEnum"][];
             /**
              * Active
