@@ -1,8 +1,9 @@
-"""What the two jobs built on transformers.Trainer (sft, reward) share: progress, stopping, exact resuming."""
+"""What the jobs built on transformers.Trainer share: progress, stopping, exact resuming, ending before harm."""
 
 from __future__ import annotations
 
 import logging
+import math
 import time
 import warnings
 from pathlib import Path
@@ -11,9 +12,9 @@ from typing import Any
 import torch
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainerState
 
-from trainer.jobs import check_finite
+from trainer.jobs import is_out_of_memory
 from trainer.modeling import pick_device
-from trainer.run_dir import RunDir, RunStopped
+from trainer.run_dir import RunDir, RunError, RunStopped
 
 log = logging.getLogger("trainer")
 STATUS_SECONDS = 1.0
@@ -32,9 +33,6 @@ class RunCallback(TrainerCallback):
         numbers = {name: value for name, value in (logs or {}).items() if isinstance(value, int | float)}
         if "train_runtime" in numbers:
             return  # the Trainer's closing line: its mean loss forgets what came before a resume
-        check_finite(
-            state.global_step, **{name: numbers[name] for name in ("loss", "grad_norm") if name in numbers}
-        )
         self.run.progress(state.global_step, state.max_steps, **numbers)
         told = ", ".join(f"{name} {value:.4g}" for name, value in numbers.items())
         log.info("step %d of %d: %s", state.global_step, state.max_steps, told)
@@ -69,8 +67,16 @@ def agreed(*flags: bool, device: torch.device) -> list[bool]:
     return votes.bool().tolist()
 
 
-def common_arguments(config: Any, run: RunDir) -> dict[str, Any]:
-    """TrainingArguments that both jobs set alike; `config` is the job's flat dataclass."""
+def uses_bf16(precision: str) -> bool:
+    """bf16 and no as they say; auto: on a GPU that has it."""
+    if precision not in ("auto", "bf16", "no"):
+        raise RunError(f"precision is {precision!r}; choose auto, bf16 or no.")
+    has_bf16_gpu = pick_device().type == "cuda" and torch.cuda.is_bf16_supported()
+    return precision == "bf16" or (precision == "auto" and has_bf16_gpu)
+
+
+def common_arguments(config: Any, run: RunDir, precision: str = "auto") -> dict[str, Any]:
+    """TrainingArguments that these jobs set alike; `config` is the job's flat dataclass."""
     # TRL 1.16 sets the old name by default, so the new one cannot be used yet
     warnings.filterwarnings(
         "ignore", message=".*gradient_checkpointing.* is deprecated", category=FutureWarning
@@ -88,7 +94,7 @@ def common_arguments(config: Any, run: RunDir) -> dict[str, Any]:
         "max_grad_norm": config.max_grad_norm,
         "num_train_epochs": config.num_epochs,
         "max_steps": config.max_steps,
-        "bf16": has_gpu and torch.cuda.is_bf16_supported(),
+        "bf16": uses_bf16(precision),
         "use_cpu": not has_gpu,
         "gradient_checkpointing": config.gradient_checkpointing,
         "logging_steps": config.logging_steps,
@@ -117,14 +123,77 @@ def train_resumable(trainer: Trainer, run: RunDir, save_minutes: float) -> dict[
     if newest:
         log.info("Resuming from the checkpoint at step %d", first_step)
     started = time.monotonic()
+    _watch_steps(trainer)
     if newest and _has_trained_enough(trainer, newest[1]):
         # stopped between its last step and its end: Trainer would take one step more
         trainer._load_from_checkpoint(str(newest[1]))
     else:
-        trainer.train(resume_from_checkpoint=str(newest[1]) if newest else None)
+        try:
+            trainer.train(resume_from_checkpoint=str(newest[1]) if newest else None)
+        except (RuntimeError, MemoryError, NotFinite) as error:
+            if not (isinstance(error, NotFinite) or is_out_of_memory(error)):
+                raise
+            step = _save_before_step(trainer, run, is_together=isinstance(error, NotFinite))
+            raise RunError(_ending(error, step)) from error
     if callback.is_stopping:
         raise RunStopped
     return {"seconds": time.monotonic() - started, "steps": trainer.state.global_step - first_step}
+
+
+class NotFinite(Exception):
+    """A loss or a gradient is no number, and no weight has learned from it yet."""
+
+
+def _watch_steps(trainer: Trainer) -> None:
+    """Look at each loss and each gradient norm before the optimizer does: what is no number never comes back.
+
+    Of several processes each has its own loss and all have the same norm, so there the norm alone is looked at:
+    one that ended by itself would leave the others waiting.
+    """
+    take, get_norm = trainer.training_step, trainer._get_grad_norm
+
+    def check(name: str, value: Any) -> None:
+        if value is not None and not math.isfinite(value):
+            raise NotFinite(f"{name} became {float(value)} at step {trainer.state.global_step + 1}")
+
+    def training_step(*arguments: Any, **named: Any) -> torch.Tensor:
+        loss = take(*arguments, **named)
+        if trainer.args.world_size == 1:
+            check("loss", loss)
+        return loss
+
+    def grad_norm(*arguments: Any, **named: Any) -> Any:
+        norm = get_norm(*arguments, **named)
+        check("grad_norm", norm)
+        return norm
+
+    trainer.training_step, trainer._get_grad_norm = training_step, grad_norm  # type: ignore[method-assign]
+
+
+def _save_before_step(trainer: Trainer, run: RunDir, is_together: bool) -> int:
+    """A checkpoint of the steps that are done, where all processes come here; gives the newest one's step."""
+    step = trainer.state.global_step
+    newest = run.newest_checkpoint()
+    if step and (is_together or trainer.args.world_size == 1) and (newest is None or newest[0] < step):
+        trainer.model.zero_grad(set_to_none=True)  # type: ignore[union-attr]
+        trainer._save_checkpoint(trainer.model, trial=None)  # type: ignore[arg-type]
+        run.mark_complete(run.checkpoints_dir / f"checkpoint-{step}", step)
+        newest = run.newest_checkpoint()
+    return newest[0] if newest else 0
+
+
+def _ending(error: BaseException, step: int) -> str:
+    kept = f"the steps up to {step} are in checkpoints/checkpoint-{step}" if step else "it was the first step"
+    if isinstance(error, NotFinite):
+        return (
+            f"{error} and nothing has learned from it ({kept}); look at the data, or start a new run with a "
+            "lower learning rate, from that checkpoint if you like (--init-model)."
+        )
+    return (
+        f"The memory is full ({kept}); repeat the command with a smaller micro_batch_tokens where the job has it "
+        "(it changes no result, so the run continues), or start a new one with a smaller batch, max_length or "
+        "gradient_checkpointing."
+    )
 
 
 def _has_trained_enough(trainer: Trainer, checkpoint: Path) -> bool:

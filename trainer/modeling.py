@@ -263,10 +263,13 @@ def _fit_tokenizer(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -
 
 
 def load_causal_lm(
-    name: str | Path, tokenizer: PreTrainedTokenizerBase, dtype: torch.dtype = torch.float32
+    name: str | Path, tokenizer: PreTrainedTokenizerBase, dtype: torch.dtype = torch.float32, **arguments: Any
 ) -> PreTrainedModel:
-    """On the CPU; the caller moves it (`.to(pick_device())`) or leaves that to its Trainer."""
-    model = _load(AutoModelForCausalLM, str(name), use_safetensors=True, dtype=dtype)
+    """On the CPU; the caller moves it (`.to(pick_device())`) or leaves that to its Trainer.
+
+    `arguments` are the library's (quantization_config).
+    """
+    model = _load(AutoModelForCausalLM, str(name), use_safetensors=True, dtype=dtype, **arguments)
     _fit_tokenizer(model, tokenizer)
     return model
 

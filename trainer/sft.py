@@ -8,15 +8,22 @@ that ends each turn included, so the model learns to stop. Demonstrations come a
 
 Too long: whole turns are dropped from the end until the rest fits into max_length and ends with the
 assistant; a demonstration whose first answer does not fit is left out. Both are counted in the metrics.
-Weights: a demonstration of weight 0 is left out; other weights all count as 1 (TRL has no sample weights).
-Left out: packing (a padded batch is simpler to follow), PEFT, sample weights.
+Weights: a token counts as much as its demonstration's weight times that of its dataset (--dataset-weights);
+a weight of 0 leaves it out.
+
+Batches and steps are in sft_trainer.py, the choice of the best model by its score in sft_selection.py. A last
+pass over a dialogue corpus after PPO (ChatGPT's final step) is this job with the PPO run as --init-model.
+Every option with its paper, code and test: docs/trainers/sft.md. Left out: packing (sorted inside a step, little
+is padding, without one text seeing another's place in the row).
 """
 
 from __future__ import annotations
 
+import importlib.util
 import logging
+import math
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +37,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("trainer")
 IGNORED = -100  # the label that the loss passes over
+ADAPTER = "adapter"  # the folder beside the merged model that holds the adapter alone
 
 
 @dataclass(kw_only=True)
@@ -47,9 +55,25 @@ class SftConfig:
     adam_beta2: float = option("AdamW's second beta; .98 suits short trainings from scratch.", 0.999)
     num_epochs: float = option("Passes over the demonstrations, unless max_steps is given.", 3.0)
     max_steps: int = option("Optimizer steps; -1 goes by num_epochs.", -1)
-    per_device_batch_size: int = option("Demonstrations in a forward pass on one device.", 8)
-    gradient_accumulation_steps: int = option("Forward passes in one optimizer step.", 1)
+    per_device_batch_size: int = option("Demonstrations of a step on one device.", 8)
+    gradient_accumulation_steps: int = option("Batches in one optimizer step.", 1)
+    micro_batch_tokens: int = option("Most tokens in one forward and backward, padding included.", 16384)
+    length_pool: int = option("Steps whose demonstrations are sorted by length together; 1: none are.", 1)
     max_length: int = option("Longest demonstration in tokens; the model's own limit if that is less.", 1024)
+    dataset_weights: str = option("Weights by source or campaign: 'name=0.5,other=2'; others weigh 1.", "")
+    neftune_alpha: float = option("Noise on the embeddings (NEFTune); 0: none, 5 is usual.", 0.0)
+    lora_rank: int = option("Learn an adapter of this rank; 0: all weights.", 0)
+    lora_alpha: int = option("Scale of the adapter, divided by its rank.", 32)
+    lora_dropout: float = option("Dropout before the adapter.", 0.0)
+    lora_target: str = option("Layers that get one, by the ends of their names, with commas.", "all-linear")
+    quantize: bool = option("Hold the frozen base in 4 bits (QLoRA); on a GPU, with lora_rank.", False)
+    reward_model: str = option("Finished reward run that chooses the best model by its score.", "")
+    score_every: int = option("Steps between two looks at that score; 0: the last model is kept.", 0)
+    score_patience: int = option("Stop after so many looks without a better score; 0: train on.", 0)
+    num_score_prompts: int = option("Validation prompts that are answered at a look.", 64)
+    score_temperature: float = option("Of those answers, always of one seed; 0: greedy.", 0.0)
+    max_new_tokens: int = option("Longest of those answers, in tokens.", 256)
+    precision: str = option("bf16, no (float32), or auto: bf16 on a GPU that has it.", "auto")
     gradient_checkpointing: bool = option("Less memory for a slower step.", False)
     logging_steps: int = option("Steps between two rows of metrics.", 10)
     eval_steps: int = option("Steps between two losses on the validation split; 0: only at the end.", 0)
@@ -58,14 +82,64 @@ class SftConfig:
     seed: int = option("Seed of the order of the demonstrations and of dropout.", 0)
 
 
+def check_config(config: SftConfig) -> None:
+    rules = {
+        "--score-every needs --reward-model DIR, which scores, and the other way round": (
+            bool(config.reward_model) == bool(config.score_every)
+        ),
+        "score_patience needs --score-every": not config.score_patience or bool(config.score_every),
+        "quantize needs --lora-rank: weights of 4 bits cannot learn": (
+            not config.quantize or config.lora_rank > 0
+        ),
+        "per_device_batch_size, gradient_accumulation_steps, length_pool and num_score_prompts must be at least 1": (
+            min(config.per_device_batch_size, config.gradient_accumulation_steps) >= 1
+            and min(config.length_pool, config.num_score_prompts) >= 1
+        ),
+        "lora_rank, score_every, score_patience and neftune_alpha must not be negative": (
+            min(config.lora_rank, config.score_every, config.score_patience, config.neftune_alpha) >= 0
+        ),
+    }
+    for rule, holds in rules.items():
+        if not holds:
+            raise RunError(f"{rule}; correct the option.")
+
+
+def read_dataset_weights(text: str) -> dict[str, float]:
+    """{source or campaign: weight} of 'name=0.5,other=2'."""
+    weights = {}
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        name, _, number = part.rpartition("=")
+        try:
+            weights[name.strip()] = float(number)
+        except ValueError:
+            raise RunError(f"dataset_weights has {part!r}; write name=number, with commas between.") from None
+        if not name or not 0 <= weights[name.strip()] < math.inf:
+            raise RunError(f"dataset_weights has {part!r}; write a name and a weight of 0 or more.")
+    return weights
+
+
+def weight_of(row: dict[str, Any], dataset_weights: Mapping[str, float]) -> float:
+    """The demonstration's own weight times those of its source and of its campaign."""
+    weight = float(row["weight"])
+    if not 0 <= weight < math.inf:
+        raise RunError(
+            f"Demonstration {row['id']} has the weight {weight}, which is no number of 0 or more; "
+            "correct it and make the snapshot again."
+        )
+    return math.prod([weight, *(dataset_weights.get(str(row[name]), 1.0) for name in ("source", "campaign"))])
+
+
 def encode_demonstration(
     tokenizer: PreTrainedTokenizerBase, messages: list[dict[str, str]], max_length: int
 ) -> tuple[list[int], list[int], int] | None:
-    """(token ids, labels, turns dropped), or None when not even the first answer fits or there is none."""
+    """(token ids, labels, turns dropped), or None when not even the first answer fits.
+
+    It ends with an answer that has words: silence is not taught.
+    """
     from trainer.modeling import encode_messages
 
     for end in range(len(messages), 0, -1):
-        if messages[end - 1]["role"] != "assistant":
+        if not is_answer(messages[end - 1]):
             continue
         ids, is_assistant = encode_messages(tokenizer, messages[:end])
         if len(ids) <= max_length:
@@ -74,10 +148,17 @@ def encode_demonstration(
     return None
 
 
+def is_answer(message: dict[str, str]) -> bool:
+    return message["role"] == "assistant" and bool((message["content"] or "").strip())
+
+
 def encode_demonstrations(
-    tokenizer: PreTrainedTokenizerBase, rows: Iterable[dict[str, Any]], max_length: int
+    tokenizer: PreTrainedTokenizerBase,
+    rows: Iterable[dict[str, Any]],
+    max_length: int,
+    dataset_weights: Mapping[str, float] | None = None,
 ) -> tuple[Dataset, dict[str, int]]:
-    """A dataset of input_ids and labels, and what happened to the rows."""
+    """A dataset of input_ids, labels and weight, and what happened to the rows."""
     import numpy as np
     from datasets import Dataset
 
@@ -85,13 +166,19 @@ def encode_demonstrations(
 
     counts = dict.fromkeys(
         ("num_demonstrations", "num_tokens", "num_target_tokens", "num_shortened")
-        + ("num_left_out_long", "num_left_out_weight", "num_left_out_template"),
+        + ("num_left_out_long", "num_left_out_empty", "num_left_out_weight", "num_left_out_template"),
         0,
     )
-    columns: dict[str, list[Any]] = {"input_ids": [], "labels": []}
+    columns: dict[str, list[Any]] = {"input_ids": [], "labels": [], "weight": []}
+    unused = set(dataset_weights or {})
     for row in rows:
-        if row["weight"] == 0:
+        unused -= {row["source"], row["campaign"]}
+        weight = weight_of(row, dataset_weights or {})
+        if weight == 0:
             counts["num_left_out_weight"] += 1
+            continue
+        if not any(map(is_answer, row["messages"])):
+            counts["num_left_out_empty"] += 1
             continue
         try:
             encoded = encode_demonstration(tokenizer, row["messages"], max_length)
@@ -104,29 +191,154 @@ def encode_demonstrations(
         ids, labels, num_dropped_turns = encoded
         columns["input_ids"].append(np.array(ids, dtype=np.int32))
         columns["labels"].append(np.array(labels, dtype=np.int32))
+        columns["weight"].append(weight)
         counts["num_demonstrations"] += 1
         counts["num_tokens"] += len(ids)
         counts["num_target_tokens"] += sum(label != IGNORED for label in labels)
         counts["num_shortened"] += num_dropped_turns > 0
+    if unused:
+        raise RunError(
+            f"dataset_weights names {', '.join(sorted(unused))}, and no demonstration is from there; "
+            "write a source or campaign of the snapshot."
+        )
     return Dataset.from_dict(columns), counts
 
 
-def train(config: SftConfig, run: RunDir) -> Outcome:
-    from trl import SFTConfig as TrlSftConfig
-    from trl import SFTTrainer
+def load_base(config: SftConfig, tokenizer: PreTrainedTokenizerBase) -> Any:
+    """The model to start from; with --quantize its weights in 4 bits (QLoRA, section 3)."""
+    import torch
 
-    from trainer.hf_training import common_arguments, last_logged, train_resumable
-    from trainer.modeling import context_length, load_causal_lm, load_tokenizer, save_model
+    from trainer.modeling import load_causal_lm
+
+    if not config.quantize:
+        return load_causal_lm(config.init_model, tokenizer)
+    if not torch.cuda.is_available() or importlib.util.find_spec("bitsandbytes") is None:
+        raise RunError(
+            "--quantize needs a CUDA GPU and the package bitsandbytes (pip install bitsandbytes); "
+            "without them leave it out: --lora-rank alone works anywhere."
+        )
+    from transformers import BitsAndBytesConfig
+
+    four_bits = BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=torch.bfloat16,
+    )
+    return load_causal_lm(config.init_model, tokenizer, torch.bfloat16, quantization_config=four_bits)
+
+
+def lora_config(config: SftConfig) -> Any:
+    """peft's own; None where all weights learn."""
+    if not config.lora_rank:
+        return None
+    from peft import LoraConfig
+
+    names = [name.strip() for name in config.lora_target.split(",")]
+    return LoraConfig(
+        task_type="CAUSAL_LM",
+        r=config.lora_rank,
+        lora_alpha=config.lora_alpha,
+        lora_dropout=config.lora_dropout,
+        target_modules="all-linear" if names == ["all-linear"] else names,
+    )
+
+
+def make_trainer(
+    config: SftConfig,
+    run: RunDir,
+    model: Any,
+    tokenizer: PreTrainedTokenizerBase,
+    train_set: Dataset,
+    eval_set: Dataset,
+) -> Any:
+    import warnings
+
+    from trl import SFTConfig as TrlSftConfig
+
+    from trainer.hf_training import common_arguments
+    from trainer.sft_trainer import DemonstrationTrainer
+
+    shared = common_arguments(config, run, config.precision)
+    if not len(eval_set):
+        shared |= {"eval_strategy": "no", "eval_steps": None}
+    try:
+        with warnings.catch_warnings():  # peft asks transformers by a name that is to go
+            warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing", category=FutureWarning)
+            return DemonstrationTrainer(
+                options=config,
+                lengths=[len(row["input_ids"]) for row in train_set],
+                model=model,
+                args=TrlSftConfig(
+                    **shared,
+                    adam_beta2=config.adam_beta2,
+                    neftune_noise_alpha=config.neftune_alpha or None,
+                    max_length=None,  # already cut, by our rule
+                    packing=False,
+                    dataset_kwargs={"skip_prepare_dataset": True},
+                ),
+                train_dataset=train_set.with_format("numpy"),
+                eval_dataset=eval_set.with_format("numpy") if len(eval_set) else None,
+                processing_class=tokenizer,
+                peft_config=lora_config(config),
+            )
+    except ValueError as error:
+        if config.lora_rank and "arget modules" in str(error):
+            raise RunError(f"--lora-target {config.lora_target}: {str(error).splitlines()[0]}") from None
+        raise
+
+
+def save_result(config: SftConfig, run: RunDir, trainer: Any, tokenizer: PreTrainedTokenizerBase) -> None:
+    """Into model/, as every other job reads it. An adapter is saved by itself too (model/adapter), and the model
+    is the base as it lies on disk with the adapter added to its weights."""
+    from trainer.modeling import load_causal_lm, save_model
+
+    if not run.writes:
+        return
+    model = trainer.accelerator.unwrap_model(trainer.model)
+    with run.writing_model() as folder:
+        if config.lora_rank:
+            from peft import PeftModel
+
+            model.save_pretrained(folder / ADAPTER)
+            base = load_causal_lm(config.init_model, tokenizer)
+            model = PeftModel.from_pretrained(base, str(folder / ADAPTER)).merge_and_unload()
+        save_model(folder, model, tokenizer)
+
+
+def speed(trainer: Any, seconds: float) -> dict[str, float]:
+    """Real tokens a second (padding does not count) and model FLOPs utilisation, of this process's part."""
+    import torch
+
+    from trainer.flops import forward_flops, utilisation
+
+    world, num_tokens = trainer.args.world_size, trainer.num_tokens
+    found = {"tokens_per_second": round(world * num_tokens / max(seconds, 1e-9), 1)}
+    if num_tokens:
+        model = trainer.accelerator.unwrap_model(trainer.model)
+        # forward, gradients of activations, and of weights, which an adapter has next to none of
+        passes = 2 if trainer.options.lora_rank else 3
+        flops = passes * forward_flops(model, num_tokens, trainer.sum_of_squares / num_tokens)
+        dtype = torch.bfloat16 if trainer.args.bf16 else torch.float32
+        found |= utilisation(flops, seconds, trainer.args.device, dtype)
+    return found
+
+
+def train(config: SftConfig, run: RunDir) -> Outcome:
+    from trainer.hf_training import last_logged, train_resumable
+    from trainer.modeling import context_length, load_tokenizer
 
     # 1. what to learn from, and what to start from
+    check_config(config)
     snapshot = open_snapshot(config.snapshot)
     tokenizer = load_tokenizer(config.init_model)
-    model = load_causal_lm(config.init_model, tokenizer)
+    model = load_base(config, tokenizer)
     max_length = min(config.max_length, context_length(model))
-    train_set, counts = encode_demonstrations(tokenizer, snapshot.rows("demonstrations", "train"), max_length)
-    eval_set, eval_counts = encode_demonstrations(
-        tokenizer, snapshot.rows("demonstrations", "validation"), max_length
-    )
+    weights = read_dataset_weights(config.dataset_weights)
+    rows = snapshot.rows("demonstrations", "train")
+    train_set, counts = encode_demonstrations(tokenizer, rows, max_length, weights)
+    rows = snapshot.rows("demonstrations", "validation")
+    eval_set, eval_counts = encode_demonstrations(tokenizer, rows, max_length)
     if not len(train_set):
         raise RunError(
             f"The snapshot {config.snapshot} has no demonstration to train on (left out: {counts}); "
@@ -135,35 +347,31 @@ def train(config: SftConfig, run: RunDir) -> Outcome:
     log.info("Training on %s; validation: %d demonstrations", counts, len(eval_set))
 
     # 2. train, from the last checkpoint if there is one
-    trainer = SFTTrainer(
-        model=model,
-        args=TrlSftConfig(
-            **common_arguments(config, run),
-            adam_beta2=config.adam_beta2,
-            max_length=None,  # already cut, by our rule
-            packing=False,
-            dataset_kwargs={"skip_prepare_dataset": True},
-        ),
-        train_dataset=train_set,
-        eval_dataset=eval_set if len(eval_set) else None,
-        processing_class=tokenizer,
-    )
+    trainer = make_trainer(config, run, model, tokenizer, train_set, eval_set)
+    if config.score_every:
+        from trainer.sft_selection import ScoreSelection
+
+        trainer.add_callback(ScoreSelection(config, run, trainer, tokenizer, snapshot))
     trained = train_resumable(trainer, run, config.save_minutes)
 
-    # 3. measure and save
+    # 3. choose, measure and save
     metrics: dict[str, Any] = {"train_loss": last_logged(trainer, "loss"), **counts}
+    if config.score_every:
+        from trainer.sft_selection import put_best
+
+        metrics |= put_best(run, trainer)
     if len(eval_set):
         metrics["eval_loss"] = trainer.evaluate()["eval_loss"]
         metrics["num_eval_demonstrations"] = eval_counts["num_demonstrations"]
-    args = trainer.args
-    num_rows = trained["steps"] * args.train_batch_size * args.gradient_accumulation_steps * args.world_size
-    mean_tokens = counts["num_tokens"] / counts["num_demonstrations"]
-    metrics["num_steps"] = trainer.state.global_step
-    metrics["tokens_per_second"] = round(num_rows * mean_tokens / max(trained["seconds"], 1e-9), 1)
-    if run.writes:
-        with run.writing_model() as folder:
-            save_model(folder, trainer.accelerator.unwrap_model(trainer.model), tokenizer)
-    return metrics, {"snapshot": input_entry(config.snapshot), "init_model": input_entry(config.init_model)}
+    else:
+        log.warning("The snapshot has no validation demonstrations: the loss on unseen ones is not known")
+    metrics |= {"num_steps": trainer.state.global_step, "num_processes": trainer.args.world_size}
+    metrics |= speed(trainer, trained["seconds"])
+    save_result(config, run, trainer, tokenizer)
+    inputs = {"snapshot": input_entry(config.snapshot), "init_model": input_entry(config.init_model)}
+    if config.reward_model:
+        inputs["reward_model"] = input_entry(config.reward_model)
+    return metrics, inputs
 
 
 def main() -> None:

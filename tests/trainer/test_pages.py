@@ -7,14 +7,18 @@ import pytest
 from tests.trainer.tiny import REPOSITORY
 from trainer.reward import RewardConfig
 from trainer.sample import SampleConfig
+from trainer.sft import SftConfig
 
 INPUTS = {"snapshot", "init_model", "run_dir", "model", "prompts", "split", "num_prompts", "policy_version"}
 
 
-@pytest.mark.parametrize(("page", "config_type"), [("sampling", SampleConfig), ("reward", RewardConfig)])
+PAGES = [("sampling", SampleConfig), ("reward", RewardConfig), ("sft", SftConfig)]
+
+
+@pytest.mark.parametrize(("page", "config_type"), PAGES)
 def test_a_page_names_options_functions_and_tests_that_exist(page, config_type):
     text = (REPOSITORY / "docs" / "trainers" / f"{page}.md").read_text(encoding="utf-8")
-    options = {name.replace("-", "_") for name in re.findall(r"--([a-z][a-z-]*)", text)} - {"help"}
+    options = {name.replace("-", "_") for name in re.findall(r"--([a-z][a-z0-9-]*)(?!\w)", text)} - {"help"}
     fields = set(config_type.__dataclass_fields__)
     assert options <= fields
     assert fields - options <= INPUTS
