@@ -9,6 +9,9 @@ are compared. What is reported:
 
     rows, tree        TRL's seconds through ours: each completion once, and each prompt once as well. `auto` is
                       what --layout auto takes in this case; `asked` is what that should reach
+    cpu_ratio         the same in seconds of the processor, which a busy machine disturbs least; with one thread
+                      (OMP_NUM_THREADS=1), since waiting threads count as busy
+    spread            slowest through fastest repetition: above 1.3, trust cpu_ratio alone
     loss_difference   largest difference of the logged losses of the steps: it is the same objective
     mfu               model FLOPs by the formula of trainer.flops, of the tokens that went forward, through the best
                       matrix product of the same minute
@@ -145,18 +148,20 @@ class Clock(TrainerCallback):
     """Of the steps with their batches and logs, without what train() sets up once."""
 
     def on_train_begin(self, *args, **kwargs):
-        self.began = time.perf_counter()
+        self.began = time.perf_counter(), time.process_time()
 
     def on_train_end(self, *args, **kwargs):
-        self.seconds = time.perf_counter() - self.began
+        self.seconds = time.perf_counter() - self.began[0]
+        self.cpu_seconds = time.process_time() - self.began[1]
 
 
-def timed(trainer) -> tuple[float, list[float]]:
-    """Seconds of all steps, and the loss of each."""
+def timed(trainer) -> tuple[float, float, list[float]]:
+    """Seconds of all steps, on the clock and of the processor, and the loss of each."""
     clock = Clock()
     trainer.add_callback(clock)
     trainer.train()
-    return clock.seconds, [row["loss"] for row in trainer.state.log_history if "loss" in row]
+    losses = [row["loss"] for row in trainer.state.log_history if "loss" in row]
+    return clock.seconds, clock.cpu_seconds, losses
 
 
 # ---------------------------------------------------------------- the physical limit
@@ -186,6 +191,7 @@ def measure(case: tuple, repetitions: int) -> dict:
     shape = trunk_shape(model)
     num_mlp = sum(parameter.numel() for parameter in model.model.layers[-1].mlp.parameters())
     seconds: dict[str, list[float]] = {"pairs": [], "rows": [], "tree": []}
+    cpu_seconds: dict[str, list[float]] = {name: [] for name in seconds}
     losses, peak = {}, 0.0
     for repetition in range(repetitions + 1):  # the first warms up
         for name, taken in seconds.items():
@@ -195,12 +201,14 @@ def measure(case: tuple, repetitions: int) -> dict:
                     trainer = pairs_trainer(own, rankings, per_step, folder)
                 else:
                     trainer = rankings_trainer(own, rankings, per_step, folder, name)
-                needed, losses[name] = timed(trainer)
+                needed, cpu_needed, losses[name] = timed(trainer)
             if repetition:
                 taken.append(needed)
+                cpu_seconds[name].append(cpu_needed)
         peak_flops.cache_clear()  # in the same minute
         peak = max(peak, peak_flops(torch.device("cpu"), torch.float32))
     medians = {name: statistics.median(taken) for name, taken in seconds.items()}
+    cpu = {name: statistics.median(taken) for name, taken in cpu_seconds.items()}
     return {
         "name": "reward_kwise",
         "num_completions": num_completions,
@@ -208,6 +216,7 @@ def measure(case: tuple, repetitions: int) -> dict:
         "asked": asked,
         "auto": choose_layout(rankings[0], shape),
         **{name: round(medians["pairs"] / medians[name], 2) for name in ("rows", "tree")},
+        "cpu_ratio": {name: round(cpu["pairs"] / cpu[name], 2) for name in ("rows", "tree")},
         "seconds": {name: round(median, 3) for name, median in medians.items()},
         "spread": {name: round(max(taken) / min(taken), 2) for name, taken in seconds.items()},
         "loss_difference": max(
