@@ -86,7 +86,12 @@ def test_the_settings_read_from_a_jobs_source_are_those_of_its_command_line(kind
         if name.lower() == f"{kind}config" and dataclasses.is_dataclass(found)
     ]
     web_only = WEB_SETTINGS.get(kind, {})
-    named = {field.name: field.type.removesuffix(" | None") for field in dataclasses.fields(config_type)}
+    # A command line read earlier in this process puts the types themselves in the place of their names.
+    types = {
+        field.name: getattr(field.type, "__name__", str(field.type))
+        for field in dataclasses.fields(config_type)
+    }
+    named = {name: type.removesuffix(" | None") for name, type in types.items()}
     assert settings_of(kind) == {name: type for name, type in named.items() if name not in INPUTS} | web_only
     assert set(settings_of(kind).values()) <= {"int", "float", "bool", "str"}, "check_settings knows these"
 
