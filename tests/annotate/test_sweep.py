@@ -13,8 +13,9 @@ from django.db import transaction
 from rest_framework.test import APIClient
 
 from annotate.accounts.services import annotator_of, create_token
-from annotate.campaigns.services import add_member
+from annotate.campaigns.services import add_member, write_terms
 from annotate.feedback.models import Assignment
+from annotate.feedback.remarks import make_remark
 from annotate.feedback.services import lease_next_assignment
 from annotate.runs.models import CampaignPolicy, PolicyVersion, Round, Schedule
 from annotate.runs.services import queue_run
@@ -53,9 +54,12 @@ def places(alice, carol, writing, ranking, settings, tmp_path) -> dict[str, list
     settings.MODEL_SERVER_URL = "http://127.0.0.1:1/v1"  # nobody is there
     CampaignPolicy.objects.create(campaign=campaigns[0], policy_version=base)
     snapshot = Snapshot.objects.create(name="s", path="/s", state="ready", manifest_sha256="1" * 64)
+    assignments = [lease_next_assignment(campaign, carol).assignment for campaign in campaigns]
+    write_terms(campaigns[0], "Be fair.", by=carol)
     return {
         "campaign_id": [campaign.pk for campaign in campaigns],
-        "assignment_id": [lease_next_assignment(campaign, carol).assignment.pk for campaign in campaigns],
+        "assignment_id": [assignment.pk for assignment in assignments],
+        "remark_id": [make_remark(assignments[0], "comment", "Is this a question?").pk],
         "user_id": [alice.pk],
         "token_id": [create_token(carol)[0].token_key],
         "policy_version_id": [base.pk],
@@ -149,6 +153,7 @@ class Api:
             "update_user": {"password": "three blue doors", "is_active": True},
             "change_password": {"old_password": PASSWORD, "new_password": "three blue doors"},
             "add_member": {"username": "carol"},
+            "give_consent": {"version": 1},
             "suggest": {"turn": 0, "messages": []},
             "create_schedule": {"name": "new"},
             "create_run": {"kind": "sft", "campaign": None},
