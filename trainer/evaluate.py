@@ -1,4 +1,4 @@
-"""A policy against its reference on held-out prompts: score, win rate, KL, length.
+"""A policy against its reference on held-out prompts: score, win rate, KL, length, diversity; with intervals.
 
     python -m trainer.evaluate --snapshot DIR --model DIR --ref-model DIR --reward-model DIR --run-dir DIR
 
@@ -7,14 +7,16 @@ difference), and the reward model scores both. The win rate is the share of prom
 completion scores higher, a tie counting half, with a 95 % bootstrap interval over prompts. KL is that of a
 whole sequence, estimated on the policy's own sampled tokens at the sampling temperature: k1 (the mean
 log-ratio, unbiased) and k3 (never negative, less noisy) (Schulman 2020). A reward model judges its own pupil
-here: people's rankings of the new completions are the test that counts.
+here, so it is itself held against the validation rankings, and a language model may be asked for a second
+opinion (--judge-server). People's rankings of the new completions are the test that counts.
 
 The reward model judges the text that a person would read, as in its training: an answer cut off at
 max_new_tokens is judged as if it ended there, and eos_share tells how many were not cut off.
 
-samples.jsonl has one row a prompt: {prompt_id, prompt, completion, score, ref_completion, ref_score, kl,
-kl_k3, length, ref_length, finish_reason, ref_finish_reason}. A run that was killed goes on after the rows it
-wrote.
+samples.jsonl has one row a prompt: {prompt_id, prompt, language, source, prompt_length, completion, score,
+ref_completion, ref_score, kl, kl_k3, length, ref_length, finish_reason, ref_finish_reason}, and the judge's where
+one is asked. A run that was killed goes on after the rows it wrote. The figures are in evaluation.py, the judge in
+judge.py; every one with its source and test: docs/trainers/evaluation.md.
 """
 
 from __future__ import annotations
@@ -22,21 +24,23 @@ from __future__ import annotations
 import logging
 import random
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trainer.files import append_jsonl, rewrite_jsonl
 from trainer.jobs import Outcome, input_entry, option, run_job
 from trainer.run_dir import RunDir, RunError, RunStopped
-from trainer.snapshot import open_snapshot
+from trainer.snapshot import Snapshot, open_snapshot
 
 if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel
 
+    from trainer.model_server import ModelServer
+
 log = logging.getLogger("trainer")
-NUM_BOOTSTRAP = 2000
 
 
 @dataclass(kw_only=True)
@@ -53,29 +57,16 @@ class EvaluateConfig:
     top_p: float = option("Sample from the likeliest tokens of this mass.", 1.0)
     max_new_tokens: int = option("Longest completion in tokens.", 256)
     batch_size: int = option("Prompts that are sampled and scored together.", 32)
-    seed: int = option("Seed of the choice of prompts, of sampling and of the bootstrap.", 0)
-
-
-def win_share(score: float, ref_score: float) -> float:
-    return 1.0 if score > ref_score else 0.5 if score == ref_score else 0.0
-
-
-def bootstrap_interval(
-    values: Sequence[float], seed: int, num_draws: int = NUM_BOOTSTRAP
-) -> tuple[float, float]:
-    """95 % percentile interval of the mean, drawing prompts with replacement."""
-    import torch
-
-    observed = torch.tensor(values, dtype=torch.float64)
-    generator = torch.Generator().manual_seed(seed)
-    means = torch.stack(
-        [
-            observed[torch.randint(len(observed), (len(observed),), generator=generator)].mean()
-            for _ in range(num_draws)
-        ]
+    num_rankings: int = option("Validation rankings that the reward model is held against; 0: none.", 256)
+    judge_server: str = option("OpenAI-compatible address of a language model that judges too.", "")
+    judge_name: str = option("Which of that server's models.", "")
+    judge_orders: int = option("2: each pair in both orders; 1: in one, drawn by the seed.", 2)
+    judge_guidelines: str = option(
+        "Text file with what the judge is to go by; empty: helpful, true, harmless.", ""
     )
-    low, high = torch.quantile(means, torch.tensor([0.025, 0.975], dtype=torch.float64)).tolist()
-    return low, high
+    judge_max_new_tokens: int = option("Longest of the judge's answers, in tokens.", 512)
+    concurrency: int = option("Requests that the judge gets at a time.", 8)
+    seed: int = option("Seed of the choice of prompts, of sampling, of sides and of the bootstrap.", 0)
 
 
 def completion_logprobs(
@@ -104,7 +95,11 @@ def completion_logprobs(
     return logprobs
 
 
-class Judge:
+class TooLong(RunError):
+    """A conversation is longer than what the reward model reads."""
+
+
+class Contest:
     """Two policies and a reward model, loaded; `rows` gives the samples.jsonl rows of a batch of prompts."""
 
     def __init__(self, config: EvaluateConfig) -> None:
@@ -127,14 +122,27 @@ class Judge:
         )
         self.reward_model.to(device)
 
-    def scores(self, prompts: list[dict[str, Any]], texts: list[str]) -> list[float]:
-        from trainer.modeling import score
+    def fits(self, messages: list[dict[str, str]]) -> bool:
+        from trainer.modeling import TemplateRefused
 
-        conversations = [
-            [*row["prompt"], {"role": "assistant", "content": text}]
-            for row, text in zip(prompts, texts, strict=True)
+        try:
+            return None not in (self.policy.prompt_of(messages), self.ref_policy.prompt_of(messages))
+        except TemplateRefused:
+            return False
+
+    def scores(self, prompts: Sequence[list[dict[str, str]]], texts: Sequence[str]) -> list[float]:
+        from trainer.modeling import context_length, encode_messages, score_tokens
+
+        sequences = [
+            encode_messages(self.reward_tokenizer, [*messages, {"role": "assistant", "content": text}])[0]
+            for messages, text in zip(prompts, texts, strict=True)
         ]
-        return score(self.reward_model, self.reward_tokenizer, conversations).tolist()
+        if (longest := max(map(len, sequences))) > context_length(self.reward_model):
+            raise TooLong(
+                f"The reward model reads {context_length(self.reward_model)} tokens and a conversation has {longest}; "
+                "lower max_new_tokens, or choose a reward model that reads more."
+            )
+        return score_tokens(self.reward_model, sequences, self.reward_tokenizer.pad_token_id).tolist()
 
     def rows(self, prompts: list[dict[str, Any]]) -> list[dict[str, Any]]:
         from trainer.generation import completion_text, seed_of
@@ -142,12 +150,13 @@ class Judge:
         from trainer.rl_math import kl_estimate
 
         tokenizer = self.policy.tokenizer
-        encoded = [encode_prompt(tokenizer, row["prompt"]) for row in prompts]
+        messages = [row["prompt"] for row in prompts]
+        encoded = [encode_prompt(tokenizer, one) for one in messages]
         seeds = [seed_of(self.config.seed, row["id"]) for row in prompts]
         own, ref = self.policy.generated(encoded, seeds), self.ref_policy.generated(encoded, seeds)
         texts = [completion_text(tokenizer, one) for one in own]
         ref_texts = [completion_text(tokenizer, one) for one in ref]
-        scores, ref_scores = self.scores(prompts, texts), self.scores(prompts, ref_texts)
+        scores, ref_scores = self.scores(messages, texts), self.scores(messages, ref_texts)
         temperature, pad_id = self.config.temperature or 1.0, tokenizer.pad_token_id
         tokens = [one.token_ids for one in own]
         logprobs = completion_logprobs(self.policy.model, encoded, tokens, temperature, pad_id)
@@ -156,6 +165,9 @@ class Judge:
             {
                 "prompt_id": row["id"],
                 "prompt": row["prompt"],
+                "language": row["language"],
+                "source": row["source"],
+                "prompt_length": len(encoded[i]),
                 "completion": texts[i],
                 "score": scores[i],
                 "ref_completion": ref_texts[i],
@@ -170,27 +182,89 @@ class Judge:
             for i, row in enumerate(prompts)
         ]
 
+    def judged_rankings(self, snapshot: Snapshot) -> Iterator[dict[str, Any]]:
+        """Validation rankings with the scores of their completions, as evaluation.reward_accuracy reads them."""
+        from trainer.evaluation import prompt_key
+        from trainer.modeling import TemplateRefused
 
-def summarize(rows: Sequence[dict[str, Any]], seed: int) -> dict[str, Any]:
-    def mean(name: str) -> float:
-        return sum(row[name] for row in rows) / len(rows)
+        about = {prompt_key(row["prompt"]): row for row in snapshot.rows("prompts")}
+        rankings = [
+            row
+            for row in snapshot.rows("rankings", "validation")
+            if len(row["tiers"]) > 1 and not row["all_bad"]
+        ]
+        if len(rankings) > self.config.num_rankings:
+            rankings = random.Random(self.config.seed).sample(rankings, self.config.num_rankings)
+        for row in rankings:
+            texts = {completion["id"]: completion["text"] for completion in row["completions"]}
+            ranked = [(tier, texts[one]) for tier, members in enumerate(row["tiers"]) for one in members]
+            try:
+                scores = self.scores([row["prompt"]] * len(ranked), [text for _, text in ranked])
+            except (TemplateRefused, TooLong):
+                continue
+            prompt = about.get(prompt_key(row["prompt"]), {})
+            yield {
+                "language": prompt.get("language", ""),
+                "source": prompt.get("source", ""),
+                "tiers": [tier for tier, _ in ranked],
+                "scores": scores,
+                "lengths": [len(text) for _, text in ranked],
+            }
 
-    wins = [win_share(row["score"], row["ref_score"]) for row in rows]
-    low, high = bootstrap_interval(wins, seed)
-    return {
-        "score": mean("score"),
-        "ref_score": mean("ref_score"),
-        "win_rate": sum(wins) / len(wins),
-        "win_rate_low": low,
-        "win_rate_high": high,
-        "kl": mean("kl"),
-        "kl_k3": mean("kl_k3"),
-        "length": mean("length"),
-        "ref_length": mean("ref_length"),
-        "eos_share": sum(row["finish_reason"] == "stop" for row in rows) / len(rows),
-        "ref_eos_share": sum(row["ref_finish_reason"] == "stop" for row in rows) / len(rows),
-        "num_prompts": len(rows),
-    }
+
+def second_opinion(config: EvaluateConfig) -> tuple[ModelServer, str] | None:
+    """The judge's server and what it goes by; None where nobody is to be asked."""
+    if not config.judge_server:
+        return None
+    from trainer.judge import GUIDELINES
+    from trainer.model_server import ModelServer
+
+    if config.judge_orders not in (1, 2):
+        raise RunError(f"judge_orders is {config.judge_orders}; give 2 for both orders, or 1.")
+    guidelines = GUIDELINES
+    if config.judge_guidelines:
+        try:
+            guidelines = Path(config.judge_guidelines).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise RunError(f"{config.judge_guidelines} cannot be read ({error}); give a text file.") from None
+    return ModelServer(config.judge_server, config.judge_name, config.concurrency), guidelines
+
+
+def with_judgements(
+    config: EvaluateConfig, asked: tuple[ModelServer, str] | None, rows: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    from trainer.judge import Pair, judge_pairs
+
+    if asked is None:
+        return rows
+    server, guidelines = asked
+    pairs = [Pair(row["prompt_id"], row["prompt"], row["completion"], row["ref_completion"]) for row in rows]
+    judged = judge_pairs(
+        server, pairs, guidelines, config.judge_orders, config.seed, config.judge_max_new_tokens
+    )
+    return [row | own for row, own in zip(rows, judged, strict=True)]
+
+
+def figures(
+    config: EvaluateConfig, contest: Contest, snapshot: Snapshot, rows: list[dict[str, Any]]
+) -> dict[str, Any]:
+    """Everything in the manifest, over all rows."""
+    from trainer.evaluation import diversity, groups_of_prompts, reward_accuracy, score_by_kl, summarize
+    from trainer.judge import judge_figures
+
+    tokenize = contest.policy.tokenizer
+    own, ref = (
+        [tokenize(row[name], add_special_tokens=False)["input_ids"] for row in rows]
+        for name in ("completion", "ref_completion")
+    )
+    found = summarize(rows, config.seed) | diversity(own, ref)
+    if config.judge_server:
+        found |= judge_figures(rows, config.seed)
+    rankings = list(contest.judged_rankings(snapshot)) if config.num_rankings else []
+    if rankings:
+        found |= reward_accuracy(rankings, config.seed)
+    found |= {"score_by_kl": score_by_kl(rows), "win_rate_by": groups_of_prompts(rows, config.seed)}
+    return found | contest.policy.figures()
 
 
 def held_out_prompts(config: EvaluateConfig) -> list[dict[str, Any]]:
@@ -207,33 +281,26 @@ def held_out_prompts(config: EvaluateConfig) -> list[dict[str, Any]]:
 
 
 def train(config: EvaluateConfig, run: RunDir) -> Outcome:
-    from trainer.modeling import TemplateRefused, encode_prompt
+    from trainer.evaluation import win_share
 
     # 1. prompts and models
     prompts = held_out_prompts(config)
-    judge = Judge(config)
-    fitting = []
-    for row in prompts:
-        try:
-            num_tokens = len(encode_prompt(judge.policy.tokenizer, row["prompt"]))
-        except TemplateRefused:
-            continue
-        if num_tokens <= min(judge.policy.longest_prompt, judge.ref_policy.longest_prompt):
-            fitting.append(row)
-    num_left_out = len(prompts) - len(fitting)
+    asked = second_opinion(config)
+    contest = Contest(config)
+    fitting = [row for row in prompts if contest.fits(row["prompt"])]
     if not fitting:
         raise RunError(
             "No validation prompt fits the model's context beside max_new_tokens; lower max_new_tokens."
         )
 
-    # 2. sample and score what an earlier process has not
+    # 2. sample, score and judge what an earlier process has not
     samples_path = run.path / "samples.jsonl"
     rows = rewrite_jsonl(samples_path, lambda row: True)
     done = {str(row["prompt_id"]) for row in rows}
     todo = [row for row in fitting if str(row["id"]) not in done]
     log.info("Evaluating %d validation prompts; %d are already there", len(todo), len(done))
     for start in range(0, len(todo), config.batch_size):
-        new = judge.rows(todo[start : start + config.batch_size])
+        new = with_judgements(config, asked, contest.rows(todo[start : start + config.batch_size]))
         append_jsonl(samples_path, new, sync=True)
         rows += new
         share = sum(win_share(row["score"], row["ref_score"]) for row in rows) / len(rows)
@@ -244,9 +311,13 @@ def train(config: EvaluateConfig, run: RunDir) -> Outcome:
             raise RunStopped
 
     # 3. the figures, over all rows
-    metrics = summarize(rows, config.seed) | {"num_left_out": num_left_out}
+    metrics = figures(config, contest, open_snapshot(config.snapshot, verify=False), rows)
+    metrics["num_left_out"] = len(prompts) - len(fitting)
     names = ("snapshot", "model", "ref_model", "reward_model")
-    return metrics, {name: input_entry(getattr(config, name)) for name in names}
+    inputs: dict[str, Any] = {name: input_entry(getattr(config, name)) for name in names}
+    if asked is not None:
+        inputs["judge"] = asked[0].entry()
+    return metrics, inputs
 
 
 def main() -> None:

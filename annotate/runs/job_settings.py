@@ -18,7 +18,7 @@ from rest_framework.exceptions import ValidationError
 # What a run's inputs decide; its settings may not say otherwise.
 INPUTS = {
     "snapshot", "init_model", "model", "ref_model", "reward_model", "run_dir", "config", "prompts", "policy_version",
-    "ptx_data", "server", "model_name",
+    "ptx_data", "server", "model_name", "judge_server", "judge_name", "judge_guidelines",
 }  # fmt: skip
 # Settings that the web side reads itself; every other one is an option of the job.
 WEB_SETTINGS = {"sample": {"num_prompts": "int"}, "evaluate": {"threshold": "float"}}

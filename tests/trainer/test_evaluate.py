@@ -6,10 +6,13 @@ import math
 import pytest
 import torch
 
+from tests.trainer.openai_server import openai_server
 from tests.trainer.tiny import make_model, make_tokenizer, run_in_process, write_snapshot
 from trainer import evaluate, run_dir
-from trainer.evaluate import bootstrap_interval, completion_logprobs, summarize, win_share
-from trainer.modeling import load_causal_lm, load_reward_model, load_tokenizer, score
+from trainer.evaluate import completion_logprobs
+from trainer.evaluation import win_share
+from trainer.modeling import load_causal_lm, load_reward_model, load_tokenizer, save_model, score
+from trainer.snapshot import open_snapshot
 
 
 def run(path, snapshot_dir, model, ref_model, reward_run, **changes):
@@ -35,19 +38,6 @@ def evaluated(tmp_path_factory, snapshot_dir, sft_run, base_model_dir, reward_ru
 # ---------------------------------------------------------------- figures
 
 
-def test_a_tie_counts_half():
-    assert [win_share(1.0, 0.0), win_share(0.0, 1.0), win_share(0.5, 0.5)] == [1.0, 0.0, 0.5]
-
-
-def test_the_bootstrap_interval_is_that_of_the_binomial():
-    """64 wins in 100: the normal interval is 0.64 +- 1.96 * sqrt(.64 * .36 / 100) = 0.546 .. 0.734."""
-    low, high = bootstrap_interval([1.0] * 64 + [0.0] * 36, seed=0)
-    assert low == pytest.approx(0.546, abs=0.015)
-    assert high == pytest.approx(0.734, abs=0.015)
-    assert bootstrap_interval([1.0] * 10, seed=0) == (1.0, 1.0)
-    assert bootstrap_interval([1.0, 0.0, 1.0], seed=5) == bootstrap_interval([1.0, 0.0, 1.0], seed=5)
-
-
 def test_log_probabilities_are_those_of_the_completion_tokens_alone(base_model_dir, tokenizer):
     model = load_causal_lm(base_model_dir, tokenizer).eval()
     prompts, completions = [[1, 8, 9], [1, 8]], [[10, 11], [12, 13, 2]]
@@ -59,16 +49,6 @@ def test_log_probabilities_are_those_of_the_completion_tokens_alone(base_model_d
             for at, token in enumerate(completion)
         ]
         assert logprobs.tolist() == pytest.approx(expected, abs=1e-4)
-
-
-def test_the_summary_is_the_mean_of_the_rows():
-    row = {"score": 1.0, "ref_score": 0.0, "kl": 2.0, "kl_k3": 1.0, "length": 4, "ref_length": 6}
-    row |= {"finish_reason": "stop", "ref_finish_reason": "length"}
-    tied = row | {"score": 0.0, "kl": 0.0, "finish_reason": "length"}
-    metrics = summarize([row, tied], seed=0)
-    assert (metrics["score"], metrics["ref_score"], metrics["win_rate"]) == (0.5, 0.0, 0.75)
-    assert (metrics["kl"], metrics["length"], metrics["ref_length"]) == (1.0, 4.0, 6.0)
-    assert (metrics["eos_share"], metrics["ref_eos_share"], metrics["num_prompts"]) == (0.5, 0.0, 2)
 
 
 # ---------------------------------------------------------------- the run
@@ -92,7 +72,29 @@ def test_the_metrics_follow_from_the_rows(evaluated):
     assert metrics["win_rate_low"] <= metrics["win_rate"] <= metrics["win_rate_high"]
     assert metrics["num_prompts"] == 12
     assert metrics["kl_k3"] > 0
-    assert all(math.isfinite(value) for value in metrics.values())
+    numbers = [value for value in metrics.values() if isinstance(value, int | float)]
+    assert len(numbers) > 25 and all(math.isfinite(value) for value in numbers)
+    assert metrics["score_low"] <= metrics["score"] <= metrics["score_high"]
+    assert sum(part["num_prompts"] for part in metrics["score_by_kl"]) == 12
+    assert metrics["win_rate_by"]["language"]["en"]["num_prompts"] == 12
+    assert 0 < metrics["distinct_1"] <= 1
+
+
+def test_the_reward_model_is_held_against_the_validation_rankings(evaluated, reward_run, snapshot_dir):
+    """Once more, pair by pair; twelve rankings of four completions with one tie make five pairs each."""
+    metrics = run_dir.read_manifest(evaluated)["metrics"]
+    model, tokenizer = load_reward_model(reward_run)
+    shares = []
+    for row in open_snapshot(snapshot_dir).rows("rankings", "validation"):
+        texts = {one["id"]: one["text"] for one in row["completions"]}
+        tier_of = {one: tier for tier, members in enumerate(row["tiers"]) for one in members}
+        conversations = [[*row["prompt"], {"role": "assistant", "content": text}] for text in texts.values()]
+        scores = dict(zip(texts, score(model, tokenizer, conversations).tolist(), strict=True))
+        pairs = [(a, b) for a in texts for b in texts if tier_of[a] < tier_of[b]]
+        shares.append(sum(win_share(scores[a], scores[b]) for a, b in pairs) / len(pairs))
+    assert metrics["reward_accuracy"] == pytest.approx(sum(shares) / 12)
+    assert (metrics["num_rankings"], metrics["num_pairs"]) == (12, 60)
+    assert metrics["reward_accuracy_by"]["source"]["test"]["num_rankings"] == 12
 
 
 def test_a_policy_held_against_itself_ties_on_every_prompt(tmp_path, snapshot_dir, sft_run, reward_run):
@@ -148,6 +150,19 @@ def test_a_reference_with_another_tokenizer_is_refused(tmp_path, snapshot_dir, s
     assert "different tokenizers" in error
 
 
+def test_a_reward_model_that_reads_too_little_is_refused(tmp_path, snapshot_dir, sft_run, tokenizer):
+    from transformers import LlamaForSequenceClassification
+
+    config = make_model(tokenizer, max_position_embeddings=6).config
+    config.num_labels = 1
+    (tmp_path / "short").mkdir()
+    save_model(
+        tmp_path / "short", LlamaForSequenceClassification(config), tokenizer, {"mean": 0.0, "std": 1.0}
+    )
+    error = error_of(tmp_path / "run", snapshot_dir, sft_run, sft_run, tmp_path / "short")
+    assert "The reward model reads 6 tokens" in error
+
+
 def test_a_policy_in_the_place_of_the_reward_model_is_refused(tmp_path, snapshot_dir, sft_run):
     error = error_of(tmp_path / "run", snapshot_dir, sft_run, sft_run, sft_run)
     assert "is not a reward model" in error
@@ -156,3 +171,54 @@ def test_a_policy_in_the_place_of_the_reward_model_is_refused(tmp_path, snapshot
 def test_the_tokenizer_of_the_policy_survives_every_stage(sft_run, reward_run, tokenizer):
     for path in (sft_run, reward_run):
         assert load_tokenizer(path).get_vocab() == tokenizer.get_vocab()
+
+
+# ---------------------------------------------------------------- a second opinion
+
+
+def test_a_judge_is_asked_in_both_orders_and_its_verdicts_stand_in_the_rows(
+    tmp_path, snapshot_dir, sft_run, base_model_dir, reward_run
+):
+    """A judge that prefers the shorter answer, and says nothing of use where both are as long."""
+
+    def shorter(body, number):
+        first, second = (
+            body["messages"][1]["content"]
+            .split("--- The first answer ---\n")[1]
+            .split("\n\n--- The second answer ---\n")
+        )
+        second = second.removesuffix("\n\nWhich answer is better?")
+        if len(first) == len(second):
+            return "I cannot compare these."
+        return f"Short is good.\nVERDICT: {'FIRST' if len(first) < len(second) else 'SECOND'}"
+
+    with openai_server(shorter) as (url, asked):
+        settings = {"judge_server": url, "judge_name": "m", "num_rankings": 0, "num_prompts": 6}
+        assert run(tmp_path / "run", snapshot_dir, sft_run, base_model_dir, reward_run, **settings) == 0
+    rows = run_dir.read_samples(tmp_path / "run")
+    assert len(asked) == 12 and {body["temperature"] for body in asked} == {0.0}
+    for row in rows:
+        own, ref = len(row["completion"]), len(row["ref_completion"])
+        assert row["judge"] == (None if own == ref else float(own < ref))
+        assert sorted(row["judge_orders"]) == [False, True]
+    manifest = run_dir.read_manifest(tmp_path / "run")
+    metrics = manifest["metrics"]
+    verdicts = [row["judge"] for row in rows if row["judge"] is not None]
+    assert metrics["judge_win_rate"] == pytest.approx(sum(verdicts) / len(verdicts))
+    assert metrics["num_judged"] + metrics["num_judge_refusals"] == 6
+    assert metrics["judge_first_share"] == 0.5 and metrics["judge_turned"] == 0
+    assert "reward_accuracy" not in metrics
+    assert manifest["inputs"]["judge"] == {"url": f"{url}/v1", "model_name": "m"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"judge_name": ""}, "Say which model"),
+        ({"judge_orders": 3}, "judge_orders is 3"),
+        ({"judge_guidelines": "nowhere.txt"}, "nowhere.txt cannot be read"),
+    ],
+)
+def test_a_judge_that_cannot_be_asked_is_refused(tmp_path, snapshot_dir, sft_run, reward_run, changes, words):
+    settings = {"judge_server": "http://127.0.0.1:9", "judge_name": "m"} | changes
+    assert words in error_of(tmp_path / "run", snapshot_dir, sft_run, sft_run, reward_run, **settings)

@@ -5,6 +5,7 @@ import re
 import pytest
 
 from tests.trainer.tiny import REPOSITORY
+from trainer.evaluate import EvaluateConfig
 from trainer.reward import RewardConfig
 from trainer.sample import SampleConfig
 from trainer.sft import SftConfig
@@ -12,7 +13,12 @@ from trainer.sft import SftConfig
 INPUTS = {"snapshot", "init_model", "run_dir", "model", "prompts", "split", "num_prompts", "policy_version"}
 
 
-PAGES = [("sampling", SampleConfig), ("reward", RewardConfig), ("sft", SftConfig)]
+PAGES = [
+    ("sampling", SampleConfig),
+    ("reward", RewardConfig),
+    ("sft", SftConfig),
+    ("evaluation", EvaluateConfig),
+]
 
 
 @pytest.mark.parametrize(("page", "config_type"), PAGES)
