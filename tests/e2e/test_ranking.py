@@ -50,7 +50,7 @@ def drag(page, letter: str, row: int) -> None:
     page.mouse.move(target["x"] + target["width"] * 0.6, target["y"] + target["height"] / 2, steps=8)
     page.mouse.move(target["x"] + target["width"] * 0.6 + 2, target["y"] + target["height"] / 2, steps=2)
     page.mouse.up()
-    page.wait_for_timeout(120)  # dnd-kit swallows a click in the first 50 ms after a drop: nobody is that quick
+    page.wait_for_timeout(120)  # dnd-kit swallows a click in the first 50 ms after a drop
 
 
 def test_four_completions_are_ranked_with_a_tie_by_mouse(site, open_page):
