@@ -5,6 +5,7 @@ Demonstrations -> SFT -> candidates -> rankings -> reward model -> PPO -> evalua
 
 import json
 import time
+from pathlib import Path
 
 import httpx
 import pytest
@@ -178,6 +179,11 @@ def test_feedback_becomes_a_better_policy_whose_completions_wait_for_the_next_pe
     assert set(loop.waiting_policies()) == {second["promoted"]}
     assert second["pushed_back"][0]["num_units"] == len(loop.waiting_policies())
     assert second["evaluation"]["metrics"]["num_prompts"] > 0
+
+    # Every figure that the console shows has a name in words.
+    locale = Path(__file__).parent.parent / "frontend" / "src" / "locales" / "en.json"
+    shown = {name for run in runs.values() if run for name in loop.ask("GET", f"runs/{run['id']}")["metrics"]}
+    assert shown - set(json.loads(locale.read_text())["metric"]) <= {"kept", "stopped_early"}
 
     # Its ancestry is complete: PPO, SFT, base, each with its run, snapshot and settings.
     policies = loop.ask("GET", "policy-versions")["results"]

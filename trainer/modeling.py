@@ -17,11 +17,18 @@ import logging
 import math
 import os
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
 import torch
+from huggingface_hub import hf_hub_download
+from huggingface_hub.errors import (
+    EntryNotFoundError,
+    HFValidationError,
+    LocalEntryNotFoundError,
+    RepositoryNotFoundError,
+)
 from jinja2 import TemplateError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
@@ -89,6 +96,7 @@ def resolve_model(name: str | Path) -> str:
     if not path.is_dir():
         if path.is_absolute() or str(name).count("/") > 1 or str(name).startswith("."):
             raise RunError(f"There is no model directory {name}; check the path.")
+        _find_on_hub(str(name))
         return str(name)
     run = path.parent if path.name == "model" and (path.parent / "config.json").exists() else path
     if is_finished(run):
@@ -108,6 +116,25 @@ def resolve_model(name: str | Path) -> str:
             f"{path} holds {found}; convert the model to safetensors (save_pretrained does) and retry."
         )
     return str(path)
+
+
+@cache
+def _find_on_hub(name: str) -> None:
+    """Ask for one small file, so that a wrong id or a missing connection is told once, at the start."""
+    try:
+        hf_hub_download(name, "config.json")
+    except RepositoryNotFoundError as error:
+        raise RunError(
+            f"There is no directory {name} here and the hub shows no model of that id; check the spelling, or sign in "
+            "with `hf auth login` if it is private."
+        ) from error
+    except LocalEntryNotFoundError as error:
+        raise RunError(
+            f"There is no directory {name} here and the hub cannot be reached; give a model's directory, or check "
+            "the connection of the training machine."
+        ) from error
+    except (EntryNotFoundError, HFValidationError) as error:
+        raise RunError(f"{name} on the hub is no model: it has no config.json; check the id.") from error
 
 
 def _load(auto: Any, name: str, **arguments: Any) -> Any:
