@@ -104,7 +104,9 @@ def test_the_model_of_an_unfinished_run_is_refused(finished_run):
 
 def test_a_hub_id_that_cannot_be_had_is_refused_with_a_sentence(monkeypatch, tokenizer):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    with pytest.raises(RunError, match="no directory nobody/nothing-of-this-name here and the hub cannot be reached; give"):
+    with pytest.raises(
+        RunError, match="no directory nobody/nothing-of-this-name here and the hub cannot be reached; give"
+    ):
         load_causal_lm("nobody/nothing-of-this-name", tokenizer)
 
 
