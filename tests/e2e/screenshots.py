@@ -1,0 +1,191 @@
+"""Takes the pictures of the annotators' guide anew: python -m tests.e2e.screenshots [--out docs/annotators/images]
+
+A site of its own with a few campaigns on the islands of the demo, and one in Arabic. Each page is taken four times:
+on a desktop, light in English and dark in French; on a phone, dark in English and light in French. Look at each.
+"""
+
+import argparse
+import json
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tests.e2e.conftest import PASSWORD, find_browser, sign_in
+from tests.site import ROOT, Site
+
+SEED = """
+import json, os
+from annotate.accounts.services import create_user
+from annotate.campaigns.models import Completion
+from annotate.campaigns.services import NewPrompt, add_member, add_prompts, create_campaign, write_terms
+from annotate.feedback.services import queue_prompts, queue_ranking_units
+
+password = os.environ["E2E_PASSWORD"]
+ada = create_user(username="ada", password=password, roles=["annotator"], name="Ada Lind")
+GUIDELINES = \"\"\"# What a good answer is
+
+1. It is **true**: it names what was asked for, and no other.
+2. It is in the language of the question.
+3. It is courteous, and it ends.
+
+A table is welcome where it helps:
+
+| asked for | say |
+| --- | --- |
+| a ferry | its name and its quay |
+| a recipe | amounts, then steps |
+\"\"\"
+TABLE = \"\"\"Two ferries cross to Quill every day:
+
+| ferry | leaves | arrives |
+| --- | --- | --- |
+| *Halcyon* | 07:40 | 08:25 |
+| *Lumen* | 16:10 | 16:55 |
+
+Take the **Halcyon** if you want to be back in the evening.\"\"\"
+CODE = \"\"\"You can work it out yourself. A crossing of $d$ miles at $v$ knots takes
+
+$$t = 60 \\\\cdot \\\\frac{d}{v} \\\\text{ minutes}$$
+
+```python
+def crossing(miles: float, knots: float) -> float:
+    return 60 * miles / knots
+```
+
+For Quill that is about forty-five minutes.\"\"\"
+SHORT = "Halcyon. Obviously."
+RAMBLING = ("Oh, where do I begin? There was fog this morning and my aunt lost her hat, so nobody knows when anything leaves. "
+            "I believe the ferry is called Lumen, or perhaps that was the goat in the song.")
+QUESTION = [{"role": "user", "content": "I would like to spend the day on Quill. Which ferry do I take, and how long is the crossing?"}]
+ARABIC_QUESTION = [{"role": "user", "content": "أريد أن أقضي اليوم في جزيرة كويل. أي عبّارة أركب، وكم يستغرق العبور؟"}]
+ARABIC = [
+    "بكل سرور! اركب العبّارة **Halcyon** في الساعة 07:40 من رصيف Tansyquay، ويستغرق العبور 45 دقيقة. أتمنى لك يومًا جميلًا!",
+    "العبّارة اسمها Halcyon.",
+    "لا أدري، لكن عمتي أضاعت قبعتها هذا الصباح في الضباب، ثم غنّى الجميع أغنية عن ماعز.",
+]
+
+def ranking(name, prompt, texts, **options):
+    made = create_campaign(name=name, kind="ranking", num_completions=len(texts), guidelines_text=GUIDELINES, **options)
+    others = [NewPrompt(messages=[{"role": "user", "content": f"Which ferry goes to {island}?"}]) for island in ("Norra", "Cresk", "Tern")]
+    candidates = []
+    for stored in add_prompts(made, [NewPrompt(messages=prompt), *others]).created:
+        rows = Completion.objects.bulk_create(Completion(prompt=stored, text=text) for text in texts)
+        candidates.append((stored.id, [row.id for row in rows]))
+    queue_ranking_units(made, candidates)
+    return made
+
+def writing(name, prompts, **options):
+    made = create_campaign(name=name, kind="demonstration", guidelines_text=GUIDELINES, **options)
+    queue_prompts(made, [NewPrompt(messages=prompt) for prompt in prompts])
+    return made
+
+made = {
+    "ranking": ranking("Lantern Isles: rank", QUESTION, [TABLE, CODE, SHORT, RAMBLING]),
+    "rated": ranking("Lantern Isles: rate, then rank", QUESTION, [TABLE, CODE, SHORT, RAMBLING], is_rated_first=True,
+                     criteria=["helpful", "harmless"]),
+    "writing": writing("Lantern Isles: write", [QUESTION] * 1 + [[{"role": "user", "content": "Where does one buy lamp oil?"}]]),
+    "arabic": ranking("جزر الفوانيس: رتّب", ARABIC_QUESTION, ARABIC, language="ar"),
+    "terms": writing("Lantern Isles: with terms", [QUESTION]),
+}
+for campaign in made.values():
+    add_member(campaign, ada)
+write_terms(made["terms"], "# Before you begin\\n\\nWhat you write here trains a language model and may be published.\\n\\n"
+            "- Write nothing that names a real person.\\n- You may stop at any time; what you gave stays.", by=ada)
+print(json.dumps({name: campaign.id for name, campaign in made.items()}))
+"""
+VARIANTS = {
+    "desktop-light-en": {
+        "viewport": {"width": 1440, "height": 900},
+        "color_scheme": "light",
+        "language": "en",
+    },
+    "desktop-dark-fr": {"viewport": {"width": 1440, "height": 900}, "color_scheme": "dark", "language": "fr"},
+    "phone-dark-en": {"viewport": {"width": 390, "height": 844}, "color_scheme": "dark", "language": "en"},
+    "phone-light-fr": {"viewport": {"width": 390, "height": 844}, "color_scheme": "light", "language": "fr"},
+}
+Act = Callable[[Any], None]
+
+
+def rank_three(page: Any) -> None:
+    page.locator("[data-letter]").first.focus()
+    for key in ["1", "j", "2", "j", "2"]:
+        page.keyboard.press(key)
+
+
+def write_some(page: Any) -> None:
+    box = page.get_by_role("textbox").first
+    box.fill("With pleasure! Take the Halcyon at 07:40 from Tansyquay; the crossing takes 45 minutes.")
+
+
+def pages(campaigns: dict[str, int]) -> list[tuple[str, str, str, Act | None]]:
+    """(name of the picture, address, what is there when the page is ready, what is done before the picture)."""
+    return [
+        ("home", "/", "main h1", None),
+        ("terms", f"/annotate/{campaigns['terms']}", "main h1, main h2", None),
+        ("writing", f"/annotate/{campaigns['writing']}", "textarea", write_some),
+        ("ranking", f"/annotate/{campaigns['ranking']}", "article[data-completion]", rank_three),
+        ("rated-first", f"/annotate/{campaigns['rated']}", "article[data-completion]", None),
+        ("right-to-left", f"/annotate/{campaigns['arabic']}", "article[data-completion]", rank_three),
+        (
+            "keys",
+            f"/annotate/{campaigns['ranking']}",
+            "article[data-completion]",
+            lambda page: page.keyboard.press("?"),
+        ),
+        ("account", "/account", "main h1", None),
+    ]
+
+
+def main() -> None:
+    from playwright.sync_api import sync_playwright
+
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--out", type=Path, default=ROOT / "docs" / "annotators" / "images")
+    parser.add_argument("--only", nargs="*", default=[], help="names of pictures, as home or ranking")
+    options = parser.parse_args()
+    options.out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=find_browser(), args=["--no-sandbox"])
+        site = Site(Path(folder), E2E_PASSWORD=PASSWORD)
+        try:
+            campaigns = json.loads(site.python(SEED))
+            site.start_web()
+            for variant, chosen in VARIANTS.items():
+                take_all(browser, site, campaigns, variant, dict(chosen), options)
+        finally:
+            site.stop()
+
+
+def take_all(
+    browser: Any, site: Site, campaigns: dict[str, int], variant: str, chosen: dict, options: Any
+) -> None:
+    language = chosen.pop("language")
+    site.python(f"from annotate.accounts.models import User\nUser.objects.update(language={language!r})")
+    page = browser.new_context(
+        base_url=site.url, locale=language, reduced_motion="reduce", **chosen
+    ).new_page()
+
+    def take(name: str) -> None:
+        if not options.only or name in options.only:
+            page.wait_for_timeout(600)
+            page.screenshot(path=options.out / f"{name}-{variant}.png")
+            print(f"{name}-{variant}.png", flush=True)
+
+    page.goto("/sign-in")
+    page.locator("button[type=submit]").wait_for()
+    take("sign-in")
+    sign_in(page, "ada")
+    for name, address, ready, act in pages(campaigns):
+        if options.only and name not in options.only:
+            continue
+        page.goto(address)
+        page.locator(ready).first.wait_for()
+        if act:
+            act(page)
+        take(name)
+    page.context.close()
+
+
+if __name__ == "__main__":
+    main()
