@@ -338,7 +338,8 @@ def evaluate_policy(
 ) -> dict[str, float]:
     """Means over one completion for each prompt, under names eval/*.
 
-    Seeds are the same every time, so two looks differ by the policy alone.
+    Seeds are the same every time, so two looks differ by the policy alone. At another temperature than the policy's
+    own, as greedily, k1 is no estimate of the KL and may fall below 0: eval/kl is then k3, which never does.
     """
     # fewer prompts than processes: all do the same, and the mean is that of one
     own = prompts
@@ -347,6 +348,8 @@ def evaluate_policy(
     seeds = [seed_of(config.seed, "eval", prompt.id) for prompt in own]
     rollouts = roll_out(config, models, accelerator, own, seeds, config.eval_temperature)
     measured = measure(config, models, accelerator, rollouts)
+    if config.eval_temperature != config.temperature:
+        measured["objective/kl"] = measured["objective/kl_k3"]
     names = ("objective/scores", "objective/raw_scores", "objective/kl", "eos_share", "length")
     return {f"eval/{name.removeprefix('objective/')}": measured[name] for name in names}
 

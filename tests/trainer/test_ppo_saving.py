@@ -190,6 +190,8 @@ def test_the_best_policy_on_validation_prompts_is_what_a_run_ends_with(ppo_argum
     scores = {row["step"]: row["eval/scores"] for row in metrics_of(ppo_arguments)[:-1]}
     best = max(scores.values())
     assert best >= metrics_of(ppo_arguments)[-1]["eval/scores"]  # the last row is the last policy
+    # Completions written greedily are no sample of the policy; what stands for their KL is never negative.
+    assert all(row["eval/kl"] >= 0 for row in metrics_of(ppo_arguments) if "eval/kl" in row)
     first = next(step for step, score in scores.items() if score == best)
     assert result["kept"] == "best"
     assert result["best_step"] == first - 4  # a row tells of the policy at the beginning of its batch
