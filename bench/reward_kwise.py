@@ -205,8 +205,7 @@ def measure(case: tuple, repetitions: int) -> dict:
             if repetition:
                 taken.append(needed)
                 cpu_seconds[name].append(cpu_needed)
-        peak_flops.cache_clear()  # in the same minute
-        peak = max(peak, peak_flops(torch.device("cpu"), torch.float32))
+        peak = max(peak, peak_flops(torch.device("cpu"), torch.float32))  # of the same minute
     medians = {name: statistics.median(taken) for name, taken in seconds.items()}
     cpu = {name: statistics.median(taken) for name, taken in cpu_seconds.items()}
     return {

@@ -1,5 +1,6 @@
 """The cast: alice and bob annotate, carol is an admin, tom a trainer. Each has an API client, signed in."""
 
+import os
 from collections.abc import Callable
 
 import pytest
@@ -12,6 +13,11 @@ from annotate.campaigns.models import Campaign
 from annotate.campaigns.services import add_member, create_campaign
 
 PASSWORD = "a heron stands"
+
+# Tiny models gain nothing from threads, and the threads of two workers on two cores wait for each other:
+# a training of one second then takes twenty. No test has imported torch yet, nor started a job.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ["OMP_NUM_THREADS"] = "1"
 
 
 @pytest.fixture(autouse=True)

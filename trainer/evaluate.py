@@ -16,7 +16,7 @@ max_new_tokens is judged as if it ended there, and eos_share tells how many were
 samples.jsonl has one row a prompt: {prompt_id, prompt, language, source, prompt_length, completion, score,
 ref_completion, ref_score, kl, kl_k3, length, ref_length, finish_reason, ref_finish_reason}, and the judge's where
 one is asked. A run that was killed goes on after the rows it wrote. The figures are in evaluation.py, the judge in
-judge.py; every one with its source and test: docs/trainers/evaluation.md.
+judge.py; every one with its source and test: docs/trainer.md.
 """
 
 from __future__ import annotations
@@ -116,6 +116,7 @@ class Contest:
                 f"{config.model} and {config.ref_model} have different tokenizers: no KL joins them; "
                 "compare a policy with the model it was trained from."
             )
+        self.ref_policy.meter = self.policy.meter  # one utilisation, of both
         device = self.policy.model.device
         self.reward_model, self.reward_tokenizer = load_reward_model(
             config.reward_model, inference_dtype(device)
@@ -264,7 +265,7 @@ def figures(
     if rankings:
         found |= reward_accuracy(rankings, config.seed)
     found |= {"score_by_kl": score_by_kl(rows), "win_rate_by": groups_of_prompts(rows, config.seed)}
-    return found | contest.policy.figures()
+    return found | contest.policy.meter.total()
 
 
 def held_out_prompts(config: EvaluateConfig) -> list[dict[str, Any]]:
@@ -297,16 +298,19 @@ def train(config: EvaluateConfig, run: RunDir) -> Outcome:
     samples_path = run.path / "samples.jsonl"
     rows = rewrite_jsonl(samples_path, lambda row: True)
     done = {str(row["prompt_id"]) for row in rows}
-    todo = [row for row in fitting if str(row["id"]) not in done]
-    log.info("Evaluating %d validation prompts; %d are already there", len(todo), len(done))
-    for start in range(0, len(todo), config.batch_size):
-        new = with_judgements(config, asked, contest.rows(todo[start : start + config.batch_size]))
-        append_jsonl(samples_path, new, sync=True)
+    run.resume_from(len(rows))
+    run.progress(len(rows), len(fitting))
+    log.info("Evaluating %d validation prompts; %d are already there", len(fitting), len(done))
+    for start in range(0, len(fitting), config.batch_size):  # of a run that was killed the same batches
+        todo = [row for row in fitting[start : start + config.batch_size] if str(row["id"]) not in done]
+        if not todo:
+            continue
+        new = with_judgements(config, asked, contest.rows(todo))
         rows += new
         share = sum(win_share(row["score"], row["ref_score"]) for row in rows) / len(rows)
-        run.progress(
-            len(rows), len(fitting), win_rate=share, score=sum(row["score"] for row in rows) / len(rows)
-        )
+        score = sum(row["score"] for row in rows) / len(rows)
+        run.progress(len(rows), len(fitting), win_rate=share, score=score, **contest.policy.meter.row())
+        append_jsonl(samples_path, new, sync=True)  # last, so what it says is done has its metrics too
         if run.stop_requested() and len(rows) < len(fitting):
             raise RunStopped
 

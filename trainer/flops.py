@@ -9,13 +9,13 @@ d their width, S the length of the sequence. Recomputed activations do not count
 from __future__ import annotations
 
 import time
-from functools import lru_cache
 from typing import Any
 
 import torch
 
 NUM_PRODUCTS = 10
-LEAST_SECONDS = 10.0  # of a job before its utilisation is worth half a second of measuring
+LEAST_SECONDS = 10.0  # of a job before its utilisation is worth a tenth of a second of measuring
+PEAK_SECONDS = 60.0  # a peak is that of its minute: a busy machine has another one later
 
 
 def num_multiplied(model: Any) -> int:
@@ -33,9 +33,20 @@ def forward_flops(model: Any, num_tokens: float, length: float) -> float:
     return num_tokens * (2 * num_multiplied(model) + attention)
 
 
-@lru_cache
+_peaks: dict[tuple[torch.device, torch.dtype], tuple[float, float]] = {}  # when measured, what
+
+
 def peak_flops(device: torch.device, dtype: torch.dtype) -> float:
-    """FLOPs a second of the best of ten large matrix products, measured once in a process."""
+    """FLOPs a second of the best of ten large matrix products, measured in the last minute or now."""
+    measured_at, peak = _peaks.get((device, dtype), (float("-inf"), 0.0))
+    if time.monotonic() - measured_at >= PEAK_SECONDS:
+        peak = _measure_peak(device, dtype)
+        _peaks[device, dtype] = time.monotonic(), peak
+    return peak
+
+
+@torch.no_grad()
+def _measure_peak(device: torch.device, dtype: torch.dtype) -> float:
     size = 8192 if device.type == "cuda" else 1024
     a, b = (torch.randn(size, size, device=device).to(dtype) for _ in range(2))
     best = float("inf")
@@ -49,11 +60,39 @@ def peak_flops(device: torch.device, dtype: torch.dtype) -> float:
     return 2 * size**3 / best
 
 
-def utilisation(
-    flops: float, seconds: float, device: torch.device, dtype: torch.dtype, num_processes: int = 1
-) -> dict[str, float]:
-    """{mfu, peak_flops} of one device; nothing for a job too short to measure."""
-    if seconds < LEAST_SECONDS:
-        return {}
-    peak = peak_flops(device, dtype)
-    return {"mfu": flops / seconds / num_processes / peak, "peak_flops": peak}
+class Meter:
+    """FLOPs that one process computed, held against what its device could have computed in the same seconds.
+
+    Nothing is measured before LEAST_SECONDS of work: a short job should not wait for its own measuring.
+    """
+
+    def __init__(self, device: torch.device, dtype: torch.dtype) -> None:
+        self.device, self.dtype = device, dtype
+        self.flops = self.seconds = 0.0  # since the last row
+        self.all_flops = self.all_seconds = self.all_possible = 0.0  # of the rows before
+
+    def add(self, flops: float, seconds: float) -> None:
+        self.flops += flops
+        self.seconds += seconds
+
+    def row(self, suffix: str = "") -> dict[str, float]:
+        """{mfu} since the row before; to be written beside the other metrics of a step."""
+        if self.all_seconds + self.seconds < LEAST_SECONDS or not self.seconds:
+            return {}
+        possible = self.seconds * peak_flops(self.device, self.dtype)
+        found = {f"mfu{suffix}": self.flops / possible}
+        self.all_flops += self.flops
+        self.all_seconds += self.seconds
+        self.all_possible += possible
+        self.flops = self.seconds = 0.0
+        return found
+
+    def total(self, suffix: str = "") -> dict[str, float]:
+        """{mfu, peak_flops} of all that was added; the peak is the mean of those of its minutes."""
+        self.row()
+        if not self.all_possible:
+            return {}
+        return {
+            f"mfu{suffix}": self.all_flops / self.all_possible,
+            "peak_flops": self.all_possible / self.all_seconds,
+        }

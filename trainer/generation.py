@@ -176,6 +176,11 @@ def generate(
             input_ids=tokens, attention_mask=mask, past_key_values=cache, use_cache=True, **optional
         )
         logits = output.logits[:, -1]
+        if step == 0 and logits.isnan().any():
+            raise RunError(
+                "The policy's probabilities are no numbers: its weights are damaged or its training diverged; "
+                "choose another model."
+            )
         if step == 0 and is_shared:
             cache.batch_select_indices(spread)
             logits, mask = logits[spread], mask[spread]

@@ -6,12 +6,17 @@ import logging
 import math
 import time
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
+from peft import PeftModel, get_peft_model_state_dict
+from safetensors import safe_open
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainerState
+from transformers.utils import SAFE_WEIGHTS_INDEX_NAME, SAFE_WEIGHTS_NAME
 
+from trainer.flops import Meter
 from trainer.jobs import is_out_of_memory
 from trainer.modeling import pick_device
 from trainer.run_dir import RunDir, RunError, RunStopped
@@ -23,8 +28,8 @@ STATUS_SECONDS = 1.0
 class RunCallback(TrainerCallback):
     """Carries the Trainer's progress into the run directory, and a request to stop the other way."""
 
-    def __init__(self, run: RunDir, save_minutes: float) -> None:
-        self.run = run
+    def __init__(self, run: RunDir, save_minutes: float, worked: Work | None = None) -> None:
+        self.run, self.worked = run, worked
         self.save_seconds = save_minutes * 60
         self.saved_at = self.told_at = time.monotonic()
         self.is_stopping = False
@@ -33,9 +38,9 @@ class RunCallback(TrainerCallback):
         numbers = {name: value for name, value in (logs or {}).items() if isinstance(value, int | float)}
         if "train_runtime" in numbers:
             return  # the Trainer's closing line: its mean loss forgets what came before a resume
+        if self.worked and "loss" in numbers:
+            numbers |= self.worked.row()
         self.run.progress(state.global_step, state.max_steps, **numbers)
-        told = ", ".join(f"{name} {value:.4g}" for name, value in numbers.items())
-        log.info("step %d of %d: %s", state.global_step, state.max_steps, told)
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         now = time.monotonic()
@@ -56,6 +61,28 @@ class RunCallback(TrainerCallback):
         self.run.mark_complete(
             self.run.checkpoints_dir / f"checkpoint-{state.global_step}", state.global_step
         )
+
+
+class Work:
+    """Model FLOPs utilisation of a training; `flops_done` gives those of this process since it began."""
+
+    def __init__(self, trainer: Trainer, flops_done: Callable[[], float]) -> None:
+        self.meter = Meter(trainer.args.device, torch.bfloat16 if trainer.args.bf16 else torch.float32)
+        self.flops_done = flops_done
+        self.flops, self.looked_at = 0.0, time.monotonic()
+
+    def row(self) -> dict[str, float]:
+        self.look()
+        return self.meter.row()
+
+    def total(self) -> dict[str, float]:
+        self.look()
+        return self.meter.total()
+
+    def look(self) -> None:
+        flops, now = self.flops_done(), time.monotonic()
+        self.meter.add(flops - self.flops, now - self.looked_at)
+        self.flops, self.looked_at = flops, now
 
 
 def agreed(*flags: bool, device: torch.device) -> list[bool]:
@@ -112,15 +139,22 @@ def common_arguments(config: Any, run: RunDir, precision: str = "auto") -> dict[
     }
 
 
-def train_resumable(trainer: Trainer, run: RunDir, save_minutes: float) -> dict[str, float]:
-    """Train, from the newest complete checkpoint if there is one; {seconds, steps} of this process's part."""
-    callback = RunCallback(run, save_minutes)
+def train_resumable(
+    trainer: Trainer, run: RunDir, save_minutes: float, flops_done: Callable[[], float] | None = None
+) -> dict[str, float]:
+    """Train, from the newest complete checkpoint if there is one; {seconds} of this process's part.
+
+    With `flops_done` (what this process has computed since it began) also {mfu, peak_flops}.
+    """
+    worked = Work(trainer, flops_done) if flops_done else None
+    callback = RunCallback(run, save_minutes, worked)
     trainer.add_callback(callback)
     trainer.remove_callback(PrinterCallback)  # it writes to standard output
     newest = run.newest_checkpoint()
     first_step = newest[0] if newest else 0
     run.resume_from(first_step)
     if newest:
+        _check_checkpoint(trainer, newest[1])
         log.info("Resuming from the checkpoint at step %d", first_step)
     started = time.monotonic()
     _watch_steps(trainer)
@@ -137,7 +171,7 @@ def train_resumable(trainer: Trainer, run: RunDir, save_minutes: float) -> dict[
             raise RunError(_ending(error, step)) from error
     if callback.is_stopping:
         raise RunStopped
-    return {"seconds": time.monotonic() - started, "steps": trainer.state.global_step - first_step}
+    return {"seconds": round(time.monotonic() - started, 2)} | (worked.total() if worked else {})
 
 
 class NotFinite(Exception):
@@ -194,6 +228,34 @@ def _ending(error: BaseException, step: int) -> str:
         "(it changes no result, so the run continues), or start a new one with a smaller batch, max_length or "
         "gradient_checkpointing."
     )
+
+
+def _check_checkpoint(trainer: Trainer, checkpoint: Path) -> None:
+    """Refuse weights of another model or of other options: loading would put some of them nowhere, silently."""
+    if trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled:  # these write files of their own
+        return
+    model: Any = trainer.model
+    expected, name = dict(model.state_dict()), SAFE_WEIGHTS_NAME
+    if isinstance(model, PeftModel):
+        expected, name = get_peft_model_state_dict(model), "adapter_model.safetensors"
+    differing = {name}
+    if (checkpoint / name).is_file():
+        with safe_open(checkpoint / name, "pt") as file:
+            saved = {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118
+        held = {expected[key].data_ptr() for key in saved if key in expected}
+        # tied weights are saved under one of their names
+        missing = {
+            key for key, value in expected.items() if key not in saved and value.data_ptr() not in held
+        }
+        shapes = {key: tuple(value.shape) for key, value in expected.items()}
+        differing = missing | {key for key, shape in saved.items() if shapes.get(key) != shape}
+    if (
+        differing and not (checkpoint / SAFE_WEIGHTS_INDEX_NAME).is_file()
+    ):  # large models are in several files
+        raise RunError(
+            f"The checkpoint {checkpoint} belongs to another configuration ({min(differing)} differs); "
+            "repeat the original command, or choose another --run-dir."
+        )
 
 
 def _has_trained_enough(trainer: Trainer, checkpoint: Path) -> bool:

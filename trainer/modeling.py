@@ -413,6 +413,11 @@ def raw_scores(
     for batch in batches_by_length([len(sequence) for sequence in sequences], max_tokens):
         inputs = pad_right([sequences[i] for i in batch], pad_id, model.device)
         scores[batch] = model(**inputs, use_cache=False).logits[:, 0].float().cpu()
+    if not scores.isfinite().all():
+        raise RunError(
+            "The reward model gives scores that are no numbers; choose another, or train it again with a lower "
+            "learning rate."
+        )
     return scores
 
 

@@ -6,7 +6,7 @@ Read from top to bottom: configuration, the job (`train`). Beside it: ppo_models
 rollouts.py (completions, scores, what the networks say of them), ppo_update.py (what is learned from them),
 ppo_ptx.py (the mix of texts), ppo_saving.py (checkpoints, which policy is kept), rl_math.py (the formulas).
 The algorithm is that of InstructGPT (Ouyang et al. 2022) with the details that reproductions found to matter
-(Huang et al. 2024, "The N+ Implementation Details of RLHF with PPO"); docs/trainers/ppo.md names each.
+(Huang et al. 2024, "The N+ Implementation Details of RLHF with PPO"); docs/trainer.md names each.
 
 One batch of episodes = sample a completion for each prompt, score it, then several epochs of minibatch steps
 on it. Several processes (torchrun) share each batch; each holds all models, statistics are global.
@@ -20,7 +20,7 @@ import math
 import os
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -28,6 +28,7 @@ from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 
 from trainer import rl_math
+from trainer.flops import Meter, forward_flops
 from trainer.generation import seed_of
 from trainer.jobs import Outcome, input_entry, is_out_of_memory, option, run_job
 from trainer.modeling import context_length
@@ -199,6 +200,12 @@ class Training:
     ptx_texts: list[PtxText]
     progress: Progress
     kept: KeptWeights
+    meters: dict[str, Meter] = field(default_factory=dict)  # of the whole, /rollout and /update
+
+    def __post_init__(self) -> None:
+        dtype = torch.bfloat16 if self.accelerator.mixed_precision == "bf16" else torch.float32
+        parts = ("", "/rollout", "/update")
+        self.meters = {part: Meter(self.accelerator.device, dtype) for part in parts}
 
     @property
     def policy(self) -> Any:
@@ -250,12 +257,14 @@ def train(config: PPOConfig, run: RunDir, score: ScoreFunction | None = None) ->
 def learn(training: Training) -> bool:
     """Batch after batch; True where the policy strayed too far from its reference."""
     config, models, accelerator = training.config, training.models, training.accelerator
-    progress, run = training.progress, training.run
+    progress, run, meters = training.progress, training.run, training.meters
     while progress.batch < config.num_batches:
-        began = time.monotonic()
+        began, flops = time.monotonic(), 0.0
         if progress.rollouts is None:
             # 1. completions of this batch of prompts, and what they say of the policy that wrote them
             rollouts = roll_out_batch(training, progress.batch)
+            flops = rollout_flops(training, rollouts)
+            meters["/rollout"].add(flops, time.monotonic() - began)
             measured = measure(config, models, accelerator, rollouts)
             if is_too_far(config, measured):
                 return True
@@ -267,10 +276,14 @@ def learn(training: Training) -> bool:
             progress.first = progress.first or measured
 
         # 2. learn from them
-        rolled_out = time.monotonic()
+        rolled_out, num_taken = time.monotonic(), len(progress.statistics)
         learned = update(
             config, models, accelerator, progress, training.ptx_texts, lambda: after_step(training)
         )
+        # steps that a process before this one took do not count
+        of_update = (len(progress.statistics) - num_taken) * step_flops(training, progress.rollouts)
+        meters["/update"].add(of_update, time.monotonic() - rolled_out)
+        meters[""].add(flops + of_update, time.monotonic() - began)
         models.kl_controller.update(progress.last["objective/kl"], config.batch_size)
         rollouts, progress.rollouts, progress.statistics = progress.rollouts, None, []
         progress.batch += 1
@@ -284,7 +297,7 @@ def learn(training: Training) -> bool:
             **learned,
             episode=progress.batch * config.batch_size,
             lr=models.optimizer.param_groups[0]["lr"],
-            **speed(config, began, rolled_out),
+            **speed(training, began, rolled_out),
         )
         if progress.batch % config.sample_every == 0 or progress.batch == 1:
             write_samples(config, run, rollouts, progress.step)
@@ -401,14 +414,41 @@ def new_accelerator(config: PPOConfig) -> Accelerator:
     return Accelerator(mixed_precision="bf16" if is_bf16 else "no", cpu=not has_gpu)
 
 
-def speed(config: PPOConfig, began: float, rolled_out: float) -> dict[str, float]:
-    """Episodes per second of the batch that just ended, and where its seconds went."""
+def speed(training: Training, began: float, rolled_out: float) -> dict[str, float]:
+    """Episodes per second of the batch that just ended, where its seconds went, model FLOPs utilisation."""
     now = time.monotonic()
-    return {
-        "eps": round(config.batch_size / (now - began), 2),
+    found = {
+        "eps": round(training.config.batch_size / (now - began), 2),
         "seconds/rollout": round(rolled_out - began, 3),
         "seconds/update": round(now - rolled_out, 3),
     }
+    for part, meter in training.meters.items():
+        found |= meter.row(part)
+    return found
+
+
+def rollout_flops(training: Training, rollouts: Rollouts) -> float:
+    """Model FLOPs of writing this process's completions and of what all networks then say of them."""
+    models = training.models
+    learner = training.accelerator.unwrap_model(models.learner)
+    readers = [learner.policy, learner.policy, learner.value_trunk, models.ref_policy, models.reward_model]
+    return sum(forward_flops(model, *tokens_of(rollouts)) for model in readers if model is not None)
+
+
+def step_flops(training: Training, rollouts: Rollouts) -> float:
+    """Model FLOPs of an optimizer step on this process's share of a minibatch, forward and backward."""
+    config = training.config
+    learner = training.accelerator.unwrap_model(training.models.learner)
+    learning = [model for model in (learner.policy, learner.value_trunk) if model is not None]
+    flops = sum(forward_flops(model, *tokens_of(rollouts)) for model in learning)
+    # forward, gradients of activations, and of weights, which adapters have next to none of
+    return (2 if config.lora_rank else 3) * flops / config.num_mini_batches
+
+
+def tokens_of(rollouts: Rollouts) -> tuple[int, float]:
+    """Tokens of prompts and completions, and how many a row has."""
+    num_tokens = sum(map(len, rollouts.prompt_ids)) + sum(map(len, rollouts.completions))
+    return num_tokens, num_tokens / len(rollouts.completions)
 
 
 def write_samples(config: PPOConfig, run: RunDir, rollouts: Rollouts, step: int) -> None:
@@ -465,6 +505,8 @@ def end(training: Training, strayed: bool) -> Outcome:
         "kept": name,
         "num_processes": accelerator.num_processes,
     }
+    for part, meter in training.meters.items():
+        metrics |= meter.total(part)
     evaluated = (read_best(run) if best_step is not None else progress.last) or {}
     if "eval/scores" in evaluated and name in ("best", "last"):
         metrics |= {"eval_score": evaluated["eval/raw_scores"], "eval_kl": evaluated["eval/kl"]}

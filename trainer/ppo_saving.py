@@ -21,7 +21,7 @@ from trainer.modeling import load_causal_lm, save_model
 from trainer.ppo_models import ADAPTER, Models
 from trainer.ppo_update import Progress
 from trainer.rollouts import Prompt, Rollouts
-from trainer.run_dir import RunDir, read_json
+from trainer.run_dir import RunDir, RunError, read_json
 
 if TYPE_CHECKING:
     from trainer.ppo import PPOConfig
@@ -46,8 +46,13 @@ def copy_of(weights: Weights) -> Weights:
 def put_weights(module: torch.nn.Module, weights: Weights) -> None:
     """Copies weights into what learns; both have to name the same."""
     own = learning_weights(module)
-    if own.keys() != weights.keys():
-        raise ValueError(f"other weights than those that learn: {sorted(own.keys() ^ weights.keys())[:3]}")
+    differing = set(own.keys() ^ weights.keys())
+    differing |= {name for name in own.keys() & weights.keys() if own[name].shape != weights[name].shape}
+    if differing:
+        raise RunError(
+            f"The checkpoint belongs to another configuration ({min(differing)} differs); "
+            "repeat the original command, or choose another --run-dir."
+        )
     for name, weight in own.items():
         weight.copy_(weights[name])
 

@@ -17,7 +17,7 @@ bring reference completions to mean 0 and variance 1: those of --reference-run w
 rankings'; and with the temperature at which sigmoid(gap / T) is the share of people who agree.
 
 reward_data.py has the tokens and batches, reward_loss.py the formulas, reward_model.py heads and objective.
-Every option with its paper, formula and test: docs/trainers/reward.md.
+Every option with its paper, formula and test: docs/trainer.md.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trainer.files import iterate_jsonl
-from trainer.jobs import Outcome, input_entry, is_out_of_memory, option, run_job
+from trainer.jobs import Outcome, input_entry, option, run_job
 from trainer.run_dir import RunDir, RunError, read_manifest
 from trainer.snapshot import Snapshot, open_snapshot
 
@@ -346,30 +346,15 @@ def make_trainer(
             parts = inputs["micro_batches"]
             for at, part in enumerate(parts):
                 is_last = at == len(parts) - 1
-                try:
-                    with nullcontext() if is_last else self.accelerator.no_sync(model):
-                        loss = model(self._prepare_inputs(part), scale)
-                        self.accelerator.backward(loss)
-                except (RuntimeError, MemoryError) as error:
-                    if not is_out_of_memory(error):
-                        raise
-                    self.save_before_step()
-                    raise RunError(
-                        "The memory is full; repeat the command with a smaller micro_batch_tokens (it changes no "
-                        "result, so the run continues), or start one with gradient_checkpointing."
-                    ) from error
+                with nullcontext() if is_last else self.accelerator.no_sync(model):
+                    loss = model(self._prepare_inputs(part), scale)
+                    self.accelerator.backward(loss)
                 total += loss.detach()
             return total
 
         def floating_point_ops(self, inputs: dict[str, Any]) -> int:
             objective.trained_flops += inputs["flops"]
             return int(inputs["flops"])
-
-        def save_before_step(self) -> None:
-            """A checkpoint of the steps that are done; several processes would not be here together."""
-            if self.args.world_size == 1 and self.state.global_step:
-                self._save_checkpoint(objective, trial=None)
-                self.control = self.callback_handler.on_save(self.args, self.state, self.control)
 
         def evaluate(
             self, eval_dataset: Any = None, ignore_keys: Any = None, metric_key_prefix: str = "eval"
@@ -431,28 +416,9 @@ def index_of(config: RewardConfig, targets: Targets, rankings: Sequence[EncodedR
     )
 
 
-def check_checkpoint(run: RunDir, objective: RewardObjective) -> None:
-    """Refuse to go on from a checkpoint of another model or of other options: loading would not complain."""
-    from safetensors import safe_open
-
-    newest = run.newest_checkpoint()
-    if newest is None or not (newest[1] / "model.safetensors").is_file():  # FSDP writes its own
-        return
-    with safe_open(newest[1] / "model.safetensors", "pt") as file:
-        saved = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
-    expected = {name: tuple(value.shape) for name, value in objective.state_dict().items()}
-    if differing := sorted(set(saved.items()) ^ set(expected.items())):
-        raise RunError(
-            f"The checkpoint {newest[1]} belongs to another configuration ({differing[0][0]} differs); "
-            "repeat the original command, or choose another --run-dir."
-        )
-
-
 def train(config: RewardConfig, run: RunDir) -> Outcome:
-    import torch
     from transformers import TrainingArguments
 
-    from trainer.flops import utilisation
     from trainer.hf_training import common_arguments, last_logged, train_resumable
     from trainer.modeling import context_length, load_tokenizer, new_reward_model, save_model
     from trainer.reward_data import Targets, encode_rankings
@@ -496,9 +462,8 @@ def train(config: RewardConfig, run: RunDir) -> Outcome:
     if not eval_set:
         shared |= {"eval_strategy": "no", "eval_steps": None}
     arguments = TrainingArguments(**shared, remove_unused_columns=False)
-    check_checkpoint(run, objective)
     trainer = make_trainer(objective, arguments, train_set, eval_set, pad_id)
-    trained = train_resumable(trainer, run, config.save_minutes)
+    trained = train_resumable(trainer, run, config.save_minutes, lambda: objective.trained_flops)
 
     # 3. measure: held-out accuracy first, the train split's beside it
     metrics: dict[str, Any] = {"loss": last_logged(trainer, "loss"), **counts}
@@ -520,9 +485,7 @@ def train(config: RewardConfig, run: RunDir) -> Outcome:
     metrics |= calibration
     metrics["num_steps"] = trainer.state.global_step
     metrics["num_processes"] = trainer.args.world_size
-    metrics["seconds"] = round(trained["seconds"], 2)
-    dtype = torch.bfloat16 if arguments.bf16 else torch.float32
-    metrics |= utilisation(objective.trained_flops, trained["seconds"], arguments.device, dtype)
+    metrics |= trained
 
     # 4. save, with the scale of the scores
     learned = objective.learned()

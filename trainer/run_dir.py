@@ -17,6 +17,8 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import json
+import logging
+import math
 import os
 import re
 import shutil
@@ -26,6 +28,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -42,6 +45,7 @@ from trainer.files import (
     write_json,
 )
 
+log = logging.getLogger("trainer")
 FORMAT_VERSION = 1
 STATES = ("queued", "running", "succeeded", "failed", "lost", "cancelled")
 HEARTBEAT_SECONDS = 5.0
@@ -49,8 +53,10 @@ RECORDED_PACKAGES = ("torch", "transformers", "trl", "accelerate", "tokenizers",
 # Of a continued run: a directory that was moved still is the same run, and how much is computed at once
 # changes the memory needed and nothing else.
 MAY_DIFFER = {"run_dir", "micro_batch_tokens", "rollout_batch_size", "concurrency"}
+WRITTEN_ONE_BY_ONE = ("sample", "evaluate")  # there the batch size is such a number too
 CHECKPOINT_NAME = re.compile(r"checkpoint-(\d+)")
 COMPLETE_MARK = "complete.json"  # the last file written into a checkpoint
+GROWING = ("metrics.jsonl", "samples.jsonl")
 
 
 class RunError(Exception):
@@ -100,7 +106,8 @@ class RunDir:
         config_path = self.path / "config.json"
         if config_path.exists():
             written = read_json(config_path)
-            names = sorted((set(resolved) | set(written)) - MAY_DIFFER)
+            free = MAY_DIFFER | ({"batch_size"} if kind in WRITTEN_ONE_BY_ONE else set())
+            names = sorted((set(resolved) | set(written)) - free)
             differing = [name for name in names if resolved.get(name) != written.get(name)]
             if differing:
                 raise RunError(
@@ -155,7 +162,7 @@ class RunDir:
                 continue  # a full or briefly absent disk: the job itself will report it
 
     def progress(self, step: int, total: int | None, **metrics: Any) -> None:
-        """Append a row to metrics.jsonl (none without metrics) and tell status.json where the run is."""
+        """Append a row to metrics.jsonl and the log (none without metrics); status.json says where the run is."""
         if not self.writes:
             return
         now = time.monotonic()
@@ -167,6 +174,7 @@ class RunDir:
             eta = round((now - first_time) / (step - first_step) * max(0, total - step), 1)
         if metrics:
             append_jsonl(self.path / "metrics.jsonl", [{"step": step, "time": utc_now(), **metrics}])
+            log.info("%s", told(step, total, eta, metrics))
         self._write_status(step=step, total=total, eta_seconds=eta)
 
     def sample(self, row: dict[str, Any]) -> None:
@@ -174,15 +182,23 @@ class RunDir:
             append_jsonl(self.path / "samples.jsonl", [row])
 
     def resume_from(self, step: int) -> None:
-        """Forget what was recorded after the checkpoint at `step`; step 0 forgets everything."""
+        """Forget what was recorded after the checkpoint at `step`; step 0 forgets everything.
+
+        The checkpoint knows how long the files were: a row of its own step may have come after it.
+        """
         if not self.writes:
             return
 
         def is_kept(row: dict[str, Any]) -> bool:
             return step > 0 and (row.get("step") or 0) <= step
 
-        rewrite_jsonl(self.path / "metrics.jsonl", is_kept)
-        rewrite_jsonl(self.path / "samples.jsonl", is_kept)
+        mark = self.checkpoints_dir / f"checkpoint-{step}" / COMPLETE_MARK
+        sizes = read_json(mark).get("sizes", {}) if mark.exists() else {}
+        for name in GROWING:
+            path = self.path / name
+            if path.exists() and sizes.get(name, math.inf) < path.stat().st_size:
+                os.truncate(path, sizes[name])
+            rewrite_jsonl(path, is_kept)
         self._write_status(step=step)
 
     def stop_requested(self) -> bool:
@@ -206,7 +222,9 @@ class RunDir:
         """For a checkpoint that a library wrote in place: it counts from here on."""
         if self.writes:
             fsync_tree(checkpoint)
-            write_json(checkpoint / COMPLETE_MARK, {"step": step, "created_at": utc_now()})
+            files = {name: self.path / name for name in GROWING}
+            sizes = {name: path.stat().st_size if path.exists() else 0 for name, path in files.items()}
+            write_json(checkpoint / COMPLETE_MARK, {"step": step, "created_at": utc_now(), "sizes": sizes})
 
     @contextmanager
     def checkpoint(self, step: int, keep: int = 2) -> Iterator[Path]:
@@ -292,6 +310,14 @@ class RunDir:
         if self._lock_file is not None:
             self._lock_file.close()
             self._lock_file = None
+
+
+def told(step: int, total: int | None, eta: float | None, metrics: dict[str, Any]) -> str:
+    """A row of metrics as a line of the log: 'step 40 of 100, 0:01:12 left: loss 2.31, mfu 0.41'."""
+    numbers = {name: value for name, value in metrics.items() if isinstance(value, int | float)}
+    place = f"step {step}" + (f" of {total}" if total else "")
+    left = "" if eta is None else f", {timedelta(seconds=round(eta))} left"
+    return f"{place}{left}: " + ", ".join(f"{name} {value:.4g}" for name, value in numbers.items())
 
 
 def start(path: str | Path, kind: str, config: dict[str, Any]) -> RunDir:

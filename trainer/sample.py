@@ -175,12 +175,13 @@ class Sampler:
     """A loaded policy that turns prompt tokens and seeds into candidates, batch_size at a time."""
 
     def __init__(self, model: Any, tokenizer: Any, sampling: Any, batch_size: int) -> None:
+        from trainer.flops import Meter
         from trainer.modeling import context_length, stop_token_ids
 
         self.model, self.tokenizer, self.sampling, self.batch_size = model, tokenizer, sampling, batch_size
         self.stop_ids = stop_token_ids(tokenizer, model)
         self.longest_prompt = context_length(model) - sampling.max_new_tokens
-        self.flops = self.seconds = 0.0  # of all that was generated
+        self.meter = Meter(model.device, model.dtype)  # of all that was generated
 
     def generated(self, prompts: list[list[int]], seeds: list[int]) -> list[Any]:
         from trainer.flops import forward_flops
@@ -193,12 +194,13 @@ class Sampler:
             made += generate(
                 self.model, prompts[rows], seeds[rows], self.sampling, self.stop_ids, pad_id, self.tokenizer
             )
-        self.seconds += time.monotonic() - began
+        seconds = time.monotonic() - began
         read = sum(
             map(len, {tuple(prompt) for prompt in prompts})
         )  # each prompt once, as it would have to be
         written = sum(len(one.token_ids) for one in made)
-        self.flops += forward_flops(self.model, read + written, (read + written) / max(1, len(made)))
+        num_tokens = read + written
+        self.meter.add(forward_flops(self.model, num_tokens, num_tokens / max(1, len(made))), seconds)
         return made
 
     def prompt_of(self, messages: list[dict[str, str]]) -> list[int] | None:
@@ -220,11 +222,6 @@ class Sampler:
             )
             for one, seed in zip(self.generated(prompts, seeds), seeds, strict=True)
         ]
-
-    def figures(self) -> dict[str, float]:
-        from trainer.flops import utilisation
-
-        return utilisation(self.flops, self.seconds, self.model.device, self.model.dtype)
 
 
 def load_policy(name: str, sampling: Any, batch_size: int) -> Sampler:
@@ -278,9 +275,6 @@ class ServerSampler:
                 ],
             )
 
-    def figures(self) -> dict[str, float]:
-        return {}
-
 
 class Chooser:
     """A reward model that chooses among N candidates (Stiennon et al. 2020, section 4.3)."""
@@ -322,6 +316,19 @@ def kept_prompt_ids(run: RunDir, num_completions: int) -> set[str]:
     if len(done) < len(complete):
         rewrite_jsonl(run.completions_path, lambda row: str(row["prompt_id"]) in done)
     return done
+
+
+def groups_to_sample(
+    config: SampleConfig, encoded: list[tuple[Any, Any]], done: set[str]
+) -> list[list[tuple[Any, Any]]]:
+    """What is left of each group of prompts of similar length; a run that was killed has the same groups."""
+    size = max(1, config.batch_size // (config.num_completions * config.best_of))
+    ordered = sorted(encoded, key=lambda one: -len(one[1]))
+    left = [
+        [one for one in ordered[start : start + size] if str(one[0]) not in done]
+        for start in range(0, len(ordered), size)
+    ]
+    return [group for group in left if group]
 
 
 def check_config(config: SampleConfig) -> None:
@@ -450,28 +457,28 @@ def train(config: SampleConfig, run: RunDir) -> Outcome:
 
     # 2. what an earlier process already wrote
     done = kept_prompt_ids(run, config.num_completions)
-    todo = sorted((one for one in encoded if str(one[0]) not in done), key=lambda one: -len(one[1]))
+    groups = groups_to_sample(config, encoded, done)
     num_done, started, num_tokens = len(done), time.monotonic(), 0
     run.resume_from(num_done)
-    log.info("Sampling %d prompts x %d; %d are already there", len(todo), config.num_completions, num_done)
-    if isinstance(policy, ServerSampler) and todo:
-        policy.check(todo)
+    run.progress(num_done, len(encoded))
+    log.info("Sampling %d prompts x %d; %d are already there", len(encoded), config.num_completions, num_done)
+    if isinstance(policy, ServerSampler) and groups:
+        policy.check([one for group in groups for one in group])
 
-    # 3. batches of similar length
-    group_size = max(1, config.batch_size // (config.num_completions * config.best_of))
-    for start in range(0, len(todo), group_size):
-        group = todo[start : start + group_size]
+    # 3. batches of similar length; completions are written last, so what they say is done has its metrics too
+    for group in groups:
         sampled = sampled_rows(config, policy, chooser, group, messages_of)
         counts["num_left_out_refused"] += sum(not rows for rows in sampled)
         rows = [row for rows in sampled for row in rows]
-        append_jsonl(run.completions_path, rows, sync=True)
         num_done += len(group)
         num_tokens += sum(row["num_tokens"] or 0 for row in rows)
         speed = round(num_tokens / (time.monotonic() - started), 1)
-        run.progress(num_done, len(encoded), tokens_per_second=speed, num_completions=len(rows))
+        measured = policy.meter.row() if isinstance(policy, Sampler) else {}
+        run.progress(num_done, len(encoded), tokens_per_second=speed, **measured)
         for shown in rows[:1]:
             prompt = messages_of[shown["prompt_id"]]
             run.sample({"step": num_done, "prompt": prompt, "completion": shown["text"]})
+        append_jsonl(run.completions_path, rows, sync=True)
         if run.stop_requested() and num_done < len(encoded):
             raise RunStopped
 
@@ -479,11 +486,12 @@ def train(config: SampleConfig, run: RunDir) -> Outcome:
     written = rewrite_jsonl(run.completions_path, lambda row: True)
     if not written:
         raise RunError(f"{config.server} refuses every prompt (log.txt says why); correct them and retry.")
-    metrics = counts | totals(written) | policy.figures()
+    metrics = counts | totals(written)
     if isinstance(policy, ServerSampler):
         source["server"] = policy.server.entry()
     else:
         source["model"] = input_entry(config.model)
+        metrics |= policy.meter.total()
     if config.reward_model:
         source["reward_model"] = input_entry(config.reward_model)
     return metrics, source

@@ -13,7 +13,7 @@ a weight of 0 leaves it out.
 
 Batches and steps are in sft_trainer.py, the choice of the best model by its score in sft_selection.py. A last
 pass over a dialogue corpus after PPO (ChatGPT's final step) is this job with the PPO run as --init-model.
-Every option with its paper, code and test: docs/trainers/sft.md. Left out: packing (sorted inside a step, little
+Every option with its paper, code and test: docs/trainer.md. Left out: packing (sorted inside a step, little
 is padding, without one text seeing another's place in the row).
 """
 
@@ -25,6 +25,7 @@ import math
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from trainer.jobs import Outcome, input_entry, option, run_job
@@ -306,22 +307,16 @@ def save_result(config: SftConfig, run: RunDir, trainer: Any, tokenizer: PreTrai
         save_model(folder, model, tokenizer)
 
 
-def speed(trainer: Any, seconds: float) -> dict[str, float]:
-    """Real tokens a second (padding does not count) and model FLOPs utilisation, of this process's part."""
-    import torch
+def trained_flops(trainer: Any) -> float:
+    """Model FLOPs of this process's part so far."""
+    from trainer.flops import forward_flops
 
-    from trainer.flops import forward_flops, utilisation
-
-    world, num_tokens = trainer.args.world_size, trainer.num_tokens
-    found = {"tokens_per_second": round(world * num_tokens / max(seconds, 1e-9), 1)}
-    if num_tokens:
-        model = trainer.accelerator.unwrap_model(trainer.model)
-        # forward, gradients of activations, and of weights, which an adapter has next to none of
-        passes = 2 if trainer.options.lora_rank else 3
-        flops = passes * forward_flops(model, num_tokens, trainer.sum_of_squares / num_tokens)
-        dtype = torch.bfloat16 if trainer.args.bf16 else torch.float32
-        found |= utilisation(flops, seconds, trainer.args.device, dtype)
-    return found
+    if not trainer.num_tokens:
+        return 0.0
+    model = trainer.accelerator.unwrap_model(trainer.model)
+    # forward, gradients of activations, and of weights, which an adapter has next to none of
+    passes = 2 if trainer.options.lora_rank else 3
+    return passes * forward_flops(model, trainer.num_tokens, trainer.sum_of_squares / trainer.num_tokens)
 
 
 def train(config: SftConfig, run: RunDir) -> Outcome:
@@ -352,7 +347,7 @@ def train(config: SftConfig, run: RunDir) -> Outcome:
         from trainer.sft_selection import ScoreSelection
 
         trainer.add_callback(ScoreSelection(config, run, trainer, tokenizer, snapshot))
-    trained = train_resumable(trainer, run, config.save_minutes)
+    trained = train_resumable(trainer, run, config.save_minutes, partial(trained_flops, trainer))
 
     # 3. choose, measure and save
     metrics: dict[str, Any] = {"train_loss": last_logged(trainer, "loss"), **counts}
@@ -366,7 +361,8 @@ def train(config: SftConfig, run: RunDir) -> Outcome:
     else:
         log.warning("The snapshot has no validation demonstrations: the loss on unseen ones is not known")
     metrics |= {"num_steps": trainer.state.global_step, "num_processes": trainer.args.world_size}
-    metrics |= speed(trainer, trained["seconds"])
+    num_tokens = trainer.args.world_size * trainer.num_tokens  # padding does not count
+    metrics |= trained | {"tokens_per_second": round(num_tokens / max(trained["seconds"], 1e-9), 1)}
     save_result(config, run, trainer, tokenizer)
     inputs = {"snapshot": input_entry(config.snapshot), "init_model": input_entry(config.init_model)}
     if config.reward_model:

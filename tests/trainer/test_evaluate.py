@@ -7,7 +7,14 @@ import pytest
 import torch
 
 from tests.trainer.openai_server import openai_server
-from tests.trainer.tiny import make_model, make_tokenizer, run_in_process, write_snapshot
+from tests.trainer.tiny import (
+    kill_when,
+    make_model,
+    make_tokenizer,
+    run_in_process,
+    start_process,
+    write_snapshot,
+)
 from trainer import evaluate, run_dir
 from trainer.evaluate import completion_logprobs
 from trainer.evaluation import win_share
@@ -125,6 +132,34 @@ def test_rows_that_were_written_are_not_made_again(
     rows = run_dir.read_samples(path)
     assert rows[0]["completion"] == "kept from before"
     assert len({row["prompt_id"] for row in rows}) == len(rows) == 12
+
+
+@pytest.mark.slow
+def test_killed_in_mid_run_the_same_command_gives_the_figures_of_an_unbroken_one(
+    tmp_path, sft_run, base_model_dir, likes_a_word
+):
+    snapshot = write_snapshot(tmp_path / "frozen", num_prompts=20, validation_every=1)
+    settings = {"snapshot": snapshot, "model": sft_run, "ref_model": base_model_dir, "batch_size": 1}
+    settings |= {"reward_model": likes_a_word, "max_new_tokens": 8}
+    process = start_process("evaluate", run_dir=tmp_path / "run", **settings)
+    kill_when(process, lambda: len(run_dir.read_metrics(tmp_path / "run")) >= 5)
+    before = len(run_dir.read_samples(tmp_path / "run"))
+    assert 4 <= before < 20
+    for name in ("run", "whole"):
+        assert run_in_process(evaluate, evaluate.EvaluateConfig, run_dir=tmp_path / name, **settings) == 0
+    broken, whole = (
+        [
+            {name: value for name, value in row.items() if name not in ("time", "mfu")}
+            for row in run_dir.read_metrics(tmp_path / one)
+        ]
+        for one in ("run", "whole")
+    )
+    assert len(broken) == len(whole) == 20
+    for row, expected in zip(broken, whole, strict=True):
+        assert row == pytest.approx(expected, abs=1e-6)
+    figures = [run_dir.read_manifest(tmp_path / one)["metrics"] for one in ("run", "whole")]
+    for name in ("win_rate", "win_rate_low", "score", "kl", "kl_k3", "distinct_2", "reward_accuracy"):
+        assert figures[0][name] == pytest.approx(figures[1][name], abs=1e-6), name
 
 
 # ---------------------------------------------------------------- refusals

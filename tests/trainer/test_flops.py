@@ -24,11 +24,29 @@ def test_a_head_for_scores_does_not_make_the_embedding_count(tokenizer):
     assert flops.num_multiplied(model) == 2 * (4 * 32 * 32 + 3 * 32 * 64) + 5 * 32 + num_scores
 
 
-def test_the_share_of_the_peak_is_that_of_one_device_and_short_jobs_have_none():
+def test_the_peak_is_that_of_its_minute(monkeypatch):
     cpu, dtype = torch.device("cpu"), torch.float32
+    monkeypatch.setattr(flops, "_peaks", {})
     peak = flops.peak_flops(cpu, dtype)
     assert 1e8 < peak < 1e15
-    assert flops.peak_flops(cpu, dtype) == peak  # measured once
-    found = flops.utilisation(3 * 20 * peak, 20.0, cpu, dtype, num_processes=6)
-    assert found == {"mfu": pytest.approx(0.5), "peak_flops": peak}
-    assert flops.utilisation(1.0, 9.9, cpu, dtype) == {}
+    monkeypatch.setattr(flops, "_measure_peak", lambda *_: 7.0)
+    assert flops.peak_flops(cpu, dtype) == peak  # the minute is not over
+    clock = flops.time.monotonic() + flops.PEAK_SECONDS
+    monkeypatch.setattr(flops.time, "monotonic", lambda: clock)
+    assert flops.peak_flops(cpu, dtype) == 7.0
+
+
+def test_utilisation_is_told_by_row_and_over_all_and_short_jobs_have_none(monkeypatch):
+    peaks = iter([100.0, 100.0, 50.0])
+    monkeypatch.setattr(flops, "peak_flops", lambda *_: next(peaks))
+    meter = flops.Meter(torch.device("cpu"), torch.float32)
+    meter.add(400.0, 9.9)
+    assert meter.row() == meter.total() == {}  # nothing was measured
+    meter.add(100.0, 0.1)
+    assert meter.row() == {"mfu": pytest.approx(500 / 1000)}
+    assert meter.row() == {}  # nothing was done since
+    meter.add(300.0, 5.0)
+    assert meter.row("/update") == {"mfu/update": pytest.approx(300 / 500)}
+    meter.add(100.0, 10.0)
+    # the machine became slower: 1500 FLOPs were possible, then 500 more
+    assert meter.total() == {"mfu": pytest.approx(900 / 2000), "peak_flops": pytest.approx(2000 / 25)}

@@ -158,6 +158,19 @@ def test_a_failed_run_can_be_run_again(tmp_path):
     assert run_dir.read_status(tmp_path / "run")["error"] is None
 
 
+def test_a_job_of_one_process_is_done_by_the_first_of_a_launcher_alone(tmp_path, monkeypatch):
+    line = ["--snapshot", "s", "--init-model", "m", "--run-dir", str(tmp_path / "run")]
+    calls = []
+    for rank in ("1", "0"):
+        monkeypatch.setenv("RANK", rank)
+        done = run_job(
+            "sft", SftConfig, lambda *_, own=rank: calls.append(own) or ({}, {}), line, one_process=True
+        )
+        assert done == 0
+        assert (tmp_path / "run").exists() == (rank == "0")
+    assert calls == ["0"]
+
+
 def test_two_jobs_in_one_process_do_not_write_into_each_others_log(tmp_path):
     def train(config, run):
         logging.getLogger("trainer").info("this is %s", run.path.name)

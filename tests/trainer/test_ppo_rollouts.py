@@ -174,3 +174,17 @@ def test_the_policy_is_its_own_reference_before_it_learns(ppo_arguments):
     assert measured["objective/non_score_reward"] == pytest.approx(0.0, abs=1e-5)
     assert measured["objective/scores"] == pytest.approx(float(rolled.scores.mean()), abs=1e-6)
     assert measured["length"] == pytest.approx(sum(map(len, rolled.completions)) / 16)
+
+
+def test_entropy_is_that_of_real_tokens(ppo_arguments):
+    """What padding holds is in no figure, the entropy's and the KL's among them."""
+    config, accelerator, models, rolled = first_batch(ppo_arguments)
+    assert not rolled.mask.all() and (rolled.entropies[rolled.mask] > 0).all()
+    before = ppo_update.measure(config, models, accelerator, rolled)
+    real = [
+        row[: len(tokens)].sum() for row, tokens in zip(rolled.entropies, rolled.completions, strict=True)
+    ]
+    assert before["objective/entropy"] == pytest.approx(float(sum(real)) / 16)
+    for name in ("entropies", "logprobs", "ref_logprobs", "values"):
+        getattr(rolled, name)[~rolled.mask] = 7.0
+    assert ppo_update.measure(config, models, accelerator, rolled) == pytest.approx(before)

@@ -285,6 +285,14 @@ def test_layouts_and_parts_of_a_batch_change_nothing_but_the_time(tmp_path, snap
         assert curve == pytest.approx(curves[0], abs=1e-5)
 
 
+def test_recomputing_activations_changes_no_reward_step(tmp_path, snapshot_dir, base_model_dir):
+    curves = []
+    for name, recomputed in (("kept", False), ("recomputed", True)):
+        finished(tmp_path / name, snapshot_dir, base_model_dir, gradient_checkpointing=recomputed)
+        curves.append(losses_of(tmp_path / name))
+    assert curves[0] == pytest.approx(curves[1], abs=1e-5)
+
+
 def test_a_family_that_cannot_read_trees_says_so_and_reads_rows(tmp_path, snapshot_dir, tokenizer):
     from transformers import MistralConfig, MistralForCausalLM
 

@@ -128,6 +128,31 @@ def test_resuming_forgets_what_came_after_the_checkpoint(path):
     run.close()
 
 
+def test_resuming_forgets_rows_of_the_checkpoints_own_step_that_came_after_it(path):
+    """A job that dies between its last evaluation and its end evaluates once more."""
+    run = start(path)
+    run.progress(3, 3, loss=1.0)
+    run.sample({"step": 3, "text": "a"})
+    with run.checkpoint(3):
+        pass
+    run.progress(3, 3, eval_loss=2.0)
+    run.sample({"step": 3, "text": "b"})
+    run.resume_from(3)
+    assert [set(row) - {"time"} for row in run_dir.read_metrics(path)] == [{"step", "loss"}]
+    assert [row["text"] for row in run_dir.read_samples(path)] == ["a"]
+    run.close()
+
+
+@pytest.mark.parametrize(("kind", "is_free"), [("sample", True), ("evaluate", True), ("ppo", False)])
+def test_how_many_are_written_at_once_may_differ_where_it_changes_nothing(path, kind, is_free):
+    run_dir.start(path, kind, {"batch_size": 64}).close()
+    if is_free:
+        run_dir.start(path, kind, {"batch_size": 8}).close()
+    else:
+        with pytest.raises(run_dir.RunError, match="another configuration: batch_size"):
+            run_dir.start(path, kind, {"batch_size": 8})
+
+
 def test_a_stop_is_heard_from_a_file_and_taken_away_when_honoured(path):
     run = start(path)
     assert not run.stop_requested()

@@ -8,7 +8,7 @@ from trainer.modeling import encode_prompt, load_causal_lm, load_tokenizer, save
 from trainer.snapshot import SnapshotWriter
 
 LIKED = "sun"
-CLOCK = ("time", "eps", "seconds/rollout", "seconds/update")
+CLOCK = ("time", "eps", "seconds/rollout", "seconds/update", "mfu", "mfu/rollout", "mfu/update")
 
 
 def reward_model_that_likes_a_word(path, tokenizer, strength=1.0, mean=0.0):
