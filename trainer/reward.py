@@ -83,7 +83,7 @@ class RewardConfig:
     )
     tie_parameter: float = option("Theta of rao_kupper (above 1) or nu of davidson; 0: learned.", 0.0)
     margin: str = option(
-        "What the better has to win by: none, tiers (tiers between the two) or ratings (gap of the overall "
+        "What the better has to win by: none, tiers (tiers between the two, or the strength of a choice) or ratings (gap of the overall "
         "ratings, 0 to 1).",
         "none",
     )

@@ -47,7 +47,8 @@ class Targets:
 class EncodedRanking:
     """K completions of one prompt, each with the prompt before it, and what the annotator said of them.
 
-    tiers (K): the place of each, 0 the best, equal in a tie, -1 for one that was not ranked.
+    tiers (K): the place of each, 0 the best, equal in a tie, -1 for one that was not ranked; where one of two was
+    chosen with a strength, the other's place is that strength.
     ratings: {criterion: (K) numbers from 0 to 1, or None}. judgements (K): 1 good, 0 bad, None unknown.
     criteria: {name: (K) tiers as above}. bootstrap: the weight of this ranking for each head of an ensemble.
     """
@@ -88,6 +89,8 @@ def encode_ranking(
     """The ranking's tokens and targets, and how many completions were empty or too long."""
     texts = {completion["id"]: completion["text"] for completion in row["completions"]}
     places = _places(row["id"], row["tiers"], texts)
+    if strength := row.get("strength"):  # a choice between two: as many tiers lie between as it is strong
+        places = {member: place * strength for member, place in places.items()}
     if row["all_bad"]:
         places = dict.fromkeys(texts, -1)
     ratings = _ratings(row) if targets.ratings or targets.criteria else {}

@@ -4,6 +4,7 @@
     demonstrations.jsonl  {id, messages:[…], annotator, campaign, language, split, source, weight}
     rankings.jsonl        {id, prompt:[…], completions:[{id,text,policy_version,sampling,author}],
                            tiers:[[id,…],…], shown_order, all_bad,
+                           strength: of a choice between two, 1 to 3, or null (not in the oldest snapshots),
                            criteria:{name: tiers} (not in the oldest snapshots),
                            ratings:[{completion,criterion,value,scale_min,scale_max,flags}],
                            annotator, campaign, split, created_at, seconds_spent}

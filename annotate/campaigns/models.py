@@ -26,6 +26,10 @@ class Campaign(models.Model):
     class Kind(models.TextChoices):
         DEMONSTRATION = "demonstration", _("demonstration")
         RANKING = "ranking", _("ranking")
+        COMPARISON = "comparison", _("comparison")
+
+    # The kinds in which people judge completions; what they give is stored as a ranking.
+    JUDGING = (Kind.RANKING, Kind.COMPARISON)
 
     class Status(models.TextChoices):
         OPEN = "open", _("open")
@@ -79,7 +83,12 @@ class Campaign(models.Model):
     class Meta:
         ordering = ["-created_at", "-id"]
         constraints = [
-            models.CheckConstraint(condition=Q(kind__in=["demonstration", "ranking"]), name="campaign_kind"),
+            models.CheckConstraint(
+                condition=Q(kind__in=["demonstration", "ranking", "comparison"]), name="campaign_kind"
+            ),
+            models.CheckConstraint(
+                condition=~Q(kind="comparison") | Q(num_completions=2), name="campaign_comparison_is_of_two"
+            ),
             models.CheckConstraint(condition=Q(overlap__gte=1), name="campaign_overlap_at_least_1"),
             models.CheckConstraint(
                 condition=Q(num_completions__gte=2, num_completions__lte=9), name="campaign_k_from_2_to_9"

@@ -26,11 +26,27 @@ def create_campaign(
     *, name: str, kind: str, created_by: User | None = None, guidelines_text: str = "", **options: Any
 ) -> Campaign:
     """A campaign, open, with the first version of its guidelines when there is a text."""
+    if kind == Campaign.Kind.COMPARISON:
+        options.setdefault("num_completions", 2)
     campaign = Campaign(name=name, kind=kind, created_by=created_by, **options)
+    _refuse_misfits(campaign)
     _save_with_own_name(campaign)
     if guidelines_text:
         write_guidelines(campaign, guidelines_text, by=created_by)
     return campaign
+
+
+def _refuse_misfits(campaign: Campaign) -> None:
+    """A comparison is of two completions and asks one question: which is better, and by how much."""
+    if campaign.kind != Campaign.Kind.COMPARISON:
+        return
+    refusals = {
+        "num_completions": campaign.num_completions != 2 and _("A comparison is of two completions."),
+        "is_rated_first": campaign.is_rated_first and _("A comparison asks for no ratings."),
+        "criteria": campaign.criteria and _("A comparison asks for one choice. Rank for several criteria."),
+    }
+    if reasons := {name: [reason] for name, reason in refusals.items() if reason}:
+        raise ValidationError(reasons)
 
 
 def _save_with_own_name(campaign: Campaign) -> None:
@@ -51,6 +67,7 @@ def update_campaign(campaign: Campaign, changes: dict[str, Any]) -> Campaign:
     old_overlap = campaign.overlap
     for name, value in changes.items():
         setattr(campaign, name, value)
+    _refuse_misfits(campaign)
     if campaign.overlap != old_overlap:
         _change_overlap(campaign, old_overlap, campaign.overlap)
     _save_with_own_name(campaign)

@@ -70,6 +70,21 @@ def check_ranking(
         _check_order(f"criteria.{name}", criteria.get(name, []), offered, all_bad)
 
 
+def check_choice(
+    verdict: str, chosen: int | None, strength: int | None, *, completions: Sequence[int]
+) -> None:
+    """A choice names one of the two and its strength; a tie and "both bad" name neither."""
+    if verdict == "better":
+        if chosen not in completions:
+            raise refuse("chosen", _("Choose one of this unit's two completions."), "unknown")
+        if strength is None:
+            raise refuse("strength", _("Say how much better it is."), "required")
+        return
+    for field, value in (("chosen", chosen), ("strength", strength)):
+        if value is not None:
+            raise refuse(field, _("A tie, or two that are bad, have no better one."), "not_better")
+
+
 def _check_order(field: str, tiers: Sequence[Sequence[int]], offered: set[int], all_bad: bool) -> None:
     seen = set()
     for i, tier in enumerate(tiers):

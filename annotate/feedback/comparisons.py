@@ -4,15 +4,19 @@ from collections.abc import Sequence
 from itertools import combinations
 
 
-def ranking_to_comparisons(tiers: Sequence[Sequence[int]]) -> list[tuple[int, int, int]]:
+def ranking_to_comparisons(
+    tiers: Sequence[Sequence[int]], strength: int | None = None
+) -> list[tuple[int, int, int]]:
     """[(chosen, rejected, margin)] for tiers of completion ids, best first; margin = tiers between the two.
+
+    Where one of two was chosen with a strength, that is the margin.
 
     Completions in one tier are tied and make no pair. A ranking marked "all bad" still says which of the bad is
     worse, so its pairs are derived like any other's; who must not learn from them filters on `Ranking.all_bad`.
     """
     filled = [tier for tier in tiers if tier]
     return [
-        (chosen, rejected, worse - better)
+        (chosen, rejected, strength or worse - better)
         for better, worse in combinations(range(len(filled)), 2)
         for chosen in filled[better]
         for rejected in filled[worse]

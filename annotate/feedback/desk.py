@@ -76,8 +76,8 @@ def own_assignment(user: User, assignment_id: int) -> Assignment:
 def nothing_now(reason: str, campaign: Campaign) -> str:
     """The reason as a sentence."""
     if reason == "no_units":
-        if campaign.kind == Campaign.Kind.RANKING:
-            return _("There is nothing to rank yet: completions come when a policy has been sampled.")
+        if campaign.kind in Campaign.JUDGING:
+            return _("There is nothing to judge yet: completions come when a policy has been sampled.")
         return _("There is nothing to write yet: an admin has to add prompts.")
     return {
         "": "",

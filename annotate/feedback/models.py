@@ -7,6 +7,8 @@ from django.db.models.functions import Now
 from annotate.accounts.models import Annotator, User
 from annotate.campaigns.models import Campaign, Completion, Prompt
 
+STRONGEST = 3  # a choice is slightly, clearly or much better
+
 
 class Unit(models.Model):
     """One thing to be written (a prompt) or judged (a prompt with its K completions).
@@ -260,6 +262,11 @@ class Ranking(Submission):
     tiers = models.JSONField(
         default=list, help_text="[[completion id, …], …] best first; absent ids are unranked"
     )
+    strength = models.PositiveSmallIntegerField(
+        null=True,
+        blank=True,
+        help_text="of a choice between two: 1 slightly, 2 clearly, 3 much better; null where none was asked, and for a tie",
+    )
     all_bad = models.BooleanField(default=False)
     criteria = models.JSONField(
         default=dict, blank=True, help_text="{criterion: tiers}, further orders of the same completions"
@@ -271,7 +278,11 @@ class Ranking(Submission):
                 fields=["campaign", "source", "external_id"],
                 condition=~Q(external_id=""),
                 name="ranking_once_per_source",
-            )
+            ),
+            models.CheckConstraint(
+                condition=Q(strength=None) | Q(strength__gte=1, strength__lte=STRONGEST),
+                name="ranking_strength",
+            ),
         ]
 
 
@@ -322,7 +333,9 @@ class Comparison(models.Model):
     campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="+")
     chosen = models.ForeignKey(Completion, on_delete=models.CASCADE, related_name="+")
     rejected = models.ForeignKey(Completion, on_delete=models.CASCADE, related_name="+")
-    margin = models.PositiveSmallIntegerField(default=1, help_text="tiers between the two")
+    margin = models.PositiveSmallIntegerField(
+        default=1, help_text="tiers between the two, or the strength of the choice"
+    )
 
     class Meta:
         constraints = [

@@ -38,6 +38,8 @@ def content_of(submission: Demonstration | Ranking) -> dict[str, Any]:
     """What was handed in, in the form in which it is handed in."""
     if isinstance(submission, Demonstration):
         return {"messages": submission.messages}
+    if submission.campaign.kind == Campaign.Kind.COMPARISON:
+        return _choice_in(submission)
     own = own_completion(submission)
     names = {own.id: OWN} if own else {}
     ratings = submission.ratings.filter(criterion="overall").order_by("id")
@@ -50,6 +52,15 @@ def content_of(submission: Demonstration | Ranking) -> dict[str, Any]:
             {"completion": rating.completion_id, "value": rating.value, "flags": rating.flags}
             for rating in ratings
         ],
+    }
+
+
+def _choice_in(comparison: Ranking) -> dict[str, Any]:
+    is_choice = comparison.strength is not None
+    return {
+        "verdict": "better" if is_choice else "all_bad" if comparison.all_bad else "tie",
+        "chosen": comparison.tiers[0][0] if is_choice else None,
+        "strength": comparison.strength,
     }
 
 

@@ -16,7 +16,7 @@ from annotate.campaigns.serializers import (
     MessageSerializer,
     PersonSerializer,
 )
-from annotate.feedback.models import Assignment, Remark, Suggestion
+from annotate.feedback.models import STRONGEST, Assignment, Remark, Suggestion
 
 THIRTY_DAYS = 30 * 86_400
 MAX_PIECES = 200
@@ -195,6 +195,20 @@ class RankingSubmissionSerializer(SubmissionSerializer):
     )
     all_bad = serializers.BooleanField(default=False)
     ratings = GivenRatingSerializer(many=True, required=False, max_length=100)  # type: ignore[call-arg]
+
+
+class ComparisonSubmissionSerializer(SubmissionSerializer):
+    verdict = serializers.ChoiceField(["better", "tie", "all_bad"])
+    chosen = serializers.IntegerField(
+        required=False, allow_null=True, help_text="verdict better: the better completion's id"
+    )
+    strength = serializers.IntegerField(
+        min_value=1,
+        max_value=STRONGEST,
+        required=False,
+        allow_null=True,
+        help_text="verdict better: 1 slightly, 2 clearly, 3 much",
+    )
 
 
 class SubmittedSerializer(serializers.Serializer):

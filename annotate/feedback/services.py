@@ -25,7 +25,7 @@ from annotate.campaigns.services import (
 )
 from annotate.errors import Conflict
 from annotate.feedback import assigning
-from annotate.feedback.checks import OWN, check_dialogue, check_ranking, check_ratings, refuse
+from annotate.feedback.checks import OWN, check_choice, check_dialogue, check_ranking, check_ratings, refuse
 from annotate.feedback.comparisons import ranking_to_comparisons
 from annotate.feedback.models import (
     Assignment,
@@ -275,8 +275,8 @@ def _begin_submission(
 ) -> tuple[Assignment, Given | None, Given | None]:
     """The locked assignment; its submission if this very one was sent before; the submission that is corrected."""
     assignment = _locked(assignment_id, annotator)
-    wanted = Campaign.Kind.DEMONSTRATION if kind is Demonstration else Campaign.Kind.RANKING
-    if assignment.campaign.kind != wanted:
+    wanted = [Campaign.Kind.DEMONSTRATION] if kind is Demonstration else Campaign.JUDGING
+    if assignment.campaign.kind not in wanted:
         raise refuse("kind", _("This campaign collects another kind of feedback."), "kind")
     stored = kind.objects.filter(submission_key=key).first()
     if stored and stored.assignment_id != assignment.id:
@@ -409,6 +409,7 @@ def submit_ranking(
     submission_key: uuid.UUID,
     tiers: list[list[int]],
     all_bad: bool = False,
+    strength: int | None = None,
     criteria: Mapping[str, list[list[int]]] | None = None,
     own_answer: str = "",
     ratings: Sequence[dict[str, Any]] = (),
@@ -449,6 +450,7 @@ def submit_ranking(
         shown_order=shown,
         tiers=_renamed(tiers, names),
         all_bad=all_bad,
+        strength=strength,
         criteria={name: _renamed(tiers, names) for name, tiers in criteria.items()},
         metadata={"own_answer": own.id} if own else {},
     )
@@ -469,9 +471,44 @@ def submit_ranking(
     )  # fmt: skip
     Comparison.objects.bulk_create(
         Comparison(ranking=ranking, campaign=campaign, chosen_id=chosen, rejected_id=rejected, margin=margin)
-        for chosen, rejected, margin in ranking_to_comparisons(ranking.tiers)
+        for chosen, rejected, margin in ranking_to_comparisons(ranking.tiers, strength)
     )
     return Stored(ranking, True)
+
+
+def submit_comparison(
+    assignment_id: int,
+    annotator: Annotator,
+    *,
+    submission_key: uuid.UUID,
+    verdict: str,
+    chosen: int | None = None,
+    strength: int | None = None,
+    seconds_spent: float | None = None,
+    revises: int | None = None,
+) -> Stored:
+    """Store which of two is better, and how much, as a ranking: [[chosen], [other]], or one tier for a tie.
+
+    verdict: better, tie or all_bad. The same key again changes nothing.
+    """
+    shown = Assignment.objects.filter(id=assignment_id, annotator=annotator).values_list(
+        "shown_order", flat=True
+    )
+    completions = next(iter(shown), [])
+    check_choice(verdict, chosen, strength, completions=completions)
+    tiers = {"tie": [completions], "all_bad": []}.get(
+        verdict, [[chosen], [id for id in completions if id != chosen]]
+    )
+    return submit_ranking(
+        assignment_id,
+        annotator,
+        submission_key=submission_key,
+        tiers=tiers,
+        all_bad=verdict == "all_bad",
+        strength=strength,
+        seconds_spent=seconds_spent,
+        revises=revises,
+    )
 
 
 def _renamed(tiers: Iterable[Sequence[int]], names: Mapping[int, int]) -> list[list[int]]:

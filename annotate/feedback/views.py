@@ -1,5 +1,6 @@
 """An annotator's work: the next assignment, its lease, draft, suggestions and submission; and a campaign's prompts."""
 
+from collections.abc import Callable
 from typing import Any
 
 from django.http import Http404, StreamingHttpResponse
@@ -25,6 +26,7 @@ from annotate.feedback.own_work import own_work
 from annotate.feedback.serializers import (
     AddedPromptsSerializer,
     AssignmentSerializer,
+    ComparisonSubmissionSerializer,
     DemonstrationSubmissionSerializer,
     DraftSavedSerializer,
     DraftSaveSerializer,
@@ -114,14 +116,21 @@ class RenewView(FeedbackView):
         return Response(LeaseSerializer(services.renew_lease(assignment_id, _annotator(request.user))).data)
 
 
+SUBMITTING: dict[str, tuple[type, Callable[..., services.Stored]]] = {
+    Campaign.Kind.DEMONSTRATION: (DemonstrationSubmissionSerializer, services.submit_demonstration),
+    Campaign.Kind.RANKING: (RankingSubmissionSerializer, services.submit_ranking),
+    Campaign.Kind.COMPARISON: (ComparisonSubmissionSerializer, services.submit_comparison),
+}
+
+
 class SubmitView(FeedbackView):
-    """A demonstration or a ranking, whichever the assignment asks for."""
+    """A demonstration, a ranking or a comparison, whichever the assignment asks for."""
 
     @extend_schema(
         operation_id="submit",
         request=PolymorphicProxySerializer(
             "Submission",
-            [DemonstrationSubmissionSerializer, RankingSubmissionSerializer],
+            [DemonstrationSubmissionSerializer, RankingSubmissionSerializer, ComparisonSubmissionSerializer],
             resource_type_field_name=None,
         ),
         responses={200: SubmittedSerializer, 201: SubmittedSerializer},
@@ -132,12 +141,8 @@ class SubmitView(FeedbackView):
         kind = kinds.values_list("campaign__kind", flat=True).first()
         if kind is None:
             raise Http404
-        if kind == Campaign.Kind.DEMONSTRATION:
-            given = _given(DemonstrationSubmissionSerializer, request)
-            stored = services.submit_demonstration(assignment_id, annotator, **given)
-        else:
-            given = _given(RankingSubmissionSerializer, request)
-            stored = services.submit_ranking(assignment_id, annotator, **given)
+        serializer, submit = SUBMITTING[kind]
+        stored = submit(assignment_id, annotator, **_given(serializer, request))
         submission = stored.submission
         return Response(
             {"id": submission.id, "kind": kind, "is_surplus": submission.is_surplus},

@@ -337,9 +337,9 @@ def _kept_sentence(policy: PolicyVersion, evaluation: Any, campaigns: list[Campa
 
 
 def _sample(round: Round) -> bool:
-    """One run for each ranking campaign that has prompts to ask; the round is done when all have ended."""
+    """One run for each ranking or comparison campaign that has prompts to ask; the round is done when all have ended."""
     policy = policy_through_the_gate(round)
-    campaigns = round.campaigns.filter(kind=Campaign.Kind.RANKING)
+    campaigns = round.campaigns.filter(kind__in=Campaign.JUDGING)
     if policy != result_policy(round):
         campaigns = campaigns.filter(policies__policy_version=policy)
     for campaign in campaigns.order_by("pk"):

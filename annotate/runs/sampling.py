@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -23,25 +23,35 @@ CHUNK = 500
 
 
 def prompts_to_sample(campaign: Campaign, policy: PolicyVersion, seed: int) -> QuerySet[Prompt]:
-    """Prompts of a ranking campaign, those judged least often first, in an order that the seed decides.
+    """Prompts of a campaign in which people judge, those judged least often first, in an order that the seed decides.
 
     A prompt whose completions by the same policy still wait to be judged, or are being judged, is not asked
-    again; nor is one that its authors gave for evaluation only.
+    again; nor is one that its authors gave for evaluation only. In a comparison campaign, prompts where another
+    policy's completion waits for a rival go first, and none where this policy's own does.
     """
     of_policy = Unit.objects.filter(
         campaign=campaign, prompt=OuterRef("pk"), completions__policy_version=policy
     )
     leased = Assignment.objects.filter(unit=OuterRef("pk"), state=Assignment.State.LEASED)
     shuffled = MD5(Concat(Cast("pk", CharField()), Value(f":{seed}"), output_field=CharField()))
+    prompts = Prompt.objects.filter(campaign=campaign)
+    if campaign.kind == Campaign.Kind.COMPARISON:
+        waits = waiting_for_rival().filter(prompt=OuterRef("pk"))
+        has_rival = Exists(waits.exclude(policy_version=policy))
+        prompts = prompts.exclude(Exists(waits.filter(policy_version=policy))).order_by(has_rival.desc())
     return (
-        Prompt.objects.filter(campaign=campaign)
+        prompts.alias(num_units=Count("units"))
         .exclude(messages=[])
         .exclude(metadata__contains={"evaluation_only": True})
         .exclude(Exists(of_policy.filter(open_slots__gt=0)))
         .exclude(Exists(of_policy.filter(Exists(leased))))
-        .annotate(num_units=Count("units"))
-        .order_by("num_units", shuffled)
+        .order_by(*prompts.query.order_by, "num_units", shuffled)
     )
+
+
+def waiting_for_rival() -> QuerySet[Completion]:
+    """Completions of policies that were not shown to anybody: in a comparison campaign another policy's joins them."""
+    return Completion.objects.filter(units=None, policy_version__isnull=False)
 
 
 def rows_to_sample(
@@ -85,11 +95,13 @@ def write_prompts(run: Run) -> None:
 
 
 def store_completions(run: Run, groups: Iterator[tuple[int, list[dict[str, Any]]]]) -> None:
-    """Completions and their ranking units, ahead of everything that waits in the campaign.
+    """Completions and their units, ahead of everything that waits in the campaign.
 
-    A text that the policy gave twice is shown once; a prompt with a single distinct text has nothing to rank.
+    A text that the policy gave twice is shown once; a prompt with a single distinct text has nothing to rank. In a
+    comparison campaign a completion meets another policy's that waits for one (`_pairs`).
     """
     assert run.campaign is not None
+    is_of_two = run.campaign.kind == Campaign.Kind.COMPARISON
     waiting = Unit.objects.filter(campaign=run.campaign, open_slots__gt=0)
     priority = min(waiting.aggregate(at=Min("priority"))["at"] or 0, 0) - 1
     num_units = num_completions = num_left_out = 0
@@ -100,22 +112,44 @@ def store_completions(run: Run, groups: Iterator[tuple[int, list[dict[str, Any]]
         made: dict[int, list[Completion]] = {}
         for prompt_id, rows in chunk:
             distinct = {storable(row["text"]): row for row in reversed(rows) if row["text"].strip()}
-            if prompt_id in known and len(distinct) > 1:
+            if prompt_id in known and (len(distinct) > 1 or is_of_two):
                 made[prompt_id] = [_completion(run, prompt_id, text, row) for text, row in distinct.items()]
         Completion.objects.bulk_create(completion for group in made.values() for completion in group)
+        shown = (
+            _pairs(run, made) if is_of_two else [(pk, group) for pk, group in made.items() if len(group) > 1]
+        )
         units = [
-            NewUnit(pk, [completion.pk for completion in group], external_id=f"{run.name}:{pk}")
-            for pk, group in made.items()
+            NewUnit(
+                pk, [one.pk for one in group], external_id=f"{run.name}:{group[0].pk if is_of_two else pk}"
+            )
+            for pk, group in shown
         ]
         num_units += queue_units(run.campaign, units, priority=priority)
         num_completions += sum(map(len, made.values()))
-        num_left_out += len(chunk) - len(made)
+        num_left_out += len(chunk) - len({pk for pk, _group in shown})
     run.metrics = {
         **run.metrics,
         "num_queued_units": num_units,
         "num_queued_completions": num_completions,
         "num_prompts_left_out": num_left_out,
     }
+
+
+def _pairs(run: Run, made: dict[int, list[Completion]]) -> list[tuple[int, Sequence[Completion]]]:
+    """[(prompt id, two completions)]: each new one with another policy's that waits; without any, two of its own.
+
+    What finds no rival of another text waits for the next policy that is sampled.
+    """
+    rivals: dict[int, list[Completion]] = {pk: [] for pk in made}
+    for rival in (
+        waiting_for_rival().filter(prompt__in=made).exclude(policy_version=run.policy).order_by("pk")
+    ):
+        rivals[rival.prompt_id].append(rival)
+    pairs: list[tuple[int, Sequence[Completion]]] = []
+    for pk, group in made.items():
+        met = [pair for pair in zip(group, rivals[pk], strict=False) if pair[0].text != pair[1].text]
+        pairs += [(pk, pair) for pair in met or ([group[:2]] if len(group) > 1 else [])]
+    return pairs
 
 
 def storable(text: str) -> str:

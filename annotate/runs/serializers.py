@@ -251,6 +251,18 @@ class PolicyVersionDetailSerializer(PolicyVersionSerializer):
         return AncestorSerializer(ancestry_of(policy), many=True).data
 
 
+class AgainstSerializer(serializers.Serializer):
+    """How people judged a policy against another in comparison campaigns."""
+
+    rival = NamedSerializer()
+    num_wins = serializers.IntegerField()
+    num_losses = serializers.IntegerField()
+    num_ties = serializers.IntegerField(help_text="equally good, or both bad")
+    share = serializers.FloatField(help_text="wins and half the ties, of all")
+    share_low = serializers.FloatField(help_text="95 % interval")
+    share_high = serializers.FloatField()
+
+
 class NewPolicyVersionSerializer(serializers.Serializer):
     name = serializers.CharField(max_length=200)
     path = serializers.CharField(

@@ -79,8 +79,9 @@ def _check_inputs(kind: str, inputs: dict[str, Any]) -> None:
         raise ValidationError(
             {"snapshot": [_("This snapshot is not ready; wait until it is, or choose another.")]}
         )
-    if kind == Run.Kind.SAMPLE and campaign.kind != Campaign.Kind.RANKING:
-        raise ValidationError({"campaign": [_("Completions are sampled for ranking campaigns; choose one.")]})
+    if kind == Run.Kind.SAMPLE and campaign.kind not in Campaign.JUDGING:
+        reason = _("Completions are sampled for campaigns that rank or compare them; choose one.")
+        raise ValidationError({"campaign": [reason]})
 
 
 def cancel_run(run: Run) -> Run:
@@ -169,8 +170,8 @@ def promote_policy(
             CampaignPolicy.objects.update_or_create(
                 campaign=campaign, policy_version=policy, defaults={"weight": 1.0}
             )
-            is_ranking = campaign.kind == Campaign.Kind.RANKING
-            if sample and is_ranking and next(rows_to_sample(campaign, policy, 0, 1), None):
+            is_judged = campaign.kind in Campaign.JUDGING
+            if sample and is_judged and next(rows_to_sample(campaign, policy, 0, 1), None):
                 queue_run(kind=Run.Kind.SAMPLE, policy=policy, campaign=campaign, triggered_by=promoted_by)
         policy.promoted_at, policy.promoted_by = timezone.now(), promoted_by
         policy.save(update_fields=["promoted_at", "promoted_by"])

@@ -11,10 +11,11 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from annotate.permissions import IsTrainer
-from annotate.runs import reading, registering, rounds, schedules, serving
+from annotate.runs import arena, reading, registering, rounds, schedules, serving
 from annotate.runs import services as runs
 from annotate.runs.models import PolicyVersion, RewardModel, Round, Run, Schedule
 from annotate.runs.serializers import (
+    AgainstSerializer,
     LimitFilterSerializer,
     LogSerializer,
     MetricsFilterSerializer,
@@ -213,6 +214,17 @@ class PolicyVersionView(APIView):
     def get(self, request: Request, policy_version_id: int) -> Response:
         policy = get_object_or_404(all_policies(), pk=policy_version_id)
         return Response(PolicyVersionDetailSerializer(policy, context=policy_context()).data)
+
+
+class AgainstOthersView(APIView):
+    """People's comparisons of a policy with each other policy that it met."""
+
+    permission_classes = [IsTrainer]
+
+    @extend_schema(operation_id="policy_comparisons", responses=AgainstSerializer(many=True))
+    def get(self, request: Request, policy_version_id: int) -> Response:
+        policy = get_object_or_404(PolicyVersion, pk=policy_version_id)
+        return Response(AgainstSerializer(arena.against_others(policy.pk), many=True).data)
 
 
 class PromoteView(APIView):

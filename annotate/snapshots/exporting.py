@@ -236,6 +236,7 @@ def k_wise(campaign: Campaign) -> Iterator[dict[str, Any]]:
             "completions": [completion_row(completion) for completion in completions],
             "tiers": ranking.tiers,
             "shown_order": ranking.shown_order,
+            "strength": ranking.strength,
             "all_bad": ranking.all_bad,
             "criteria": ranking.criteria,
             "is_surplus": ranking.is_surplus,
@@ -263,7 +264,18 @@ def rankings_of(campaign: Campaign) -> Iterator[tuple[Ranking, list[Completion],
 # ---------------------------------------------------------------- csv
 
 COLUMNS = [
-    *("kind", "id", "prompt", "text", "policy_version", "place", "num_completions", "criterion", "rating"),
+    *(
+        "kind",
+        "id",
+        "prompt",
+        "text",
+        "policy_version",
+        "place",
+        "num_completions",
+        "strength",
+        "criterion",
+        "rating",
+    ),
     *("scale_min", "scale_max", "flags", "all_bad", "annotator", "language", "source", "created_at"),
     *("seconds_spent", "is_surplus", "num_pastes", "pasted_characters"),
 ]
@@ -293,6 +305,7 @@ def csv_rows(campaign: Campaign) -> Iterator[dict[str, Any]]:
                 "prompt": last_turn(ranking.prompt),
                 "place": place.get(completion.pk, ""),
                 "num_completions": len(completions),
+                "strength": ranking.strength,
                 "all_bad": ranking.all_bad,
                 **of_completion(completion),
                 **given(ranking),

@@ -126,6 +126,7 @@ class Frozen:
                 "completions": [completion_row(completion) for completion in shown],
                 "tiers": row.tiers,
                 "shown_order": row.shown_order,
+                "strength": row.strength,
                 "all_bad": row.all_bad,
                 "criteria": row.criteria,
                 "ratings": [rating_row(rating) for rating in ratings],

@@ -269,7 +269,8 @@ def _queue_work(known: Known) -> None:
         if not known.is_new[position] or item.rankings:
             continue
         texts = {completion.text: completion.pk for completion in reversed(known.completions[position])}
-        ids = sorted(texts.values())[:MAX_RANKED_AT_ONCE]
+        most = 2 if known.campaign.kind == Campaign.Kind.COMPARISON else MAX_RANKED_AT_ONCE
+        ids = sorted(texts.values())[:most]
         if len(ids) >= 2:
             units.append(NewUnit(known.prompts[position].pk, ids, f"completions:{identity(ids)}"))
     queue_units(known.campaign, units)

@@ -42,3 +42,20 @@ def ranking(new_campaign, alice, bob) -> Callable[..., Campaign]:
         return campaign
 
     return make
+
+
+@pytest.fixture
+def comparing(new_campaign, alice, bob) -> Callable[..., Campaign]:
+    """comparing(num_units, **options): a comparison campaign of alice and bob."""
+
+    def make(num_units: int = 2, **options) -> Campaign:
+        campaign = new_campaign("comparison", members=[alice, bob], **options)
+        for prompt in add_prompts(campaign, prompts(num_units)).created:
+            pair = [
+                Completion.objects.create(prompt=prompt, text=text, model_name="secret-model")
+                for text in ("One", "Two")
+            ]
+            queue_ranking_units(campaign, [(prompt.id, [completion.id for completion in pair])])
+        return campaign
+
+    return make

@@ -40,14 +40,14 @@ RAW = [b"", b"null", b"[]", b'"odd"', b"7", b"{", b'{"a": NaN}', b"\xff", b'{"na
 
 
 @pytest.fixture
-def places(alice, carol, writing, ranking, settings, tmp_path) -> dict[str, list[int]]:
+def places(alice, carol, writing, ranking, comparing, settings, tmp_path) -> dict[str, list[int]]:
     """Ids that exist, by the names that addresses give them; carol may do everything and has work."""
     settings.RUNS_DIR, settings.UPLOADS_DIR = tmp_path / "runs", tmp_path / "uploads"
     settings.SNAPSHOTS_DIR = tmp_path / "snapshots"
     carol.is_annotator = carol.is_trainer = True
     carol.save()
     annotator_of(carol)
-    campaigns = [writing(3), ranking(3)]
+    campaigns = [writing(3), ranking(3), comparing(3)]
     for campaign in campaigns:
         add_member(campaign, carol)
     base = PolicyVersion.objects.create(name="base", path="/models/base")
@@ -147,6 +147,9 @@ class Api:
                 "ratings": [judged],
                 "criteria": {},
                 "own_answer": "",
+                "verdict": "better",
+                "chosen": next(iter(assignment.shown_order), 1),
+                "strength": 1,
             }
         return {
             "create_user": {"password": "three blue doors", "username": "new"},
@@ -198,7 +201,7 @@ def test_odd_bodies(api):
         content = operation.get("requestBody", {}).get("content", {})
         if "application/json" not in content or path == "/api/session":
             continue
-        for which in (0, 1) if "assignment" in path else (0,):
+        for which in (0, 1, 2) if "assignment" in path else (0,):
             good = api.good(content["application/json"]["schema"])
             if isinstance(good, dict):
                 good |= api.better(operation["operationId"], which)

@@ -98,6 +98,13 @@ def test_rankings_that_contradict_each_other_stay_and_are_counted(tokenizer):
     assert counts["num_contradicting_pairs"] == 1  # sun and moon; after another prompt it is another pair
 
 
+def test_a_choice_as_strong_as_three_tiers_stands_three_places_apart(tokenizer):
+    row = ranking_row(0, PROMPT, [["sun"], ["moon"]], "train", strength=3)
+    (encoded,), counts = encode(tokenizer, [row])
+    assert encoded.tiers == [0, 3]
+    assert counts["num_pairs"] == 1
+
+
 def test_an_empty_tier_does_not_widen_the_margin(tokenizer):
     row = ranking_row(0, PROMPT, [["sun"], ["moon"]], "train")
     row["tiers"] = [row["tiers"][0], [], row["tiers"][1]]

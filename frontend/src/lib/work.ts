@@ -13,7 +13,11 @@ export interface WorkProps<Content> {
 
 /** The translated sentence that says what is still missing, as a key and its values. */
 export interface Missing {
-  key: "ranking.missing.order" | "demonstration.missing.empty" | "demonstration.missing.answer";
+  key:
+    | "ranking.missing.order"
+    | "comparison.missing"
+    | "demonstration.missing.empty"
+    | "demonstration.missing.answer";
 }
 
 type Schemas = components["schemas"];
@@ -21,7 +25,8 @@ type Envelope = "submission_key" | "seconds_spent";
 /** A submission without its key and time, which the frame adds. */
 export type Written =
   | Omit<Schemas["DemonstrationSubmissionRequest"], Envelope>
-  | Omit<Schemas["RankingSubmissionRequest"], Envelope>;
+  | Omit<Schemas["RankingSubmissionRequest"], Envelope>
+  | Omit<Schemas["ComparisonSubmissionRequest"], Envelope>;
 
 /** One kind of work inside the common frame: how its draft is read, shown, checked and submitted. */
 export interface WorkKind<Content> {

@@ -58,6 +58,13 @@ def add_ranking(prompt, annotator, texts=("better", "worse")):
     return ranking
 
 
+def test_a_choice_is_frozen_with_its_strength(campaign):
+    ranking = add_ranking(add_prompt(campaign, "Where?"), None)
+    Ranking.objects.filter(pk=ranking.pk).update(strength=3)
+    (frozen,) = rows(create_snapshot(campaigns=[campaign], name="strong"), "rankings")
+    assert frozen["strength"] == 3
+
+
 def rows(snapshot, name, split=None):
     return list(open_snapshot(snapshot.path).rows(name, split))
 

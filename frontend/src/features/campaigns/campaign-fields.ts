@@ -42,7 +42,7 @@ export function changesOf(fields: CampaignFields): CampaignChanges {
     status: fields.status,
     language: fields.language.trim(),
     overlap: Number(fields.overlap),
-    num_completions: Number(fields.num_completions),
+    num_completions: fields.kind === "comparison" ? 2 : Number(fields.num_completions),
     sampling: {
       temperature: Number(fields.temperature),
       top_p: Number(fields.top_p),

@@ -67,6 +67,7 @@ export function CampaignForm({ initial, isNew, error, isPending, isSaved, onSubm
                 label={t("campaigns.kind")}
                 data={[
                   { value: "ranking", label: t("kind.ranking") },
+                  { value: "comparison", label: t("kind.comparison") },
                   { value: "demonstration", label: t("kind.demonstration") },
                 ]}
                 {...field("kind")}

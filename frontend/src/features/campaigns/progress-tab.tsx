@@ -50,7 +50,7 @@ function Counts({ campaign, progress }: { campaign: Campaign; progress: Progress
     "num_open",
     "num_leased",
     "num_prompts",
-    ...(campaign.kind === "ranking" ? (["num_completions"] as const) : []),
+    ...(campaign.kind !== "demonstration" ? (["num_completions"] as const) : []),
     "num_demonstrations",
     "num_rankings",
     "num_comparisons",

@@ -12,6 +12,12 @@ export const policyQuery = (id: number) =>
     queryFn: () => bodyOf(api.GET("/api/policy-versions/{policy_version_id}", at(id))),
   });
 
+export const comparisonsQuery = (id: number) =>
+  queryOptions({
+    queryKey: ["policy", id, "comparisons"],
+    queryFn: () => bodyOf(api.GET("/api/policy-versions/{policy_version_id}/comparisons", at(id))),
+  });
+
 export const registerPolicy = (body: Schemas["NewPolicyVersionRequest"]) =>
   bodyOf(api.POST("/api/policy-versions", { body }));
 

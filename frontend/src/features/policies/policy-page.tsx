@@ -10,6 +10,7 @@ import { Page } from "@/components/page";
 import type { Evaluation, PolicyVersionDetail } from "@/lib/api/types";
 import { useFormat } from "@/lib/format";
 import { holds, useMe } from "@/lib/me";
+import { AgainstOthers } from "./against-others";
 import { Ancestry } from "./ancestry";
 import { policyQuery } from "./api";
 import classes from "./policies.module.css";
@@ -52,6 +53,7 @@ export function PolicyPage() {
               <EvaluationPart key={evaluation.id} evaluation={evaluation} />
             ))}
           </section>
+          <AgainstOthers policyId={id} />
           <section>
             <Title order={2} mb="md">
               {t("policies.metrics")}

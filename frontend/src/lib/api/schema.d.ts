@@ -110,7 +110,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** @description A demonstration or a ranking, whichever the assignment asks for. */
+        /** @description A demonstration, a ranking or a comparison, whichever the assignment asks for. */
         post: operations["submit"];
         delete?: never;
         options?: never;
@@ -521,6 +521,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/policy-versions/{policy_version_id}/comparisons": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description People's comparisons of a policy with each other policy that it met. */
+        get: operations["policy_comparisons"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/policy-versions/{policy_version_id}/promote": {
         parameters: {
             query?: never;
@@ -901,6 +918,26 @@ export interface components {
             /** @description stored before, or twice in this list */
             num_repeated: number;
         };
+        /** @description How people judged a policy against another in comparison campaigns. */
+        Against: {
+            rival: components["schemas"]["Named"];
+            num_wins: number;
+            num_losses: number;
+            /** @description equally good, or both bad */
+            num_ties: number;
+            /**
+             * Format: double
+             * @description wins and half the ties, of all
+             */
+            share: number;
+            /**
+             * Format: double
+             * @description 95 % interval
+             */
+            share_low: number;
+            /** Format: double */
+            share_high: number;
+        };
         /** @description One link of the chain from a policy to the base model it came from. */
         Ancestor: {
             policy_version: components["schemas"]["Named"];
@@ -1001,9 +1038,10 @@ export interface components {
         /**
          * @description * `demonstration` - demonstration
          *     * `ranking` - ranking
+         *     * `comparison` - comparison
          * @enum {string}
          */
-        CampaignKind: "demonstration" | "ranking";
+        CampaignKind: "demonstration" | "ranking" | "comparison";
         CampaignPolicy: {
             policy_version: components["schemas"]["Named"];
             /** Format: double */
@@ -1031,6 +1069,22 @@ export interface components {
             name: string;
             /** Format: double */
             weight?: number;
+        };
+        ComparisonSubmissionRequest: {
+            /**
+             * Format: uuid
+             * @description made by the client; sent again, nothing is stored twice
+             */
+            submission_key: string;
+            /** Format: double */
+            seconds_spent?: number | null;
+            /** @description the revision that this corrects */
+            revises?: number | null;
+            verdict: components["schemas"]["VerdictEnum"];
+            /** @description verdict better: the better completion's id */
+            chosen?: number | null;
+            /** @description verdict better: 1 slightly, 2 clearly, 3 much */
+            strength?: number | null;
         };
         Day: {
             /** Format: date */
@@ -1922,7 +1976,7 @@ export interface components {
             comparisons: number;
             ratings: number;
         };
-        SubmissionRequest: components["schemas"]["DemonstrationSubmissionRequest"] | components["schemas"]["RankingSubmissionRequest"];
+        SubmissionRequest: components["schemas"]["DemonstrationSubmissionRequest"] | components["schemas"]["RankingSubmissionRequest"] | components["schemas"]["ComparisonSubmissionRequest"];
         Submitted: {
             id: number;
             kind: components["schemas"]["CampaignKind"];
@@ -2019,6 +2073,13 @@ export interface components {
              */
             readonly is_active: boolean;
         };
+        /**
+         * @description * `better` - better
+         *     * `tie` - tie
+         *     * `all_bad` - all_bad
+         * @enum {string}
+         */
+        VerdictEnum: "better" | "tie" | "all_bad";
         VersionRequest: {
             version: number;
         };
@@ -5467,6 +5528,81 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PolicyVersionDetail"];
+                };
+            };
+            /** @description a value is missing or wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description a role or the CSRF token is missing */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description not there, or not yours to see */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description no such form of answer */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description the database or another part is out of reach */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    policy_comparisons: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                policy_version_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Against"][];
                 };
             };
             /** @description a value is missing or wrong */

@@ -1,0 +1,105 @@
+"""Comparing two completions in a real browser: by mouse, by keyboard alone, on a phone from right to left."""
+
+import json
+
+import pytest
+
+from tests.e2e.test_accessibility import violations
+from tests.e2e.units import make_campaigns, question
+
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+
+GIVEN = """
+import json
+from annotate.feedback.models import Ranking
+rows = Ranking.objects.filter(campaign={campaign}).order_by("id")
+print(json.dumps([[r.tiers, r.strength, r.all_bad, r.shown_order, r.assignment.shown_order] for r in rows]))
+"""
+TEXTS = ["Port Hope, on the north shore.", "With pleasure! It is **Candlewick**."]
+
+
+@pytest.fixture(scope="module")
+def campaigns(site):
+    asked = [question(f"What is harbour {number}?") for number in range(3)]
+    mouse = {"name": "Pairs", "kind": "comparison", "prompts": asked, "completions": TEXTS}
+    arabic = {
+        "name": "أزواج",
+        "kind": "comparison",
+        "language": "ar",
+        "prompts": [question("ما اسم الميناء؟")],
+        "completions": ["اسمه ميناء الأمل.", "لا أعرف."],
+    }
+    return make_campaigns(site, mouse, mouse | {"name": "Pairs by keys", "members": ["bob"]}, arabic)
+
+
+def given(site, campaign: int) -> list:
+    return json.loads(site.python(GIVEN.format(campaign=campaign)))
+
+
+def shown(page) -> list[int]:
+    page.get_by_role("article", name="Completion B").wait_for()
+    cards = page.locator("article[data-completion]")
+    return [int(cards.nth(at).get_attribute("data-completion")) for at in range(2)]
+
+
+def wait_for_another(page, ids: list[int]) -> None:
+    page.wait_for_function("id => !document.querySelector(`[data-completion='${id}']`)", arg=ids[0])
+
+
+def test_two_are_compared_by_mouse(site, open_page, campaigns):
+    page = open_page("alice")
+    page.goto(f"/annotate/{campaigns['Pairs']}")
+    orders = []
+    for choice in ("Completion B is much better", "Both are equally good", "Both are bad"):
+        ids = shown(page)
+        orders.append(ids)
+        page.get_by_role("button", name="Submit").click()
+        page.get_by_role("alert").get_by_text("Choose the better one").wait_for()
+        page.get_by_role("radio", name=choice).check(force=True)
+        page.get_by_text("Saved", exact=True).wait_for()
+        page.get_by_role("button", name="Submit").click()
+        wait_for_another(page, ids)
+    page.get_by_text("nothing more for now").wait_for()
+    better, tie, bad = given(site, campaigns["Pairs"])
+    (first, second), equal, _ = orders
+    assert better == [[[second], [first]], 3, False, orders[0], orders[0]]
+    assert tie == [[equal], None, False, equal, equal]
+    assert bad[:3] == [[], None, True]
+
+
+def test_two_are_compared_by_keyboard_alone(site, open_page, campaigns):
+    page = open_page("bob")
+    page.goto(f"/annotate/{campaigns['Pairs by keys']}")
+    first = shown(page)
+    page.keyboard.press("?")
+    page.get_by_role("dialog").get_by_text("Choose, from").wait_for()
+    page.keyboard.press("Escape")
+    page.keyboard.press("7")
+    page.keyboard.press("2")
+    page.get_by_test_id("announcement").get_by_text("Completion A is clearly better").wait_for(
+        state="attached"
+    )
+    page.get_by_text("Saved", exact=True).wait_for()
+    page.reload()  # the draft is there again
+    assert shown(page) == first
+    assert page.get_by_role("radio", name="Completion A is clearly better").is_checked()
+    page.keyboard.press("Control+Enter")
+    wait_for_another(page, first)
+    second = shown(page)
+    page.keyboard.press("b")
+    page.keyboard.press("Control+Enter")
+    wait_for_another(page, second)
+    page.wait_for_timeout(300)
+    stored = given(site, campaigns["Pairs by keys"])
+    assert stored[0][:3] == [[[first[0]], [first[1]]], 2, False]
+    assert stored[1][:3] == [[], None, True]
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+def test_right_to_left_in_the_dark_axe_finds_nothing(open_page, campaigns, width):
+    page = open_page("alice", viewport={"width": width, "height": 844}, color_scheme="dark")
+    page.goto(f"/annotate/{campaigns['أزواج']}")
+    shown(page)
+    assert violations(page) == []
+    overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    assert overflow <= 0
