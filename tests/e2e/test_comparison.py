@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from tests.e2e.desk import desk_site
 from tests.e2e.test_accessibility import violations
 from tests.e2e.units import make_campaigns, question
 
@@ -16,6 +17,12 @@ rows = Ranking.objects.filter(campaign={campaign}).order_by("id")
 print(json.dumps([[r.tiers, r.strength, r.all_bad, r.shown_order, r.assignment.shown_order] for r in rows]))
 """
 TEXTS = ["Port Hope, on the north shore.", "With pleasure! It is **Candlewick**."]
+
+
+@pytest.fixture(scope="module")
+def site(browser_path, tmp_path_factory):
+    with desk_site(tmp_path_factory.mktemp("desk")) as site:
+        yield site
 
 
 @pytest.fixture(scope="module")
