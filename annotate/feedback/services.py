@@ -491,14 +491,12 @@ def submit_comparison(
 
     verdict: better, tie or all_bad. The same key again changes nothing.
     """
-    shown = Assignment.objects.filter(id=assignment_id, annotator=annotator).values_list(
-        "shown_order", flat=True
-    )
-    completions = next(iter(shown), [])
+    shown = Assignment.objects.filter(id=assignment_id, annotator=annotator)
+    completions: list[int] = shown.values_list("shown_order", flat=True).first() or []
     check_choice(verdict, chosen, strength, completions=completions)
-    tiers = {"tie": [completions], "all_bad": []}.get(
-        verdict, [[chosen], [id for id in completions if id != chosen]]
-    )
+    tiers = [completions] if verdict == "tie" else []
+    if verdict == "better" and chosen is not None:
+        tiers = [[chosen], [id for id in completions if id != chosen]]
     return submit_ranking(
         assignment_id,
         annotator,

@@ -147,8 +147,11 @@ def _pairs(run: Run, made: dict[int, list[Completion]]) -> list[tuple[int, Seque
         rivals[rival.prompt_id].append(rival)
     pairs: list[tuple[int, Sequence[Completion]]] = []
     for pk, group in made.items():
-        met = [pair for pair in zip(group, rivals[pk], strict=False) if pair[0].text != pair[1].text]
-        pairs += [(pk, pair) for pair in met or ([group[:2]] if len(group) > 1 else [])]
+        met = zip(group, rivals[pk], strict=False)
+        found: list[Sequence[Completion]] = [pair for pair in met if pair[0].text != pair[1].text]
+        if not found and len(group) > 1:
+            found = [group[:2]]
+        pairs += [(pk, pair) for pair in found]
     return pairs
 
 
