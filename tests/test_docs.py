@@ -64,3 +64,13 @@ def test_the_licence_is_apache_2_everywhere_it_is_named():
     assert "Licence: Apache-2.0" in (ROOT / "README.md").read_text()
     for image in (ROOT / "deploy").glob("*.Containerfile"):  # the package cannot be built without it
         assert re.search(r"^COPY pyproject.toml .*\bLICENSE\b", image.read_text(), re.MULTILINE), image.name
+
+
+def test_every_test_that_a_page_names_exists():
+    """`tests/….py::test_name` in backticks."""
+    missing = []
+    for page in PAGES:
+        for name, test in re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", page.read_text()):
+            if not (ROOT / name).exists() or f"def {test}(" not in (ROOT / name).read_text():
+                missing.append(f"{page.relative_to(ROOT)}: {name}::{test}")
+    assert missing == []
