@@ -139,6 +139,7 @@ def test_scores_that_are_no_numbers_are_refused(tmp_path, snapshot_dir, sft_run,
 # ---------------------------------------------------------------- full memory
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["sample", "evaluate"])
 def test_where_memory_is_full_what_was_written_stays_and_a_smaller_batch_goes_on(
     tmp_path, monkeypatch, snapshot_dir, sft_run, likes_a_word, kind
@@ -181,6 +182,7 @@ def test_where_memory_is_full_what_was_written_stays_and_a_smaller_batch_goes_on
 # ---------------------------------------------------------------- a checkpoint of another configuration
 
 
+@pytest.mark.slow
 def test_sft_refuses_the_checkpoint_of_another_model(tmp_path, snapshot_dir, base_model_dir, tokenizer):
     make_model(tokenizer, intermediate_size=96).save_pretrained(tmp_path / "base")
     tokenizer.save_pretrained(tmp_path / "base")

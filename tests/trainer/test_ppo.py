@@ -25,6 +25,7 @@ from trainer.modeling import load_causal_lm, load_tokenizer
 # ---------------------------------------------------------------- a known optimum
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changes",
     [{}, {"shared_trunk": False, "policy_loss": "kl_penalty"}, {"lora_rank": 8}],
@@ -65,6 +66,7 @@ def test_a_function_that_scores_is_asked_with_prompts_texts_and_tokens(ppo_argum
 # ---------------------------------------------------------------- what it learns
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shared_trunk", [False, True])
 def test_the_score_rises_when_a_word_is_liked(ppo_arguments, shared_trunk):
     changes = {"num_episodes": 640, "batch_size": 64, "learning_rate": 5e-3, "kl_coef": 0.0}

@@ -79,6 +79,7 @@ def test_dropout_layers_and_rates_of_any_family_become_nothing():
     assert torch.equal(first[0], second[0]) and torch.equal(first[1], second[1])
 
 
+@pytest.mark.slow
 def test_recomputing_activations_changes_memory_and_not_numbers(ppo_arguments, tmp_path):
     for changes in ({}, {"lora_rank": 4}):
         one, two = ({**ppo_arguments, "run_dir": str(tmp_path / f"{name}{changes}")} for name in "ab")

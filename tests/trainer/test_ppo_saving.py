@@ -118,6 +118,7 @@ def test_a_killed_run_continues_to_the_same_numbers(ppo_arguments, tmp_path):
     assert_same(ppo_arguments, whole)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("changes", "num_steps"), [({}, 8), ({"max_update_kl": 1e-7}, 4)])
 def test_a_run_asked_to_stop_does_so_after_the_optimizer_step(ppo_arguments, tmp_path, changes, num_steps):
     """Again and again, so that it takes one step at a time; updates that are cut short stay so."""

@@ -209,6 +209,7 @@ def test_the_penalty_takes_the_place_of_the_clip(ppo_arguments):
     assert losses.tolist() == pytest.approx([-1.5 + 0.25 * k3[0], 0.5 + 0.25 * k3[1]])
 
 
+@pytest.mark.slow
 def test_the_penalty_doubles_after_large_updates_and_halves_after_small_ones(ppo_arguments):
     weights = {}
     for target in (1e-9, 1e9):
@@ -256,6 +257,7 @@ def test_the_ptx_gradient_is_that_of_the_mean_loss_of_the_target_tokens(ppo_argu
         torch.testing.assert_close(grad, p.grad, atol=1e-6, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_the_mix_keeps_what_the_reward_would_unlearn(ppo_arguments):
     """With a score that pays one word, demonstrations get less likely, unless they are mixed in."""
     losses = {}

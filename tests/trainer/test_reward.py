@@ -75,6 +75,7 @@ def test_the_scale_says_where_it_comes_from(reward_run):
     assert scale["std"] > 0
 
 
+@pytest.mark.slow
 def test_the_scale_can_come_from_completions_of_the_reference_policy(tmp_path, snapshot_dir, sft_run):
     code = run_in_process(
         sample,
@@ -367,6 +368,7 @@ def test_an_ensemble_gives_its_mean_everywhere_and_its_uncertainty_when_asked(
     assert float(score_with_uncertainty(single, tokenizer, conversations)[1].abs().max()) == 0.0
 
 
+@pytest.mark.slow
 def test_criteria_have_a_head_each_and_a_mix_that_is_kept(tmp_path, judged_snapshot, base_model_dir):
     finished(tmp_path / "run", judged_snapshot, base_model_dir, criteria="overall=1,brief=-0.5", max_steps=25)
     model, tokenizer = load_reward_model(tmp_path / "run")

@@ -272,6 +272,7 @@ def losses_of(path):
 # ---------------------------------------------------------------- resuming to the same numbers
 
 
+@pytest.mark.slow
 def test_killed_at_random_steps_a_run_gives_the_numbers_of_an_unbroken_one(
     tmp_path, monkeypatch, snapshot_dir, base_model_dir
 ):
@@ -340,6 +341,7 @@ def test_a_step_that_becomes_no_number_is_not_learned_from_and_what_was_learned_
     assert all(torch.isfinite(weight).all() for weight in weights.values())
 
 
+@pytest.mark.slow
 def test_where_memory_is_full_the_steps_done_are_saved_and_a_smaller_part_goes_on(
     tmp_path, monkeypatch, snapshot_dir, base_model_dir
 ):
