@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from trainer import run_dir
+from trainer.model_card import write_model_card
 from trainer.run_dir import RunDir, RunError, RunStopped
 from trainer.snapshot import SnapshotError
 
@@ -136,6 +137,8 @@ def _run(kind: str, config: Any, train: Callable[[Any, RunDir], Outcome], run: R
     log.info("%s begins in %s", kind, run.path)
     try:
         metrics, inputs = train(config, run)
+        if run.writes:
+            write_model_card(run.model_dir, kind, dataclasses.asdict(config), metrics, inputs)
         run.finish(metrics, inputs)
     except RunStopped:
         run.cancelled()
