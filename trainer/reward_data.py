@@ -88,12 +88,12 @@ def encode_ranking(
 ) -> tuple[EncodedRanking, dict[str, int]]:
     """The ranking's tokens and targets, and how many completions were empty or too long."""
     texts = {completion["id"]: completion["text"] for completion in row["completions"]}
-    places = _places(row["id"], row["tiers"], texts)
+    places = places_of(row["id"], row["tiers"], texts)
     if strength := row.get("strength"):  # a choice between two: as many tiers lie between as it is strong
         places = {member: place * strength for member, place in places.items()}
     if row["all_bad"]:
         places = dict.fromkeys(texts, -1)
-    ratings = _ratings(row) if targets.ratings or targets.criteria else {}
+    ratings = ratings_of(row) if targets.ratings or targets.criteria else {}
     judgements = _judgements(row, places) if targets.judgements else {}
     criteria = {name: _criterion_places(row, name, ratings, texts) for name in targets.criteria}
     wanted = [ratings[name] for name in ratings if targets.ratings] + [judgements, *criteria.values()]
@@ -125,7 +125,7 @@ def encode_ranking(
     return encoded, counts
 
 
-def _places(ranking_id: Any, tiers: list[list[Any]], texts: dict[Any, str]) -> dict[Any, int]:
+def places_of(ranking_id: Any, tiers: list[list[Any]], texts: dict[Any, str]) -> dict[Any, int]:
     """{completion: tier}, counting filled tiers only, as the margin of a comparison does."""
     places = {member: at for at, tier in enumerate(filter(None, tiers)) for member in tier}
     if ghosts := [member for member in places if member not in texts]:
@@ -135,7 +135,7 @@ def _places(ranking_id: Any, tiers: list[list[Any]], texts: dict[Any, str]) -> d
     return places
 
 
-def _ratings(row: dict[str, Any]) -> dict[str, dict[Any, float]]:
+def ratings_of(row: dict[str, Any]) -> dict[str, dict[Any, float]]:
     """{criterion: {completion: mean rating, 0 to 1 on its scale}}; a thumb (0 or 1) is a judgement instead."""
     found: dict[str, dict[Any, list[float]]] = {}
     for rating in row["ratings"]:
@@ -174,7 +174,7 @@ def _criterion_places(
 ) -> dict[Any, int]:
     """The tiers of one criterion: the row's own `criteria`, else those that its ratings imply."""
     if name in row.get("criteria", {}):
-        return _places(row["id"], row["criteria"][name], texts)
+        return places_of(row["id"], row["criteria"][name], texts)
     rated = ratings.get(name, {})
     levels = sorted(set(rated.values()), reverse=True)
     return {member: levels.index(value) for member, value in rated.items()}

@@ -36,10 +36,11 @@ def job_options(run: Run) -> dict[str, Any]:
     if run.snapshot:
         options["snapshot"] = run.snapshot.path
     assert run.policy is not None  # queue_run refuses a run without one
-    init_name = "init_model" if run.kind in ("sft", "reward", "ppo") else "model"
+    init_name = "init_model" if run.kind in ("reward", *Run.MAKES_POLICY) else "model"
     options[init_name] = run.policy.path
-    if run.kind in ("ppo", "evaluate"):
-        options["reward_model"] = run.reward_model.path if run.reward_model else None
+    if run.reward_model:
+        options["reward_model"] = run.reward_model.path
+    if run.kind in ("evaluate", *Run.IMPROVES_POLICY):
         options["ref_model"] = run.ref_policy.path if run.ref_policy else None
     if run.kind == "sample":
         assert run.campaign is not None

@@ -146,10 +146,23 @@ class Round(models.Model):
 class Run(models.Model):
     """One execution of one training job, in one run directory."""
 
+    IMPROVES_POLICY = (
+        "ppo",
+        "dpo",
+        "kto",
+        "rloo",
+        "grpo",
+    )  # held near a reference; its result needs a judgement
+    MAKES_POLICY = ("sft", *IMPROVES_POLICY)
+
     class Kind(models.TextChoices):
         SFT = "sft"
         REWARD = "reward"
         PPO = "ppo"
+        DPO = "dpo"
+        KTO = "kto"
+        RLOO = "rloo"
+        GRPO = "grpo"
         SAMPLE = "sample"
         EVALUATE = "evaluate"
 
@@ -217,7 +230,10 @@ class Run(models.Model):
         ordering = ["-created_at", "-id"]
         constraints = [
             models.CheckConstraint(
-                condition=Q(kind__in=["sft", "reward", "ppo", "sample", "evaluate"]), name="run_kind"
+                condition=Q(
+                    kind__in=["sft", "reward", "ppo", "dpo", "kto", "rloo", "grpo", "sample", "evaluate"]
+                ),
+                name="run_kind",
             ),
             models.UniqueConstraint(
                 fields=["round", "kind"], condition=~Q(kind="sample"), name="run_once_per_stage"

@@ -14,7 +14,7 @@ from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 from rest_framework.exceptions import ValidationError
 
-from annotate.runs.models import PolicyVersion
+from annotate.runs.models import PolicyVersion, Run
 from trainer.run_dir import RunError, describe_file, is_finished, read_manifest
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
@@ -91,7 +91,7 @@ def register_policy(*, name: str, path: str) -> PolicyVersion:
                 directory = directory / "model"
             if is_finished(directory.parent) and directory.name == "model":
                 manifest = read_manifest(directory.parent, verify=True)
-                if manifest["kind"] not in ("sft", "ppo"):
+                if manifest["kind"] not in Run.MAKES_POLICY:
                     raise RunError(_("The run in %(path)s made no policy.") % {"path": directory.parent})
                 check_loadable(directory)
                 where, sha256 = str(directory), manifest_sha256(directory.parent)

@@ -17,9 +17,9 @@ WIN_RATE_THRESHOLD = 0.5
 
 def register_result(run: Run, manifest: dict[str, Any]) -> None:
     """Called once, in the transaction that ends the run: it holds the run's row, whose state says whether it was."""
+    if run.kind in Run.MAKES_POLICY:
+        return _register_policy(run)
     match run.kind:
-        case Run.Kind.SFT | Run.Kind.PPO:
-            _register_policy(run)
         case Run.Kind.REWARD:
             RewardModel.objects.create(
                 name=run.name, run=run, parent=run.policy, path=_model_path(run),

@@ -22,6 +22,10 @@ NEEDS = {
     "sft": ("snapshot",),
     "reward": ("snapshot",),
     "ppo": ("snapshot", "reward_model"),
+    "dpo": ("snapshot",),
+    "kto": ("snapshot",),
+    "rloo": ("snapshot", "reward_model"),
+    "grpo": ("snapshot", "reward_model"),
     "evaluate": ("snapshot", "reward_model", "ref_policy"),
     "sample": ("campaign",),
 }
@@ -42,7 +46,7 @@ def queue_run(
     triggered_by: Any = None,
 ) -> Run:
     """A row in state `queued`; advance_runs starts its job when there is room."""
-    if kind == Run.Kind.PPO and ref_policy is None:
+    if kind in Run.IMPROVES_POLICY and ref_policy is None:
         ref_policy = policy
     inputs = {
         "snapshot": snapshot, "ref_policy": ref_policy, "reward_model": reward_model, "campaign": campaign
@@ -130,7 +134,7 @@ def gate_refusal(policy: PolicyVersion) -> str:
     """Why this policy may not be promoted without an override; empty when it may."""
     evaluation = last_evaluation(policy)
     if evaluation is None:
-        if policy.run and policy.run.kind == Run.Kind.PPO:
+        if policy.run and policy.run.kind in Run.IMPROVES_POLICY:
             return _("%(name)s has not been evaluated. Evaluate it first, or promote it by override.") % {
                 "name": policy.name
             }

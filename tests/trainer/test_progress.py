@@ -6,15 +6,16 @@ from types import SimpleNamespace
 import pytest
 
 from tests.trainer.tiny import run_in_process
-from trainer import evaluate, flops, ppo, reward, run_dir, sample, sft
+from trainer import dpo, evaluate, flops, grpo, kto, ppo, reward, rloo, run_dir, sample, sft
 
 
-@pytest.mark.parametrize("kind", ["sft", "reward", "ppo", "sample", "evaluate"])
+@pytest.mark.parametrize("kind", ["sft", "reward", "ppo", "dpo", "kto", "rloo", "grpo", "sample", "evaluate"])
 def test_every_job_tells_the_time_left_and_its_utilisation(
     tmp_path, monkeypatch, snapshot_dir, base_model_dir, likes_a_word, kind
 ):
     trained = {"init_model": base_model_dir, "max_steps": 4, "logging_steps": 1, "per_device_batch_size": 4}
     policies = {"reward_model": likes_a_word, "max_new_tokens": 4}
+    grouped = policies | {"init_model": base_model_dir, "num_episodes": 32, "batch_size": 8}
     module, config_type, settings = {
         "sft": (sft, sft.SftConfig, trained),
         "reward": (reward, reward.RewardConfig, trained),
@@ -23,6 +24,10 @@ def test_every_job_tells_the_time_left_and_its_utilisation(
             ppo.PPOConfig,
             policies | {"init_model": base_model_dir, "num_episodes": 16, "batch_size": 4, "eval_every": 0},
         ),
+        "dpo": (dpo, dpo.DpoConfig, trained),
+        "kto": (kto, kto.KtoConfig, trained),
+        "rloo": (rloo, rloo.RlooConfig, grouped),
+        "grpo": (grpo, grpo.GrpoConfig, grouped),
         "sample": (
             sample,
             sample.SampleConfig,

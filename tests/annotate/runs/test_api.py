@@ -173,11 +173,16 @@ def test_promotion_below_the_gate_needs_an_override(tom_client, judged, new_camp
     assert answer.json()["promoted_by"] == "tom"
 
 
-def test_a_policy_from_ppo_that_was_never_evaluated_is_not_promoted(tom_client, base, snapshot, new_campaign):
+@pytest.mark.parametrize("kind", Run.IMPROVES_POLICY)
+def test_an_improved_policy_has_its_ancestry_and_is_not_promoted_before_it_was_evaluated(
+    tom_client, base, snapshot, new_campaign, kind
+):
     reward_model = make_reward_model(base, snapshot)
-    ppo = succeed(queue_run(kind="ppo", policy=base, snapshot=snapshot, reward_model=reward_model))
+    run = succeed(queue_run(kind=kind, policy=base, snapshot=snapshot, reward_model=reward_model))
+    shown = tom_client.get(f"/api/policy-versions/{run.policy_version.pk}").json()
+    assert (shown["kind_of_run"], shown["parent"]["name"]) == (kind, "base")
     body = {"campaigns": [new_campaign("ranking").pk]}
-    refused = post(tom_client, f"policy-versions/{ppo.policy_version.pk}/promote", body)
+    refused = post(tom_client, f"policy-versions/{run.policy_version.pk}/promote", body)
     assert refused.status_code == 409
     assert "has not been evaluated" in refused.json()["detail"]
 

@@ -10,6 +10,7 @@ from rest_framework.exceptions import ValidationError
 
 from annotate.runs import advancing
 from annotate.runs.job_settings import INPUTS, WEB_SETTINGS, settings_of
+from annotate.runs.launchers import job_options
 from annotate.runs.models import Round, Run
 from annotate.runs.services import queue_run
 from annotate.snapshots.models import Snapshot
@@ -36,6 +37,10 @@ def test_a_queued_run_has_a_name_and_a_directory_of_its_own(base, snapshot):
         ("sft", {"snapshot"}),
         ("reward", {"snapshot"}),
         ("ppo", {"snapshot", "reward_model"}),
+        ("dpo", {"snapshot"}),
+        ("kto", {"snapshot"}),
+        ("rloo", {"snapshot", "reward_model"}),
+        ("grpo", {"snapshot", "reward_model"}),
         ("evaluate", {"snapshot", "reward_model", "ref_policy"}),
         ("sample", {"campaign"}),
     ],
@@ -44,10 +49,16 @@ def test_a_run_without_its_inputs_is_refused(base, kind, missing):
     assert fields_refused(kind=kind, policy=base) == missing
 
 
-def test_ppo_starts_from_its_own_reference_when_none_is_named(base, snapshot):
+@pytest.mark.parametrize("kind", Run.IMPROVES_POLICY)
+def test_a_policy_is_held_near_itself_as_it_begins_unless_another_reference_is_named(base, snapshot, kind):
     reward_model = make_reward_model(base, snapshot)
-    run = queue_run(kind="ppo", policy=base, snapshot=snapshot, reward_model=reward_model)
+    run = queue_run(kind=kind, policy=base, snapshot=snapshot, reward_model=reward_model)
     assert run.ref_policy == base
+    expected = {"run_dir": run.run_dir, "snapshot": snapshot.path, "init_model": base.path}
+    expected |= {"ref_model": base.path}
+    if kind not in ("dpo", "kto"):
+        expected |= {"reward_model": reward_model.path}
+    assert job_options(run) == expected
 
 
 def test_a_snapshot_that_is_not_ready_is_refused(base, snapshot):

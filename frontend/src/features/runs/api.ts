@@ -9,7 +9,17 @@ export type NewRound = Schemas["NewRoundRequest"];
 export type NewSchedule = Schemas["ScheduleRequest"];
 export type MetricRow = { step: number } & Record<string, unknown>;
 
-export const RUN_KINDS = ["sft", "reward", "ppo", "sample", "evaluate"] as const;
+export const RUN_KINDS = [
+  "sft",
+  "reward",
+  "ppo",
+  "dpo",
+  "kto",
+  "rloo",
+  "grpo",
+  "sample",
+  "evaluate",
+] as const;
 export const RUN_STATES = ["queued", "running", "succeeded", "failed", "lost", "cancelled"] as const;
 export const PAGE_SIZE = 25;
 

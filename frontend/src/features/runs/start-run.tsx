@@ -12,11 +12,15 @@ import { createRun, RUN_KINDS } from "./api";
 
 type Input = "policy" | "snapshot" | "ref_policy" | "reward_model" | "campaign";
 
-/** What each kind of run is given. PPO's reference is the policy it begins with unless another is named. */
+/** What each kind of run is given. The reference is the policy it begins with unless another is named. */
 const INPUTS: Record<RunKind, Input[]> = {
   sft: ["policy", "snapshot"],
   reward: ["policy", "snapshot"],
   ppo: ["policy", "snapshot", "reward_model", "ref_policy"],
+  dpo: ["policy", "snapshot", "ref_policy"],
+  kto: ["policy", "snapshot", "ref_policy"],
+  rloo: ["policy", "snapshot", "reward_model", "ref_policy"],
+  grpo: ["policy", "snapshot", "reward_model", "ref_policy"],
   evaluate: ["policy", "ref_policy", "snapshot", "reward_model"],
   sample: ["policy", "campaign"],
 };
@@ -48,7 +52,7 @@ export function StartRun({ onClose }: { onClose: () => void }) {
     reward_model: rewardModels.data,
     campaign: campaigns.data,
   };
-  const isOptional = (input: Input) => kind === "ppo" && input === "ref_policy";
+  const isOptional = (input: Input) => kind !== "evaluate" && input === "ref_policy";
   const chosenOf = (input: Input) =>
     chosen[input] ?? (isOptional(input) ? "" : String(lists[input]?.[0]?.id ?? ""));
   const isComplete = INPUTS[kind].every((input) => isOptional(input) || chosenOf(input));

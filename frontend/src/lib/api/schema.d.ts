@@ -1848,11 +1848,15 @@ export interface components {
          * @description * `sft` - Sft
          *     * `reward` - Reward
          *     * `ppo` - Ppo
+         *     * `dpo` - Dpo
+         *     * `kto` - Kto
+         *     * `rloo` - Rloo
+         *     * `grpo` - Grpo
          *     * `sample` - Sample
          *     * `evaluate` - Evaluate
          * @enum {string}
          */
-        RunKind: "sft" | "reward" | "ppo" | "sample" | "evaluate";
+        RunKind: "sft" | "reward" | "ppo" | "dpo" | "kto" | "rloo" | "grpo" | "sample" | "evaluate";
         RunOutput: {
             policy_version: components["schemas"]["Named"] | null;
             reward_model: components["schemas"]["Named"] | null;
@@ -6290,10 +6294,14 @@ export interface operations {
                  * @description * `sft` - Sft
                  *     * `reward` - Reward
                  *     * `ppo` - Ppo
+                 *     * `dpo` - Dpo
+                 *     * `kto` - Kto
+                 *     * `rloo` - Rloo
+                 *     * `grpo` - Grpo
                  *     * `sample` - Sample
                  *     * `evaluate` - Evaluate
                  */
-                kind?: "sft" | "reward" | "ppo" | "sample" | "evaluate";
+                kind?: "sft" | "reward" | "ppo" | "dpo" | "kto" | "rloo" | "grpo" | "sample" | "evaluate";
                 /** @description Number of results to return per page. */
                 limit?: number;
                 /** @description The initial index from which to return the results. */

@@ -1,0 +1,138 @@
+"""KTO on the rankings of a snapshot: a policy from completions that are each desirable or not.
+
+    python -m trainer.kto --snapshot DIR --init-model SFT_RUN --run-dir DIR
+
+Ethayarajh et al. 2024 (2402.01306, section 4.1): a desirable completion's log-ratio to the reference should rise
+above, an undesirable one's fall below, a reference point z, which is the KL between the two policies as the batch's
+mismatched prompts and completions estimate it. TRL's KTOTrainer computes it; rows, tokens, the mismatched pairs,
+reference and run directory are ours (trainer/preferences.py, trainer/trl_jobs.py).
+
+Which completions are desirable: what people said outright comes first (a thumb; a flag, or a ranking marked all bad,
+is undesirable). Else, with --labels tiers, the best of two or more tiers is desirable and the worst is not; the tiers
+between and unranked completions stay out. With --labels ratings, the mean rating `overall` above the middle of its
+scale is desirable, below it not. Completions that are empty or too long are left out. All is counted in the metrics.
+
+Refused: a snapshot whose train rankings give no desirable or no undesirable completion (ties alone, without thumbs
+or flags). Without a validation split the run goes on, says so, and has no eval figures.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from trainer.jobs import Outcome, option, run_job
+from trainer.run_dir import RunDir, RunError
+from trainer.snapshot import open_snapshot
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+    from transformers import PreTrainedTokenizerBase
+
+
+@dataclass(kw_only=True)
+class KtoConfig:
+    """Learn a policy from desirable and undesirable completions (KTO)."""
+
+    snapshot: str = option("Snapshot directory with rankings.")
+    init_model: str = option("Policy to start from: an sft run, a model directory or a hub id.")
+    run_dir: str = option("Directory of this run; the same command on it again continues the run.")
+    ref_model: str = option("Reference policy; empty: the policy as it starts.", "")
+    labels: str = option("What makes a completion desirable: tiers or ratings (see above).", "tiers")
+    beta: float = option("How much a log-ratio counts; larger stays nearer to the reference.", 0.1)
+    desirable_weight: float = option("Weight of a desirable completion.", 1.0)
+    undesirable_weight: float = option(
+        "Weight of an undesirable one; 0: so that both kinds weigh the same all together.", 0.0
+    )
+    learning_rate: float = option("Peak learning rate.", 1e-6)
+    lr_scheduler: str = option("linear, cosine, constant or constant_with_warmup.", "linear")
+    warmup_steps: int = option("Steps of linear warm-up.", 0)
+    weight_decay: float = option("AdamW's weight decay.", 0.0)
+    max_grad_norm: float = option("Gradients are clipped to this norm.", 1.0)
+    num_epochs: float = option("Passes over the completions, unless max_steps is given.", 1.0)
+    max_steps: int = option("Optimizer steps; -1 goes by num_epochs.", -1)
+    per_device_batch_size: int = option(
+        "Completions in one forward and backward on one device; 2 or more.", 16
+    )
+    gradient_accumulation_steps: int = option("Batches in one optimizer step.", 1)
+    max_length: int = option("Longest prompt with completion in tokens; at most the model's own limit.", 1024)
+    lora_rank: int = option("Learn an adapter of this rank; 0: all weights.", 0)
+    lora_alpha: int = option("Scale of the adapter, divided by its rank.", 32)
+    lora_dropout: float = option("Dropout before the adapter.", 0.0)
+    lora_target: str = option("Layers that get one, by the ends of their names, with commas.", "all-linear")
+    precision: str = option("bf16, no (float32), or auto: bf16 on a GPU that has it.", "auto")
+    gradient_checkpointing: bool = option("Less memory for a slower step.", False)
+    logging_steps: int = option("Steps between two rows of metrics.", 10)
+    eval_steps: int = option("Steps between two looks at the validation split; 0: only at the end.", 0)
+    save_steps: int = option("Steps between two checkpoints; 0: by save_minutes alone.", 0)
+    save_minutes: float = option("Minutes between two checkpoints; 0: by save_steps alone.", 10.0)
+    seed: int = option("Seed of the order of the completions.", 0)
+
+
+def check_config(config: KtoConfig) -> None:
+    from trainer.trl_jobs import refuse
+
+    refuse(
+        {
+            "beta and desirable_weight must be above 0": min(config.beta, config.desirable_weight) > 0,
+            "undesirable_weight and lora_rank must not be negative": (
+                min(config.undesirable_weight, config.lora_rank) >= 0
+            ),
+            "labels must be tiers or ratings": config.labels in ("tiers", "ratings"),
+            "per_device_batch_size must be at least 2: a completion needs a neighbour's prompt": (
+                config.per_device_batch_size >= 2
+            ),
+            "gradient_accumulation_steps must be at least 1": config.gradient_accumulation_steps >= 1,
+        }
+    )
+
+
+def undesirable_weight(config: KtoConfig, counts: dict[str, int]) -> float:
+    """As given, or such that both kinds weigh the same (equation 8 with the quotient 1)."""
+    balanced = config.desirable_weight * counts["num_desirable"] / counts["num_undesirable"]
+    return config.undesirable_weight or balanced
+
+
+def train(config: KtoConfig, run: RunDir) -> Outcome:
+    from trl import KTOConfig as TrlKtoConfig
+
+    from trainer.preferences import labelled_completions
+    from trainer.trl_jobs import LabelTrainer, MismatchedCollator, inputs_of, train_on_feedback
+
+    check_config(config)
+    snapshot = open_snapshot(config.snapshot)
+
+    def encode(
+        tokenizer: PreTrainedTokenizerBase, split: str, max_length: int
+    ) -> tuple[Dataset, dict[str, int]]:
+        return labelled_completions(tokenizer, snapshot.rows("rankings", split), max_length, config.labels)
+
+    def make(shared: dict[str, Any], counts: dict[str, int], tokenizer: Any) -> tuple[Any, dict[str, Any]]:
+        if not (counts["num_desirable"] and counts["num_undesirable"]):
+            raise RunError(
+                f"KTO needs desirable and undesirable completions, and the train rankings give {counts}; "
+                "rank more, or choose the other --labels."
+            )
+        arguments = TrlKtoConfig(
+            **shared,
+            beta=config.beta,
+            desirable_weight=config.desirable_weight,
+            undesirable_weight=undesirable_weight(config, counts),
+            max_length=None,  # already cut, by our rule
+        )
+        return LabelTrainer, {
+            "args": arguments,
+            "data_collator": MismatchedCollator(pad_token_id=tokenizer.pad_token_id),
+        }
+
+    metrics = train_on_feedback(config, run, encode, make, num_readings=3)
+    return metrics, inputs_of(config, "snapshot", "init_model", "ref_model")
+
+
+def main() -> None:
+    sys.exit(run_job("kto", KtoConfig, train))
+
+
+if __name__ == "__main__":
+    main()
