@@ -58,6 +58,32 @@ def test_a_suggestion_is_taken_and_edited_and_the_trace_is_kept(site, open_page)
     assert edited[1] == "edited" and edited[3] == field_text(taken) and edited[4] == len(" And welcome!")
 
 
+def test_of_two_suggestions_a_part_of_the_first_is_taken(site, open_page):
+    site.wait_until(lambda: model_server_is_ready(site), 180, "the model server was not ready", every=2)
+    page = open_page("bob")
+    field = open_unit(page, site)
+    field.fill("Well.")
+    page.get_by_role("button", name="Suggest", exact=False).first.click()
+    page.get_by_role("button", name="Another").click(timeout=60_000)
+    page.get_by_role("button", name="Suggestion 2 of 2").wait_for(timeout=60_000)
+    page.get_by_role("button", name="Take and edit").wait_for(timeout=60_000)
+    page.get_by_role("button", name="Suggestion 1 of 2").click()
+    page.get_by_role("button", name="Take a part").click()
+    parts = page.get_by_role("group", name="Choose what to put where the cursor is.").get_by_role("button")
+    part = parts.first.inner_text()
+    field.press("End")
+    parts.first.click()
+    assert field.input_value() == f"Well. {part}"
+    page.get_by_role("button", name="Submit").click()
+    page.wait_for_function(
+        "() => ![...document.querySelectorAll('textarea')].some(area => area.value.startsWith('Well.'))"
+    )
+    stored = last_demonstration(site, "bob")
+    assert stored["messages"][-1]["content"] == f"Well. {part}"
+    first, second = stored["suggestions"][-2:]
+    assert first[1] == "part" and first[3] == f"Well. {part}" and second[1] == "refused"
+
+
 def field_text(taken: str) -> str:
     return taken + " And welcome!"
 

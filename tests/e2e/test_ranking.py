@@ -63,7 +63,7 @@ def test_four_completions_are_ranked_with_a_tie_by_mouse(site, open_page):
     drag(page, "B", 3)
     card = page.get_by_role("article", name="Completion C")
     card.get_by_text("7", exact=True).click()
-    page.get_by_role("article", name="Completion B").get_by_role("button").nth(1).click()  # its first flag
+    page.get_by_role("group", name="Flags of completion B").get_by_role("button").first.click()
     submit_and_see_the_next_unit(page, ids)
     stored = last_ranking(site, "alice")
     assert stored["order_stored"] and stored["shown"] == list(ids.values())

@@ -2,6 +2,7 @@ import { Fragment } from "react";
 import { useTranslation } from "react-i18next";
 import { Dialog } from "@/components/dialog";
 import { isMac, shown } from "@/lib/keyboard/keys";
+import { ownKey } from "@/lib/keyboard/own-keys";
 import { useKeyGroups } from "@/lib/keyboard/use-keys";
 import classes from "./help-sheet.module.css";
 
@@ -25,7 +26,7 @@ export function HelpSheet({ onClose }: { onClose: () => void }) {
                     ) : (
                       [binding.keys]
                         .flat()
-                        .map((keys) => <kbd key={keys}>{shown(keys, isMac).join(" ")}</kbd>)
+                        .map((keys) => <kbd key={keys}>{shown(ownKey(keys), isMac).join(" ")}</kbd>)
                     )}
                   </dt>
                   <dd>{binding.label}</dd>

@@ -1,7 +1,7 @@
 import { lazy, Suspense } from "react";
 import { Route, Routes } from "react-router";
 import { SignInPage } from "@/features/accounts/sign-in-page";
-import { HomePage } from "@/features/campaigns/home-page";
+import { HomePage } from "@/features/home/home-page";
 import { ErrorBoundary, NotFound } from "./error-page";
 import { Shell } from "./shell";
 import { workKinds } from "./work-kinds";

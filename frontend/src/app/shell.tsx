@@ -1,6 +1,6 @@
 import { ActionIcon } from "@mantine/core";
-import { CircleQuestionMark } from "lucide-react";
-import { Suspense, useEffect, useState } from "react";
+import { CircleQuestionMark, Search } from "lucide-react";
+import { lazy, Suspense, useEffect, useMemo, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Link, Navigate, NavLink, Outlet, useLocation } from "react-router";
 import { Mark } from "@/components/mark";
@@ -9,10 +9,15 @@ import { AccountMenu } from "@/features/accounts/account-menu";
 import { SignInDialog } from "@/features/accounts/sign-in-dialog";
 import { outbox } from "@/lib/drafts/outbox";
 import { setLanguage } from "@/lib/i18n";
+import { setOwnKeys } from "@/lib/keyboard/own-keys";
 import { useKeys } from "@/lib/keyboard/use-keys";
 import { holds, useMaybeMe, useMe } from "@/lib/me";
 import { HelpSheet } from "./help-sheet";
 import classes from "./shell.module.css";
+
+const loadPalette = () => import("./palette");
+const Palette = lazy(() => loadPalette().then((m) => ({ default: m.Palette })));
+const PALETTE_AFTER_MS = 3000;
 
 /** What surrounds every page once someone is signed in: where I am, my account, help. */
 export function Shell() {
@@ -42,8 +47,24 @@ function SignedIn() {
   const { t } = useTranslation();
   const me = useMe();
   const [isHelpOpen, setHelpOpen] = useState(false);
+  const [isFinding, setFinding] = useState(false);
   useEffect(() => outbox.start(me.id), [me.id]);
-  useKeys(t("keys.everywhere"), [{ keys: "?", label: t("keys.help"), run: () => setHelpOpen(true) }]);
+  // Here when it is asked for, so that the first letters are not lost; not in the way of the first unit.
+  useEffect(() => {
+    const timer = setTimeout(() => void loadPalette().catch(() => undefined), PALETTE_AFTER_MS);
+    return () => clearTimeout(timer);
+  }, []);
+  const { text_size: textSize, keys } = me.preferences;
+  // Before the page below is drawn, which shows them.
+  useMemo(() => setOwnKeys(keys ?? {}), [keys]);
+  useEffect(() => {
+    document.documentElement.dataset.textSize = textSize ?? "normal";
+  }, [textSize]);
+  useKeys(t("keys.everywhere"), [
+    { keys: "mod+k", whileTyping: true, run: () => setFinding(true) },
+    { keys: "/", label: t("palette.title"), run: () => setFinding(true) },
+    { keys: "?", label: t("keys.help"), run: () => setHelpOpen(true) },
+  ]);
   const links = [
     { to: "/", label: t("nav.work"), isShown: true },
     { to: "/campaigns", label: t("nav.campaigns"), isShown: holds(me, "admin", "trainer") },
@@ -76,6 +97,17 @@ function SignedIn() {
           variant="subtle"
           color="gray"
           size="lg"
+          aria-label={t("palette.title")}
+          title={t("palette.title")}
+          aria-keyshortcuts="Control+K Meta+K"
+          onClick={() => setFinding(true)}
+        >
+          <Search size={20} />
+        </ActionIcon>
+        <ActionIcon
+          variant="subtle"
+          color="gray"
+          size="lg"
           aria-label={t("keys.help")}
           title={t("keys.help")}
           aria-keyshortcuts="?"
@@ -97,6 +129,14 @@ function SignedIn() {
         </Suspense>
       </main>
       {isHelpOpen && <HelpSheet onClose={() => setHelpOpen(false)} />}
+      {isFinding && (
+        <Suspense fallback={null}>
+          <Palette
+            pages={[...links, { to: "/account", label: t("account.page") }]}
+            onClose={() => setFinding(false)}
+          />
+        </Suspense>
+      )}
       <SignInDialog />
     </>
   );

@@ -14,15 +14,19 @@ export interface WorkProps<Content> {
 /** The translated sentence that says what is still missing, as a key and its values. */
 export interface Missing {
   key:
+    | "ranking.missing.ratings"
     | "ranking.missing.order"
+    | "ranking.missing.criterion"
     | "comparison.missing"
     | "demonstration.missing.empty"
     | "demonstration.missing.answer";
+  /** The criterion that it is about, if it is about one. */
+  criterion?: string;
 }
 
 type Schemas = components["schemas"];
-type Envelope = "submission_key" | "seconds_spent";
-/** A submission without its key and time, which the frame adds. */
+type Envelope = "submission_key" | "seconds_spent" | "revises";
+/** A submission without its key, time and the revision it corrects, which the frame adds. */
 export type Written =
   | Omit<Schemas["DemonstrationSubmissionRequest"], Envelope>
   | Omit<Schemas["RankingSubmissionRequest"], Envelope>
@@ -32,6 +36,8 @@ export type Written =
 export interface WorkKind<Content> {
   /** The content to begin with; `stored` is a draft as it was kept, of which nothing is trusted. */
   read: (assignment: Assignment, stored: unknown) => Content;
+  /** What was handed in, in the form in which it is worked on. */
+  restore: (assignment: Assignment, submitted: unknown) => Content;
   /** What still keeps this from being submitted; null when nothing does. */
   missing: (assignment: Assignment, content: Content) => Missing | null;
   submission: (assignment: Assignment, content: Content) => Written;

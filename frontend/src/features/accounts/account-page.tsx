@@ -20,6 +20,7 @@ import { asProblem } from "@/lib/api/problem";
 import { useFormat } from "@/lib/format";
 import { useMe } from "@/lib/me";
 import { changePassword, dropToken, listTokens, makeToken } from "./api";
+import { Comfort } from "./comfort";
 
 export function AccountPage() {
   const { t } = useTranslation();
@@ -31,6 +32,7 @@ export function AccountPage() {
       note={t("account.rolesAre", { roles: roles.format(me.roles.map((role) => t(`role.${role}`))) })}
     >
       <Stack gap={48}>
+        <Comfort />
         <Tokens />
         <Password />
       </Stack>

@@ -1,11 +1,12 @@
 import { api, bodyOf } from "@/lib/api/client";
+import type { components } from "@/lib/api/schema";
 
 export const signIn = (body: { username: string; password: string }) =>
   bodyOf(api.POST("/api/session", { body }));
 
 export const signOut = () => api.DELETE("/api/session");
 
-export const changeMe = (body: { language?: "en" | "fr"; name?: string }) =>
+export const changeMe = (body: components["schemas"]["PatchedProfileChangesRequest"]) =>
   bodyOf(api.PATCH("/api/me", { body }));
 
 export const listTokens = () => bodyOf(api.GET("/api/tokens"));

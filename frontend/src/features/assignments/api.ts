@@ -2,6 +2,7 @@ import { api, bodyOf } from "@/lib/api/client";
 import type { components } from "@/lib/api/schema";
 
 export type Next = components["schemas"]["Next"];
+export type RemarkReason = components["schemas"]["RemarkRequestRequest"]["reason"];
 
 const campaign = (campaign_id: number) => ({ params: { path: { campaign_id } } });
 const assignment = (assignment_id: number) => ({ params: { path: { assignment_id } } });
@@ -34,3 +35,11 @@ export const putDraft = (id: number, content: unknown, revision: number, isLeavi
 
 export const renewLease = (id: number) =>
   bodyOf(api.POST("/api/assignments/{assignment_id}/renew", assignment(id)));
+
+export const readTerms = (id: number) => bodyOf(api.GET("/api/campaigns/{campaign_id}/terms", campaign(id)));
+
+export const giveConsent = (id: number, version: number) =>
+  api.POST("/api/campaigns/{campaign_id}/consent", { ...campaign(id), body: { version } });
+
+export const makeRemark = (id: number, reason: RemarkReason, text: string) =>
+  api.POST("/api/assignments/{assignment_id}/remarks", { ...assignment(id), body: { reason, text } });

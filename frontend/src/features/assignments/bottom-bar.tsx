@@ -1,11 +1,15 @@
 import { Button } from "@mantine/core";
-import { BookOpen, CircleAlert, CloudCheck, CloudOff, CloudUpload } from "lucide-react";
+import { BookOpen, CircleAlert, CloudCheck, CloudOff, CloudUpload, Flag } from "lucide-react";
 import { useTranslation } from "react-i18next";
+import { Link } from "react-router";
 import { KeyHint } from "@/components/key-hint";
 import type { SaveState } from "@/lib/drafts/saver";
+import { ariaKey } from "@/lib/keyboard/own-keys";
 import classes from "./bottom-bar.module.css";
 
 interface BottomBarProps {
+  /** A unit to be done, one's own to be corrected, or one to be looked at only. */
+  work: "unit" | "correction" | "over";
   saveState: SaveState;
   /** Handed in, and nothing has taken its place yet. */
   isSent: boolean;
@@ -15,6 +19,7 @@ interface BottomBarProps {
   isGuidelinesOpen: boolean;
   onGuidelines: () => void;
   onSkip: () => void;
+  onRemark: () => void;
   onSubmit: () => void;
 }
 
@@ -36,22 +41,36 @@ export function BottomBar(props: BottomBarProps) {
   const words = isWaiting ? t("work.waiting", { count: numToSend }) : t(`save.${saveState}`);
   return (
     <footer className={classes.bar}>
-      <Button variant="default" onClick={props.onSkip} aria-keyshortcuts="S" disabled={isSent}>
-        {t("work.skip")}
-        <KeyHint keys="s" />
-      </Button>
+      {props.work === "unit" && (
+        <Button variant="default" onClick={props.onSkip} aria-keyshortcuts={ariaKey("s")} disabled={isSent}>
+          {t("work.skip")}
+          <KeyHint keys="s" />
+        </Button>
+      )}
       <Button
         variant="subtle"
         color="gray"
         className={classes.guidelines}
         onClick={props.onGuidelines}
-        aria-keyshortcuts="G"
+        aria-keyshortcuts={ariaKey("g")}
         aria-expanded={props.isGuidelinesOpen}
         aria-label={t("guidelines.title")}
       >
         <BookOpen size={18} aria-hidden="true" />
         <span className={classes.wide}>{t("guidelines.title")}</span>
         <KeyHint keys="g" />
+      </Button>
+      <Button
+        variant="subtle"
+        color="gray"
+        className={classes.remark}
+        onClick={props.onRemark}
+        aria-keyshortcuts={ariaKey("r")}
+        aria-label={t("remark.title")}
+      >
+        <Flag size={18} aria-hidden="true" />
+        <span className={classes.wide}>{t("remark.button")}</span>
+        <KeyHint keys="r" />
       </Button>
       <p className={classes.state} data-state={isWaiting ? "device" : saveState}>
         {props.missing ? (
@@ -67,15 +86,21 @@ export function BottomBar(props: BottomBarProps) {
           </>
         )}
       </p>
-      <Button
-        onClick={props.onSubmit}
-        loading={isSent && !isWaiting}
-        disabled={isSent}
-        aria-keyshortcuts="Control+Enter Meta+Enter"
-      >
-        {t("work.submit")}
-        <KeyHint keys="mod+Enter" />
-      </Button>
+      {props.work === "over" ? (
+        <Button component={Link} to="/">
+          {t("work.home")}
+        </Button>
+      ) : (
+        <Button
+          onClick={props.onSubmit}
+          loading={isSent && !isWaiting}
+          disabled={isSent}
+          aria-keyshortcuts="Control+Enter Meta+Enter"
+        >
+          {props.work === "correction" ? t("correction.submit") : t("work.submit")}
+          <KeyHint keys="mod+Enter" />
+        </Button>
+      )}
     </footer>
   );
 }

@@ -1,5 +1,5 @@
 import { Button } from "@mantine/core";
-import { useCallback, useEffect, useRef, useState } from "react";
+import { lazy, Suspense, useCallback, useEffect, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Note } from "@/components/notes";
 import type { Assignment } from "@/lib/api/types";
@@ -15,7 +15,9 @@ import { useDraft } from "./use-draft";
 import { useLease } from "./use-lease";
 import classes from "./work-page.module.css";
 
-export type Finished = Written & { seconds_spent: number };
+const RemarkDialog = lazy(() => import("./remark-dialog").then((m) => ({ default: m.RemarkDialog })));
+
+export type Finished = Written & { seconds_spent: number; revises: number | undefined };
 
 interface UnitProps {
   assignment: Assignment;
@@ -35,6 +37,8 @@ interface UnitProps {
   onRenewed: (secondsLeft: number) => void;
 }
 
+const noChange = () => undefined;
+
 /** The frame around one unit: the work in the middle, guidelines beside it, the bar below. */
 export function Unit(props: UnitProps) {
   const { assignment, kind, isSent } = props;
@@ -53,25 +57,33 @@ export function Unit(props: UnitProps) {
   const draft = useDraft(assignment, kind, me.id, lease.activeSeconds);
   const panel = useGuidelinesPanel();
   const [isSkipping, setSkipping] = useState(false);
+  const [isRemarking, setRemarking] = useState(false);
+  const [hasRemarked, setRemarked] = useState(false);
   const [spoken, setSpoken] = useState("");
   const [showsMissing, setShowsMissing] = useState(false);
   const heading = useRef<HTMLHeadingElement>(null);
   const missing = kind.missing(assignment, draft.content);
+  const { submitted } = assignment;
+  const [isOver] = useState(() => submitted !== null && Date.parse(submitted.correct_until) < Date.now());
   const minutes = Math.floor((draft.earlierSeconds + lease.minutes * 60) / 60);
 
   useEffect(() => heading.current?.focus({ preventScroll: true }), []);
 
   const { onSubmit } = props;
   const submit = useCallback(() => {
-    if (isSent) return;
+    if (isSent || isOver) return;
     if (missing) {
       setShowsMissing(true);
-      setSpoken(t(missing.key));
+      setSpoken(t(missing.key, { criterion: missing.criterion ?? "" }));
       return;
     }
     draft.close();
-    onSubmit({ ...kind.submission(assignment, draft.content), seconds_spent: draft.secondsSpent() });
-  }, [isSent, missing, onSubmit, assignment, kind, draft, t]);
+    onSubmit({
+      ...kind.submission(assignment, draft.content),
+      seconds_spent: draft.secondsSpent(),
+      revises: submitted?.revision,
+    });
+  }, [isSent, isOver, missing, onSubmit, assignment, kind, draft, submitted, t]);
 
   function skip(reason: string) {
     setSkipping(false);
@@ -82,7 +94,8 @@ export function Unit(props: UnitProps) {
 
   useKeys(t("keys.unit"), [
     { keys: "mod+Enter", label: t("work.submit"), whileTyping: true, run: submit },
-    { keys: "s", label: t("work.skip"), run: () => setSkipping(true) },
+    ...(submitted ? [] : [{ keys: "s", label: t("work.skip"), run: () => setSkipping(true) }]),
+    { keys: "r", label: t("remark.title"), run: () => setRemarking(true) },
     { keys: "g", label: t("guidelines.toggle"), run: panel.toggle },
   ]);
 
@@ -114,30 +127,63 @@ export function Unit(props: UnitProps) {
             </Note>
           </div>
         )}
-        <div className={classes.content} inert={isSent} aria-busy={isSent}>
+        {hasRemarked && (
+          <div className={classes.notice}>
+            <Note look="success" onClose={() => setRemarked(false)}>
+              {t("remark.sent")}
+            </Note>
+          </div>
+        )}
+        {submitted && (
+          <div className={classes.notice}>
+            <Note>
+              {t(isOver ? "correction.over" : "correction.until", {
+                when: format.date(submitted.given_at),
+                until: format.date(submitted.correct_until),
+              })}
+            </Note>
+          </div>
+        )}
+        {/* Disabled, all of it can still be read. */}
+        <fieldset className={classes.content} disabled={isOver} inert={isSent} aria-busy={isSent}>
           <kind.Page
             assignment={assignment}
             content={draft.content}
-            change={draft.change}
-            announce={setSpoken}
+            change={isOver ? noChange : draft.change}
+            announce={isOver ? noChange : setSpoken}
           />
-        </div>
+        </fieldset>
       </div>
       <GuidelinesPanel guidelines={assignment.campaign.guidelines} panel={panel} />
       <BottomBar
         saveState={draft.saveState}
         isSent={isSent}
         numToSend={props.numToSend}
-        missing={showsMissing && missing ? t(missing.key) : ""}
+        missing={showsMissing && missing ? t(missing.key, { criterion: missing.criterion ?? "" }) : ""}
         isGuidelinesOpen={panel.isOpen}
         onGuidelines={panel.toggle}
+        work={submitted ? (isOver ? "over" : "correction") : "unit"}
         onSkip={() => setSkipping(true)}
+        onRemark={() => setRemarking(true)}
         onSubmit={submit}
       />
       <p className="visually-hidden" role="status" aria-live="polite" data-testid="announcement">
         {spoken}
       </p>
       {isSkipping && <SkipDialog onClose={() => setSkipping(false)} onSkip={skip} />}
+      {isRemarking && (
+        <Suspense fallback={null}>
+          <RemarkDialog
+            assignmentId={assignment.id}
+            onClose={() => setRemarking(false)}
+            onSent={() => {
+              setRemarking(false);
+              setRemarked(true);
+              setSpoken(t("remark.sent"));
+            }}
+          />
+        </Suspense>
+      )}
       {draft.conflict && (
         <ConflictDialog
           here={kind.inWords(assignment, kind.read(assignment, draft.conflict.here), t)}

@@ -16,6 +16,22 @@ export interface Conflict {
 
 interface Stored {
   seconds_spent?: number;
+  /** The revision that is being corrected. */
+  revises?: number;
+}
+
+/** What the server holds of this unit's words: its draft, or, once handed in, what was, until a correction is begun. */
+function onServer(assignment: Assignment, kind: AnyWorkKind): ServerDraft<unknown> | null {
+  const { draft, submitted } = assignment;
+  if (!submitted || (draft?.content as Stored | undefined)?.revises === submitted.revision) {
+    return draft as ServerDraft<unknown> | null;
+  }
+  const content = kind.restore(assignment, submitted.content);
+  return {
+    content: { ...content, seconds_spent: submitted.seconds_spent ?? 0 },
+    revision: draft?.revision ?? 0,
+    saved_at: submitted.given_at,
+  };
 }
 
 /** The words of one unit, kept on the device with every change and on the server soon after. */
@@ -26,7 +42,7 @@ export function useDraft(
   activeSeconds: () => number,
 ) {
   const [opened] = useState<Reconciled<unknown>>(() =>
-    reconcile(assignment.draft as ServerDraft<unknown> | null, readFromDevice(userId, assignment.id)),
+    reconcile(onServer(assignment, kind), readFromDevice(userId, assignment.id)),
   );
   const initial =
     opened.kind === "empty" ? null : opened.kind === "conflict" ? opened.device.content : opened.content;
@@ -46,8 +62,9 @@ export function useDraft(
     (value: unknown) => ({
       ...(value as object),
       seconds_spent: Math.round(earlierSeconds.current + activeSeconds()),
+      revises: assignment.submitted?.revision,
     }),
-    [activeSeconds],
+    [activeSeconds, assignment.submitted],
   );
 
   useEffect(() => {

@@ -31,7 +31,8 @@ export function useLease(assignment: Assignment, options: LeaseOptions) {
     let isRenewing = false;
 
     async function renew() {
-      if (isRenewing) return;
+      // What was handed in is held by nobody.
+      if (isRenewing || assignment.state === "submitted") return;
       isRenewing = true;
       renewedAt = Date.now();
       try {
@@ -64,7 +65,7 @@ export function useLease(assignment: Assignment, options: LeaseOptions) {
       clearInterval(timer);
       for (const name of INPUTS) window.removeEventListener(name, onInput);
     };
-  }, [assignment.id, assignment.seconds_left]);
+  }, [assignment.id, assignment.seconds_left, assignment.state]);
 
   return { minutes, activeSeconds };
 }

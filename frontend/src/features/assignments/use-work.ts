@@ -4,11 +4,11 @@ import { useSearchParams } from "react-router";
 import { asProblem } from "@/lib/api/problem";
 import { onSessionChange } from "@/lib/api/session";
 import type { Assignment } from "@/lib/api/types";
-import { isSkip, outbox } from "@/lib/drafts/outbox";
+import { isSkip, type Outgoing, outbox } from "@/lib/drafts/outbox";
 import { useMe } from "@/lib/me";
 import { makeUuid } from "@/lib/uuid";
 import type { AnyWorkKind, WorkKinds } from "@/lib/work";
-import { readAssignment, takeNext } from "./api";
+import { type Next, readAssignment, takeNext } from "./api";
 import type { Finished } from "./unit";
 import { useAhead } from "./use-ahead";
 
@@ -17,8 +17,16 @@ const UNDO_MS = 8000;
 export type Shown =
   | { name: "looking" }
   | { name: "none"; message: string }
+  | { name: "terms" }
+  | { name: "corrected" }
   | { name: "trouble"; error: unknown }
   | { name: "working"; visit: number; assignment: Assignment; kind: AnyWorkKind; isBegun: boolean };
+
+/** Why there is no unit: terms to be agreed to first, or the server's sentence. */
+const withoutWork = ({ reason, message }: Next): Shown =>
+  reason === "terms" ? { name: "terms" } : { name: "none", message };
+
+const countsAsDone = (outgoing: Outgoing) => !isSkip(outgoing) && !outgoing.submission.revises;
 
 /** What is on the desk: one unit after the other, each handed in while the next is already here. */
 export function useWork(campaignId: number, kinds: WorkKinds) {
@@ -28,7 +36,8 @@ export function useWork(campaignId: number, kinds: WorkKinds) {
   const [shown, setShown] = useState<Shown>({ name: "looking" });
   const [numDone, setNumDone] = useState(0);
   const [wasSurplus, setWasSurplus] = useState(false);
-  const ahead = useAhead(campaignId, shown.name === "working" ? shown.assignment.id : null);
+  const inHand = shown.name === "working" && !shown.assignment.submitted ? shown.assignment.id : null;
+  const ahead = useAhead(campaignId, inHand);
   const loaded = useRef(new Map<string, AnyWorkKind>());
   const isFinding = useRef(false);
   // Units that were put aside for one that was opened again; they are begun, so the queue does not give them ahead.
@@ -58,7 +67,7 @@ export function useWork(campaignId: number, kinds: WorkKinds) {
     await outbox.flush();
     const next = await takeNext(campaignId);
     if (next.assignment) await show(next.assignment, true);
-    else setShown({ name: "none", message: next.message });
+    else setShown(withoutWork(next));
   }, [campaignId, me.id, show]);
 
   /** Asks the server for a unit beside what is still on its way there. */
@@ -82,7 +91,7 @@ export function useWork(campaignId: number, kinds: WorkKinds) {
       }
       if (found) await show(found, false);
       else if (beside.reason === "enough_begun") await continueOrBegin();
-      else setShown({ name: "none", message: beside.message });
+      else setShown(withoutWork(beside));
     } catch (error) {
       // Out of reach: what was handed in stays on the page, and its arrival starts this again.
       const problem = asProblem(error);
@@ -107,8 +116,10 @@ export function useWork(campaignId: number, kinds: WorkKinds) {
         if (before.name === "working" && before.assignment.id !== id)
           aside.current.push(before.assignment.id);
         await show(assignment, false);
+        return assignment;
       } catch (error) {
         setShown({ name: "trouble", error });
+        return null;
       }
     },
     [show],
@@ -117,8 +128,10 @@ export function useWork(campaignId: number, kinds: WorkKinds) {
   const arrive = useCallback(async () => {
     const wanted = Number(search.get("unit"));
     if (wanted) {
-      setSearch({}, { replace: true });
-      return reopen(wanted);
+      // What was handed in keeps its address while it is looked at; the others are the next unit from now on.
+      const opened = await reopen(wanted);
+      if (!opened?.submitted) setSearch({}, { replace: true });
+      return;
     }
     try {
       await continueOrBegin();
@@ -143,21 +156,26 @@ export function useWork(campaignId: number, kinds: WorkKinds) {
   useEffect(() => {
     const stop = outbox.onSettled((outgoing, stored, problem) => {
       if (stored?.is_surplus) setWasSurplus(true);
-      if (problem && !isSkip(outgoing)) setNumDone((count) => count - 1);
+      if (problem && countsAsDone(outgoing)) setNumDone((count) => count - 1);
       void queryClient.invalidateQueries({ queryKey: ["campaigns"], refetchType: "none" });
+      void queryClient.invalidateQueries({ queryKey: ["my-work"], refetchType: "none" });
       const page = current.current;
       if (page.name !== "working" || page.assignment.id !== outgoing.assignmentId) return;
       // Nothing has taken its place yet: refused, it is the person's again at once.
-      void (problem ? reopen(page.assignment.id) : findNext());
+      if (!problem && page.assignment.submitted) {
+        setSearch({}, { replace: true });
+        setShown({ name: "corrected" });
+      } else void (problem ? reopen(page.assignment.id) : findNext());
     });
     return () => void stop();
-  }, [findNext, queryClient, reopen]);
+  }, [findNext, queryClient, reopen, setSearch]);
 
   const working = shown.name === "working" ? shown.assignment.id : 0;
   const submit = useCallback(
     (finished: Finished) => {
       const submission = { ...finished, submission_key: makeUuid() };
       outbox.post({ userId: me.id, assignmentId: working, submission });
+      if (submission.revises) return; // a correction stays until it has been taken
       setNumDone((count) => count + 1);
       setWasSurplus(false);
       advance();

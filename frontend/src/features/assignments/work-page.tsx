@@ -1,6 +1,6 @@
 import { Button } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
-import { useRef } from "react";
+import { lazy, Suspense, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Link, useParams } from "react-router";
 import { Empty, Note, ProblemNote, useSentence, Waiting } from "@/components/notes";
@@ -11,6 +11,11 @@ import { readCampaign } from "./api";
 import { Unit } from "./unit";
 import { useWork } from "./use-work";
 import classes from "./work-page.module.css";
+
+const GuidelinesChanges = lazy(() =>
+  import("@/components/guidelines-changes").then((m) => ({ default: m.GuidelinesChanges })),
+);
+const TermsPage = lazy(() => import("./terms-page").then((m) => ({ default: m.TermsPage })));
 
 /** One campaign's work, unit after unit in the same frame. */
 export function WorkPage({ kinds }: { kinds: WorkKinds }) {
@@ -34,10 +39,21 @@ function Desk({ campaignId, kinds }: { campaignId: number; kinds: WorkKinds }) {
 
   const here = shown.name === "working" ? shown.assignment.id : 0;
   const ofThis = outgoing.find((entry) => entry.outgoing.assignmentId === here);
+  const read = campaign.data?.mine?.guidelines_read ?? 0;
+  const hasChanged = read > 0 && read < (campaign.data?.guidelines?.version ?? 0);
+  const [showsChanges, setShowsChanges] = useState(false);
   const refused = outgoing.filter((entry) => entry.state === "refused");
   return (
     <>
       <div className={classes.notes}>
+        {hasChanged && shown.name === "working" && (
+          <Note>
+            {t("guidelines.changed")}{" "}
+            <Button size="compact-sm" variant="default" onClick={() => setShowsChanges(true)}>
+              {t("guidelines.seeChanges")}
+            </Button>
+          </Note>
+        )}
         {work.wasSurplus && <Note onClose={work.forgetSurplus}>{t("work.surplus")}</Note>}
         {refused.map((entry) => (
           <Refused
@@ -58,6 +74,11 @@ function Desk({ campaignId, kinds }: { campaignId: number; kinds: WorkKinds }) {
             </Note>
           ))}
       </div>
+      {showsChanges && (
+        <Suspense fallback={null}>
+          <GuidelinesChanges campaignId={campaignId} onClose={() => setShowsChanges(false)} />
+        </Suspense>
+      )}
       {shown.name === "working" ? (
         <Unit
           key={`${here}.${shown.visit}`}
@@ -66,7 +87,7 @@ function Desk({ campaignId, kinds }: { campaignId: number; kinds: WorkKinds }) {
           isBegun={shown.isBegun}
           isSent={ofThis !== undefined && ofThis.state !== "refused"}
           numDone={(mine.current?.num_submitted ?? 0) + work.numDone}
-          numLeft={null}
+          numLeft={mine.current ? Math.max(0, mine.current.num_left - work.numDone) : null}
           numToSend={outgoing.filter((entry) => entry.state === "waiting").length}
           onSubmit={work.submit}
           onSkip={work.skip}
@@ -77,20 +98,21 @@ function Desk({ campaignId, kinds }: { campaignId: number; kinds: WorkKinds }) {
         <div className={classes.alone}>
           {shown.name === "looking" && <Waiting lines={6} />}
           {shown.name === "trouble" && <ProblemNote error={shown.error} retry={work.lookAgain} />}
+          {shown.name === "terms" && (
+            <Suspense fallback={<Waiting lines={6} />}>
+              <TermsPage campaignId={campaignId} name={name} onAgreed={work.lookAgain} />
+            </Suspense>
+          )}
+          {shown.name === "corrected" && (
+            <Empty isPage title={t("correction.done")} action={<Actions onGoOn={work.lookAgain} />}>
+              {t("correction.kept")}
+            </Empty>
+          )}
           {shown.name === "none" && (
             <Empty
               isPage
               title={work.numDone > 0 ? t("work.noneAfter", { count: work.numDone }) : t("work.none")}
-              action={
-                <div className={classes.actions}>
-                  <Button variant="default" onClick={work.lookAgain}>
-                    {t("work.lookAgain")}
-                  </Button>
-                  <Button component={Link} to="/">
-                    {t("work.home")}
-                  </Button>
-                </div>
-              }
+              action={<Actions onGoOn={work.lookAgain} />}
             >
               {shown.message}
             </Empty>
@@ -98,6 +120,21 @@ function Desk({ campaignId, kinds }: { campaignId: number; kinds: WorkKinds }) {
         </div>
       )}
     </>
+  );
+}
+
+/** Where to go when there is no unit on the desk. */
+function Actions({ onGoOn }: { onGoOn: () => void }) {
+  const { t } = useTranslation();
+  return (
+    <div className={classes.actions}>
+      <Button variant="default" onClick={onGoOn}>
+        {t("work.lookAgain")}
+      </Button>
+      <Button component={Link} to="/">
+        {t("work.home")}
+      </Button>
+    </div>
   );
 }
 

@@ -24,6 +24,25 @@ export const changeCampaign = (id: number, body: CampaignChanges) =>
 export const writeGuidelines = (id: number, text: string) =>
   bodyOf(api.PUT("/api/campaigns/{campaign_id}/guidelines", { ...at(id), body: { text } }));
 
+export const readTerms = (id: number) => bodyOf(api.GET("/api/campaigns/{campaign_id}/terms", at(id)));
+
+export const writeTerms = (id: number, text: string) =>
+  bodyOf(api.PUT("/api/campaigns/{campaign_id}/terms", { ...at(id), body: { text } }));
+
+export const listRemarks = (id: number, isSettled: boolean, offset: number) =>
+  bodyOf(
+    api.GET("/api/campaigns/{campaign_id}/remarks", {
+      params: {
+        path: { campaign_id: id },
+        query: { is_settled: isSettled, offset, limit: REMARKS_PER_PAGE },
+      },
+    }),
+  );
+export const REMARKS_PER_PAGE = 50;
+
+export const settleRemark = (remark_id: number, is_settled: boolean) =>
+  bodyOf(api.PATCH("/api/remarks/{remark_id}", { params: { path: { remark_id } }, body: { is_settled } }));
+
 export const listMembers = (id: number) => bodyOf(api.GET("/api/campaigns/{campaign_id}/members", at(id)));
 
 export const addMember = (id: number, username: string) =>

@@ -15,6 +15,15 @@ export interface CampaignFields {
   flags: string;
   lease_minutes: string;
   validation_percent: string;
+  correction_hours: string;
+  /** Of rankings. */
+  is_rated_first: boolean;
+  criteria: string;
+  own_answer: Campaign["own_answer"];
+  /** Of demonstrations. */
+  has_system_message: boolean;
+  min_words: string;
+  max_words: string;
   guidelines: string;
 }
 
@@ -32,9 +41,22 @@ export function fieldsOf(campaign: Campaign | null, language: string): CampaignF
     flags: (campaign?.flags ?? ["fails_instruction", "untrue", "harmful"]).join("\n"),
     lease_minutes: String((campaign?.lease_seconds ?? 600) / 60),
     validation_percent: String(Math.round((campaign?.validation_fraction ?? 0.1) * 1000) / 10),
+    correction_hours: String(campaign?.correction_hours ?? 24),
+    is_rated_first: campaign?.is_rated_first ?? false,
+    criteria: (campaign?.criteria ?? []).join("\n"),
+    own_answer: campaign?.own_answer ?? "ranked",
+    has_system_message: campaign?.has_system_message ?? false,
+    min_words: String(campaign?.min_words ?? ""),
+    max_words: String(campaign?.max_words ?? ""),
     guidelines: campaign?.guidelines?.text ?? "",
   };
 }
+
+const linesOf = (text: string) =>
+  text
+    .split("\n")
+    .map((line) => line.trim())
+    .filter(Boolean);
 
 export function changesOf(fields: CampaignFields): CampaignChanges {
   return {
@@ -48,12 +70,16 @@ export function changesOf(fields: CampaignFields): CampaignChanges {
       top_p: Number(fields.top_p),
       max_new_tokens: Number(fields.max_new_tokens),
     },
-    flags: fields.flags
-      .split("\n")
-      .map((flag) => flag.trim())
-      .filter(Boolean),
+    flags: linesOf(fields.flags),
     lease_seconds: Math.round(Number(fields.lease_minutes) * 60),
     validation_fraction: Number(fields.validation_percent) / 100,
+    correction_hours: Number(fields.correction_hours),
+    is_rated_first: fields.kind === "ranking" && fields.is_rated_first,
+    criteria: fields.kind === "ranking" ? linesOf(fields.criteria) : [],
+    own_answer: fields.own_answer,
+    has_system_message: fields.has_system_message,
+    min_words: Number(fields.min_words) || null,
+    max_words: Number(fields.max_words) || null,
   };
 }
 

@@ -1,4 +1,14 @@
-import { Button, Group, NativeSelect, SimpleGrid, Stack, Textarea, TextInput, Title } from "@mantine/core";
+import {
+  Button,
+  Checkbox,
+  Group,
+  NativeSelect,
+  SimpleGrid,
+  Stack,
+  Textarea,
+  TextInput,
+  Title,
+} from "@mantine/core";
 import { type ChangeEvent, type FormEvent, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Note, ProblemNote } from "@/components/notes";
@@ -24,10 +34,22 @@ export function CampaignForm({ initial, isNew, error, isPending, isSaved, onSubm
   const format = useFormat();
   const [fields, setFields] = useState(initial);
   const problem = error ? asProblem(error) : null;
-  const known = new Set(["name", "language", "overlap", "num_completions", "flags", "lease_seconds"]);
+  const known = new Set([
+    "name",
+    "language",
+    "overlap",
+    "num_completions",
+    "flags",
+    "lease_seconds",
+    "criteria",
+  ]);
   const isInField = problem?.errors.length && problem.errors.every((refusal) => known.has(refusal.field));
 
-  const field = (name: keyof CampaignFields, refusal: string = name) => ({
+  type Words = {
+    [K in keyof CampaignFields]: CampaignFields[K] extends string ? K : never;
+  }[keyof CampaignFields];
+  type Choice = Exclude<keyof CampaignFields, Words>;
+  const field = (name: Words, refusal: string = name) => ({
     value: fields[name],
     error: problem?.reasonFor(refusal),
     onChange: (event: ChangeEvent<HTMLInputElement | HTMLTextAreaElement | HTMLSelectElement>) => {
@@ -35,7 +57,14 @@ export function CampaignForm({ initial, isNew, error, isPending, isSaved, onSubm
       setFields((before) => ({ ...before, [name]: value }));
     },
   });
-  const number = (name: keyof CampaignFields, min: number, max: number, step = 1, refusal?: string) => ({
+  const choice = (name: Choice) => ({
+    checked: fields[name],
+    onChange: (event: ChangeEvent<HTMLInputElement>) => {
+      const { checked } = event.currentTarget;
+      setFields((before) => ({ ...before, [name]: checked }));
+    },
+  });
+  const number = (name: Words, min: number, max: number, step = 1, refusal?: string) => ({
     ...field(name, refusal),
     type: "number" as const,
     min,
@@ -125,14 +154,63 @@ export function CampaignForm({ initial, isNew, error, isPending, isSaved, onSubm
               description={t("campaigns.validationHint")}
               {...number("validation_percent", 0, 99, 0.1, "validation_fraction")}
             />
+            <TextInput
+              label={t("campaigns.correction")}
+              description={t("campaigns.correctionHint")}
+              {...number("correction_hours", 0, 8784)}
+            />
           </SimpleGrid>
           {fields.kind === "ranking" && (
-            <Textarea
-              label={t("campaigns.flags")}
-              description={t("campaigns.flagsHint")}
-              rows={4}
-              {...field("flags")}
-            />
+            <>
+              <Checkbox
+                label={t("campaigns.ratedFirst")}
+                description={t("campaigns.ratedFirstHint")}
+                {...choice("is_rated_first")}
+              />
+              <Textarea
+                label={t("campaigns.flags")}
+                description={t("campaigns.flagsHint")}
+                rows={4}
+                {...field("flags")}
+              />
+              <Textarea
+                label={t("campaigns.criteria")}
+                description={t("campaigns.criteriaHint")}
+                rows={3}
+                {...field("criteria")}
+              />
+              <NativeSelect
+                label={t("campaigns.ownAnswer")}
+                data={(["off", "ranked", "demonstration"] as const).map((value) => ({
+                  value,
+                  label: t(`campaigns.ownAnswers.${value}`),
+                }))}
+                {...field("own_answer")}
+              />
+            </>
+          )}
+          {fields.kind === "demonstration" && (
+            <>
+              <Checkbox
+                label={t("campaigns.systemMessage")}
+                description={t("campaigns.systemMessageHint")}
+                {...choice("has_system_message")}
+              />
+              <SimpleGrid cols={{ base: 1, xs: 2 }}>
+                <TextInput
+                  label={t("campaigns.minWords")}
+                  description={t("campaigns.wordsHint")}
+                  {...number("min_words", 1, 100_000)}
+                  required={false}
+                />
+                <TextInput
+                  label={t("campaigns.maxWords")}
+                  description={t("campaigns.wordsHint")}
+                  {...number("max_words", 1, 100_000)}
+                  required={false}
+                />
+              </SimpleGrid>
+            </>
           )}
         </Stack>
 

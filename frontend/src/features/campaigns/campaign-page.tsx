@@ -15,8 +15,10 @@ import { GuidelinesTab } from "./guidelines-tab";
 import { ImportTab } from "./import-tab";
 import { MembersTab } from "./members-tab";
 import { ProgressTab } from "./progress-tab";
+import { RemarksTab } from "./remarks-tab";
+import { TermsTab } from "./terms-tab";
 
-const TABS = ["progress", "members", "guidelines", "material", "settings"] as const;
+const TABS = ["progress", "members", "guidelines", "terms", "remarks", "material", "settings"] as const;
 
 /** One campaign for those who run it. Trainers see its progress and take exports; admins change it. */
 export function CampaignPage() {
@@ -27,7 +29,7 @@ export function CampaignPage() {
   const id = Number(campaignId);
   const campaign = useQuery({ queryKey: ["campaign", id], queryFn: () => readCampaign(id) });
   const isAdmin = holds(me, "admin");
-  const shown = TABS.filter((name) => isAdmin || name === "progress" || name === "material");
+  const shown = TABS.filter((name) => isAdmin || ["progress", "remarks", "material"].includes(name));
 
   if (!campaign.data) {
     return (
@@ -75,6 +77,12 @@ export function CampaignPage() {
         </Tabs.Panel>
         <Tabs.Panel value="guidelines">
           <GuidelinesTab campaign={data} />
+        </Tabs.Panel>
+        <Tabs.Panel value="terms">
+          <TermsTab campaign={data} />
+        </Tabs.Panel>
+        <Tabs.Panel value="remarks">
+          <RemarksTab campaign={data} />
         </Tabs.Panel>
         <Tabs.Panel value="material">
           {isAdmin && <ImportTab campaign={data} />}

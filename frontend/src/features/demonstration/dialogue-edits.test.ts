@@ -1,11 +1,22 @@
 import { expect, test } from "vitest";
-import { nextSpeaker, type WrittenTurn, withoutTurn, withSuggestion } from "./dialogue-edits";
+import {
+  canMove,
+  nextSpeaker,
+  type WrittenTurn,
+  withMoved,
+  withoutTurn,
+  withPart,
+  withSuggestion,
+} from "./dialogue-edits";
 
 const turn = (key: string, role: WrittenTurn["role"]): WrittenTurn => ({
   key,
   role,
   content: key,
   suggestion: null,
+  parts: [],
+  pastes: [],
+  offered: [],
 });
 const four = [turn("a", "user"), turn("b", "assistant"), turn("c", "user"), turn("d", "assistant")];
 
@@ -34,4 +45,32 @@ test("a turn remembers the suggestion it began as", () => {
   const taken = withSuggestion(four, 1, { id: 7, text: "hello" });
   expect(taken[1]).toMatchObject({ content: "hello", suggestion: 7, role: "assistant" });
   expect(taken[0]).toBe(four[0]);
+});
+
+test("an exchange changes places with its neighbour, whichever of its turns is moved", () => {
+  const keys = (turns: WrittenTurn[]) => turns.map((t) => t.key).join("");
+  expect(keys(withMoved(four, 2, -1))).toBe("cdab");
+  expect(keys(withMoved(four, 3, -1))).toBe("cdab");
+  expect(keys(withMoved(four, 1, 1))).toBe("cdab");
+  expect(canMove(four, 0, -1)).toBe(false);
+  expect(canMove(four, 2, 1)).toBe(false);
+});
+
+test("the answer to the prompt and a question without its answer stay where they are", () => {
+  const afterPrompt = [turn("a", "assistant"), ...four.map((t) => ({ ...t, key: t.key.toUpperCase() }))];
+  expect(canMove(afterPrompt, 0, 1)).toBe(false);
+  expect(canMove(afterPrompt, 1, -1)).toBe(false);
+  expect(withMoved(afterPrompt, 3, -1).map((t) => t.key)).toEqual(["a", "C", "D", "A", "B"]);
+  const unanswered = four.slice(0, 3);
+  expect(canMove(unanswered, 0, 1)).toBe(false);
+  expect(canMove(unanswered, 2, -1)).toBe(false);
+});
+
+test("a piece of a suggestion is put where the cursor is, and remembered", () => {
+  const taken = withPart(four, 1, { suggestion: 7, text: "XY" }, 1, 1);
+  expect(taken[1]).toMatchObject({
+    content: "bXY",
+    suggestion: null,
+    parts: [{ suggestion: 7, text: "XY" }],
+  });
 });

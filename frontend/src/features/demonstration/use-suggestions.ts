@@ -5,8 +5,9 @@ import type { Assignment, Message } from "@/lib/api/types";
 
 /** A suggestion on its way or arrived. `id` is 0 until the server has given it one. */
 export interface Offer {
+  /** Names it on the page, from before it has an id. */
+  key: number;
   id: number;
-  turn: number;
   text: string;
   state: "streaming" | "done" | "stopped" | "failed";
   /** Why it failed, in the server's words; empty when the server was not reached. */
@@ -19,80 +20,105 @@ interface Parts {
   detail?: string;
 }
 
-/** Suggestions of the current policy, one for each turn at a time, read token by token. */
-export function useSuggestions(assignment: Assignment) {
-  const [offers, setOffers] = useState<Record<number, Offer>>(() => {
-    const earlier = assignment.suggestions.filter((known) => known.outcome === "offered" && known.text);
-    return Object.fromEntries(
-      earlier.map(({ id, turn, text = "", is_complete }) => [
-        turn,
-        { id, turn, text, state: is_complete ? "done" : "stopped", detail: "" } satisfies Offer,
-      ]),
-    );
+type Offers = Record<string, Offer[]>;
+
+/**
+ * Suggestions of the current policy, any number for each turn, read token by token. `turnOf` tells to which turn an
+ * earlier one belongs; `onOffered` is told the id of each new one.
+ */
+export function useSuggestions(
+  assignment: Assignment,
+  turnOf: (suggestion: { id: number; turn: number }) => string | undefined,
+  onOffered: (turnKey: string, id: number) => void,
+) {
+  const [offers, setOffers] = useState<Offers>(() => {
+    const earlier: Offers = {};
+    for (const known of assignment.suggestions) {
+      const turn = turnOf(known);
+      if (known.outcome !== "offered" || !known.text || turn === undefined) continue;
+      const state = known.is_complete ? "done" : "stopped";
+      earlier[turn] ??= [];
+      earlier[turn].push({ key: -known.id, id: known.id, text: known.text, state, detail: "" });
+    }
+    return earlier;
   });
-  const running = useRef(new Map<number, AbortController>());
+  const numAsked = useRef(0);
+  const running = useRef(new Map<string, { key: number; controller: AbortController }>());
 
   useEffect(() => {
-    const controllers = running.current;
+    const inFlight = running.current;
     return () => {
-      for (const controller of controllers.values()) controller.abort();
+      for (const { controller } of inFlight.values()) controller.abort();
     };
   }, []);
 
-  const update = useCallback((turn: number, change: (offer: Offer) => Offer) => {
+  const update = useCallback((turn: string, key: number, change: (offer: Offer) => Offer) => {
     setOffers((before) => {
-      const offer = before[turn];
-      return offer ? { ...before, [turn]: change(offer) } : before;
+      const list = before[turn];
+      return list ? { ...before, [turn]: list.map((o) => (o.key === key ? change(o) : o)) } : before;
     });
   }, []);
 
+  /** `place`: the turn's place in the whole dialogue, as the server counts. What failed before makes room. */
   const ask = useCallback(
-    async (turn: number, messages: Message[]) => {
-      running.current.get(turn)?.abort();
+    async (turn: string, place: number, messages: Message[]) => {
+      running.current.get(turn)?.controller.abort();
       const controller = new AbortController();
-      running.current.set(turn, controller);
-      setOffers((before) => ({
-        ...before,
-        [turn]: { id: 0, turn, text: "", state: "streaming", detail: "" },
-      }));
+      numAsked.current += 1;
+      const key = numAsked.current;
+      running.current.set(turn, { key, controller });
+      const asked: Offer = { key, id: 0, text: "", state: "streaming", detail: "" };
+      setOffers((before) => {
+        const kept = (before[turn] ?? []).filter((offer) => offer.text);
+        return { ...before, [turn]: [...kept, asked] };
+      });
       try {
         const body = await bodyOf(
           api.POST("/api/assignments/{assignment_id}/suggestions", {
             params: { path: { assignment_id: assignment.id } },
-            body: { turn, messages },
+            body: { turn: place, messages },
             parseAs: "stream",
             signal: controller.signal,
           }),
         );
         if (!body) throw new Error("no body");
         for await (const { event, data } of readEvents(body)) {
-          const { id, text = "", detail = "" } = data as Parts;
-          if (event === "start") update(turn, (offer) => ({ ...offer, id: id ?? 0 }));
-          else if (event === "token") update(turn, (offer) => ({ ...offer, text: offer.text + text }));
-          else if (event === "end") update(turn, (offer) => ({ ...offer, text, state: "done" }));
-          else if (event === "error") update(turn, (offer) => ({ ...offer, state: "failed", detail }));
+          const { id = 0, text = "", detail = "" } = data as Parts;
+          if (event === "start") {
+            update(turn, key, (offer) => ({ ...offer, id }));
+            onOffered(turn, id);
+          } else if (event === "token") update(turn, key, (offer) => ({ ...offer, text: offer.text + text }));
+          else if (event === "end") update(turn, key, (offer) => ({ ...offer, text, state: "done" }));
+          else if (event === "error") update(turn, key, (offer) => ({ ...offer, state: "failed", detail }));
         }
-        update(turn, (offer) => (offer.state === "streaming" ? { ...offer, state: "failed" } : offer));
+        update(turn, key, (offer) => (offer.state === "streaming" ? { ...offer, state: "failed" } : offer));
       } catch (error) {
         if (controller.signal.aborted) return;
         const detail = error instanceof Error ? error.message : "";
-        update(turn, (offer) => ({ ...offer, state: "failed", detail }));
+        update(turn, key, (offer) => ({ ...offer, state: "failed", detail }));
       }
     },
-    [assignment.id, update],
+    [assignment.id, onOffered, update],
   );
 
   const stop = useCallback(
-    (turn: number) => {
-      running.current.get(turn)?.abort();
-      update(turn, (offer) => ({ ...offer, state: "stopped" }));
+    (turn: string) => {
+      const inFlight = running.current.get(turn);
+      if (!inFlight) return;
+      inFlight.controller.abort();
+      update(turn, inFlight.key, (offer) => ({ ...offer, state: "stopped" }));
     },
     [update],
   );
 
-  const dismiss = useCallback((turn: number) => {
-    running.current.get(turn)?.abort();
-    setOffers(({ [turn]: _gone, ...rest }) => rest);
+  /** Takes one away, or all of a turn's. */
+  const dismiss = useCallback((turn: string, key?: number) => {
+    const inFlight = running.current.get(turn);
+    if (inFlight && (key === undefined || key === inFlight.key)) inFlight.controller.abort();
+    setOffers((before) => {
+      const kept = key === undefined ? [] : (before[turn] ?? []).filter((offer) => offer.key !== key);
+      return { ...before, [turn]: kept };
+    });
   }, []);
 
   return { offers, ask, stop, dismiss };

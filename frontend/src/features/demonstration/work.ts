@@ -1,9 +1,10 @@
 import type { WorkKind } from "@/lib/work";
-import { type DemonstrationContent, inWords, missing, read, submission } from "./content";
+import { type DemonstrationContent, inWords, missing, read, restore, submission } from "./content";
 import { DemonstrationPage } from "./demonstration-page";
 
 export const work: WorkKind<DemonstrationContent> = {
   read,
+  restore,
   missing,
   submission,
   inWords,

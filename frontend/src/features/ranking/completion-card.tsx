@@ -1,13 +1,25 @@
 import { useDraggable } from "@dnd-kit/core";
+import { ChevronDown, ChevronUp } from "lucide-react";
 import { type KeyboardEvent, memo } from "react";
 import { useTranslation } from "react-i18next";
-import { Markdown } from "@/components/markdown";
-import { HIGHEST_RATING, type Rating } from "./content";
-import { FlagButtons } from "./flag-buttons";
+import { CompletionText } from "./completion-text";
+import type { Rating } from "./content";
+import { Judgement } from "./judgement";
 import classes from "./ranking.module.css";
 
+/** What can be done with any completion; the same object while the page is open, so that cards stay as they are. */
+export interface CardActions {
+  focus: (id: number) => void;
+  arrows: (event: KeyboardEvent, id: number) => void;
+  rate: (id: number, value: number | null) => void;
+  flag: (id: number, flag: string) => void;
+  place: (id: number, row: number | null) => void;
+  fold: (id: number) => void;
+}
+
 interface CompletionCardProps {
-  completion: { id: number; text: string };
+  id: number;
+  text: string;
   letter: string;
   standing: string;
   rating: Rating;
@@ -15,70 +27,74 @@ interface CompletionCardProps {
   language: string;
   isRaw: boolean;
   isCurrent: boolean;
+  isFolded: boolean;
+  isHidden: boolean;
+  /** The text scrolls inside the card, as in columns. */
+  scrolls: boolean;
+  /** The completion that the others are compared with. */
+  isBase: boolean;
+  /** The text of that one, where this one is shown with its differences. */
+  base: string | null;
   numRows: number;
   /** The row it stands in, from 0; -1 when not ordered. */
   row: number;
-  onFocus: () => void;
-  onArrows: (event: KeyboardEvent, id: number) => void;
-  onRate: (value: number | null) => void;
-  onFlag: (flag: string) => void;
-  onPlace: (row: number | null) => void;
+  actions: CardActions;
 }
 
-export function CompletionCard(props: CompletionCardProps) {
+/** One completion. Nothing in it is drawn anew while another one is dragged, rated or put in its place. */
+export const CompletionCard = memo(function CompletionCard(props: CompletionCardProps) {
   const { t } = useTranslation();
-  const { completion, letter, rating } = props;
+  const { id, letter, actions, isFolded } = props;
+  const fold = t(isFolded ? "ranking.unfold" : "ranking.fold", { letter });
   return (
     <article
       className={classes.card}
-      data-completion={completion.id}
+      data-completion={id}
       data-current={props.isCurrent || undefined}
       aria-label={t("ranking.completion", { letter })}
-      onFocus={props.onFocus}
-      onPointerDown={props.onFocus}
+      hidden={props.isHidden}
+      onFocus={() => actions.focus(id)}
+      onPointerDown={() => actions.focus(id)}
     >
       <header className={classes.cardHead}>
         <Letter {...props} />
         <TierMenu {...props} />
+        {props.isBase && <span className={classes.baseMark}>{t("ranking.isBase")}</span>}
+        <button
+          type="button"
+          className={classes.fold}
+          aria-label={fold}
+          title={fold}
+          aria-expanded={!isFolded}
+          onClick={() => actions.fold(id)}
+        >
+          {isFolded ? <ChevronDown size={18} /> : <ChevronUp size={18} />}
+        </button>
       </header>
-      <CardText text={completion.text} isRaw={props.isRaw} language={props.language} />
-      <footer className={classes.cardFoot}>
-        <fieldset className={classes.rating}>
-          <legend>{t("ranking.rating")}</legend>
-          <span className={classes.scaleEnd}>{t("ranking.lowest")}</span>
-          {Array.from({ length: HIGHEST_RATING }, (_, index) => index + 1).map((value) => (
-            <label key={value} data-chosen={rating.value === value || undefined}>
-              <input
-                type="radio"
-                name={`rating-${completion.id}`}
-                value={value}
-                checked={rating.value === value}
-                onChange={() => props.onRate(value)}
-                onClick={() => rating.value === value && props.onRate(null)}
-              />
-              {value}
-            </label>
-          ))}
-          <span className={classes.scaleEnd}>{t("ranking.highest")}</span>
-        </fieldset>
-        <FlagButtons flags={props.flags} raised={rating.flags} letter={letter} onToggle={props.onFlag} />
-      </footer>
+      <div
+        className={classes.body}
+        data-folded={isFolded || undefined}
+        data-scrolls={props.scrolls || undefined}
+        // A long text is scrolled by keyboard too.
+        tabIndex={props.scrolls ? 0 : undefined}
+      >
+        <CompletionText text={props.text} isRaw={props.isRaw} language={props.language} base={props.base} />
+      </div>
+      <Judgement
+        id={id}
+        letter={letter}
+        rating={props.rating}
+        flags={props.flags}
+        onRate={actions.rate}
+        onFlag={actions.flag}
+      />
     </article>
   );
-}
-
-const CardText = memo(function CardText(props: { text: string; isRaw: boolean; language: string }) {
-  const { t } = useTranslation();
-  if (!props.text.trim()) return <p className={classes.nothing}>{t("ranking.emptyText")}</p>;
-  return <Markdown text={props.text} isRaw={props.isRaw} language={props.language} />;
 });
 
 /** The completion's name: takes the focus, moves by arrow keys, and can be dragged onto the shelf. */
-function Letter({ completion, letter, standing, onArrows }: CompletionCardProps) {
-  const { setNodeRef, listeners } = useDraggable({
-    id: `card-${completion.id}`,
-    data: { completion: completion.id },
-  });
+function Letter({ id, letter, standing, actions }: CompletionCardProps) {
+  const { setNodeRef, listeners } = useDraggable({ id: `card-${id}`, data: { completion: id } });
   return (
     <button
       ref={setNodeRef}
@@ -88,7 +104,7 @@ function Letter({ completion, letter, standing, onArrows }: CompletionCardProps)
       aria-label={standing}
       aria-keyshortcuts="ArrowUp ArrowDown"
       {...listeners}
-      onKeyDown={(event) => onArrows(event, completion.id)}
+      onKeyDown={(event) => actions.arrows(event, id)}
     >
       {letter}
     </button>
@@ -96,14 +112,14 @@ function Letter({ completion, letter, standing, onArrows }: CompletionCardProps)
 }
 
 /** The same by menu: the phone's own, or the desktop's. */
-function TierMenu({ letter, row, numRows, onPlace }: CompletionCardProps) {
+function TierMenu({ id, letter, row, numRows, actions }: CompletionCardProps) {
   const { t } = useTranslation();
   return (
     <select
       className={classes.place}
       aria-label={t("ranking.move", { letter })}
       value={row}
-      onChange={(event) => onPlace(event.target.value === "-1" ? null : Number(event.target.value))}
+      onChange={(event) => actions.place(id, event.target.value === "-1" ? null : Number(event.target.value))}
     >
       <option value={-1}>{t("ranking.notPlaced")}</option>
       {Array.from({ length: numRows }, (_, index) => (

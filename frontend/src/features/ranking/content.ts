@@ -1,5 +1,7 @@
+import type { TFunction } from "i18next";
 import type { Assignment } from "@/lib/api/types";
-import { emptyRows, type Rows, toTiers } from "./tiers";
+import type { Missing } from "@/lib/work";
+import { emptyRows, type Rows, toTiers, withoutRowOf } from "./tiers";
 
 export interface Rating {
   value: number | null;
@@ -9,66 +11,144 @@ export interface Rating {
 /** A ranking as it stands while one works on it. */
 export interface RankingContent {
   rows: Rows;
+  /** Further orders of the same completions, for each of the campaign's criteria. */
+  criteria: Record<string, Rows>;
   ratings: Record<string, Rating>;
   all_bad: boolean;
+  /** A better answer by whoever ranks; in the rows it is `OWN`. */
+  own_answer: string;
+  /** Where each is rated first: the ratings are made, and now they are ordered. */
+  is_ordering: boolean;
 }
 
 export const HIGHEST_RATING = 7;
+export const OWN = 0;
+const UNRATED: Rating = { value: null, flags: [] };
 
 export function ratingOf(content: RankingContent, id: number): Rating {
-  return content.ratings[id] ?? { value: null, flags: [] };
+  return content.ratings[id] ?? UNRATED;
+}
+
+/** What is put in order: the completions as shown, then one's own answer. */
+export function idsOf(assignment: Assignment, ownAnswer: string): number[] {
+  const ids = assignment.completions.map((completion) => completion.id);
+  return ownAnswer.trim() ? [...ids, OWN] : ids;
+}
+
+/** The overall order (`criterion` empty), or that of one criterion. */
+export function orderOf(content: RankingContent, criterion: string): Rows {
+  return criterion ? (content.criteria[criterion] ?? []) : content.rows;
+}
+
+export function withOrder(content: RankingContent, criterion: string, rows: Rows): RankingContent {
+  return criterion
+    ? { ...content, criteria: { ...content.criteria, [criterion]: rows } }
+    : { ...content, rows };
+}
+
+/** With the first word of an own answer comes its place on every shelf; with the last it goes. */
+export function withOwnAnswer(content: RankingContent, text: string): RankingContent {
+  const [had, has] = [content.own_answer.trim() !== "", text.trim() !== ""];
+  const next = { ...content, own_answer: text };
+  if (had === has) return next;
+  const change = (rows: Rows): Rows => (has ? [...rows, []] : withoutRowOf(rows, OWN));
+  const criteria = Object.entries(content.criteria).map(([name, rows]) => [name, change(rows)]);
+  return { ...next, rows: change(content.rows), criteria: Object.fromEntries(criteria) };
+}
+
+function readRows(ids: number[], kept: unknown): Rows {
+  const seen = new Set<number>();
+  return emptyRows(ids.length).map((_row, index) => {
+    const row = Array.isArray(kept) && Array.isArray(kept[index]) ? (kept[index] as number[]) : [];
+    return row.filter((id) => ids.includes(id) && !seen.has(id) && seen.add(id));
+  });
 }
 
 export function read(assignment: Assignment, stored: unknown): RankingContent {
-  const ids = assignment.completions.map((completion) => completion.id);
+  const { campaign, completions } = assignment;
   const kept = (stored ?? {}) as Partial<RankingContent>;
-  const seen = new Set<number>();
-  const rows = emptyRows(ids.length).map((_row, index) => {
-    const row = Array.isArray(kept.rows) && Array.isArray(kept.rows[index]) ? kept.rows[index] : [];
-    return row.filter((id) => ids.includes(id) && !seen.has(id) && seen.add(id));
-  });
+  const own_answer =
+    campaign.own_answer !== "off" && typeof kept.own_answer === "string" ? kept.own_answer : "";
+  const ids = idsOf(assignment, own_answer);
   const ratings: Record<string, Rating> = {};
-  for (const id of ids) {
+  for (const { id } of completions) {
     const rating = kept.ratings?.[id];
     if (!rating) continue;
     const value =
       Number.isInteger(rating.value) && Number(rating.value) >= 1 && Number(rating.value) <= HIGHEST_RATING;
     ratings[id] = {
       value: value ? rating.value : null,
-      flags: (rating.flags ?? []).filter((flag) => assignment.campaign.flags.includes(flag)),
+      flags: (rating.flags ?? []).filter((flag) => campaign.flags.includes(flag)),
     };
   }
-  return { rows, ratings, all_bad: kept.all_bad === true };
+  return {
+    rows: readRows(ids, kept.rows),
+    criteria: Object.fromEntries(
+      campaign.criteria.map((name) => [name, readRows(ids, kept.criteria?.[name])]),
+    ),
+    ratings,
+    all_bad: kept.all_bad === true,
+    own_answer,
+    is_ordering: kept.is_ordering === true,
+  };
 }
 
-export function missing(_assignment: Assignment, content: RankingContent) {
-  const isOrdered = content.rows.flat().length >= 2;
-  return isOrdered || content.all_bad ? null : ({ key: "ranking.missing.order" } as const);
+/** The submitted tiers back on the shelf, each in a row of its own from the top. */
+export function restore(assignment: Assignment, submitted: unknown): RankingContent {
+  const { tiers, ratings = [], ...kept } = submitted as Partial<ReturnType<typeof submission>>;
+  return read(assignment, {
+    ...kept,
+    rows: tiers,
+    ratings: Object.fromEntries(
+      ratings.map(({ completion, value, flags }) => [completion, { value, flags }]),
+    ),
+    is_ordering: true,
+  });
 }
 
-export function submission(assignment: Assignment, content: RankingContent) {
+export function areAllRated(assignment: Assignment, content: RankingContent): boolean {
+  return assignment.completions.every(({ id }) => ratingOf(content, id).value !== null);
+}
+
+export function missing({ campaign, ...assignment }: Assignment, content: RankingContent): Missing | null {
+  if (campaign.is_rated_first && !areAllRated({ campaign, ...assignment }, content)) {
+    return { key: "ranking.missing.ratings" };
+  }
+  if (content.all_bad) return null;
+  if (content.rows.flat().length < 2) return { key: "ranking.missing.order" };
+  const criterion = campaign.criteria.find((name) => orderOf(content, name).flat().length < 2);
+  return criterion === undefined ? null : { key: "ranking.missing.criterion", criterion };
+}
+
+export function submission({ campaign, completions }: Assignment, content: RankingContent) {
   return {
     tiers: toTiers(content.rows),
+    criteria: Object.fromEntries(campaign.criteria.map((name) => [name, toTiers(orderOf(content, name))])),
+    own_answer: content.own_answer.trim() ? content.own_answer : "",
     all_bad: content.all_bad,
-    ratings: assignment.completions
+    ratings: completions
       .map(({ id }) => ({ completion: id, ...ratingOf(content, id) }))
       .filter((rating) => rating.value !== null || rating.flags.length > 0),
   };
 }
 
-/** A, B, C … in the order shown: a name that says nothing about where a completion came from. */
-export function letterOf(assignment: Assignment, id: number): string {
-  return String.fromCharCode(65 + assignment.completions.findIndex((completion) => completion.id === id));
+/** A, B, C … in the order shown: a name that says nothing about where a completion came from. One's own is the last. */
+export function letterOf({ completions }: Assignment, id: number): string {
+  const index = completions.findIndex((completion) => completion.id === id);
+  return String.fromCharCode(65 + (index < 0 ? completions.length : index));
 }
 
 /** "A > B = C", for telling two versions apart. */
-export function inWords(assignment: Assignment, content: RankingContent): string {
-  const order = toTiers(content.rows)
-    .map((tier) => tier.map((id) => letterOf(assignment, id)).join(" = "))
-    .join(" > ");
+export function inWords(assignment: Assignment, content: RankingContent, t: TFunction): string {
+  const order = (rows: Rows) =>
+    toTiers(rows)
+      .map((tier) => tier.map((id) => letterOf(assignment, id)).join(" = "))
+      .join(" > ") || "—";
+  const criteria = Object.entries(content.criteria).map(([name, rows]) => `${name}: ${order(rows)}`);
   const ratings = assignment.completions.map(({ id }) => {
     const { value, flags } = ratingOf(content, id);
     return `${letterOf(assignment, id)}: ${[value ? `${value}/${HIGHEST_RATING}` : "—", ...flags].join(", ")}`;
   });
-  return [order || "—", ...ratings].join("\n");
+  const own = content.own_answer && `${t("ranking.own.title")}\n${content.own_answer}`;
+  return [order(content.rows), ...criteria, ...ratings, own].filter(Boolean).join("\n");
 }

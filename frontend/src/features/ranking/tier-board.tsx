@@ -1,18 +1,23 @@
-import { useDraggable, useDroppable } from "@dnd-kit/core";
-import { Fragment, type KeyboardEvent, type ReactNode } from "react";
+import { useDndMonitor, useDraggable, useDroppable } from "@dnd-kit/core";
+import { Fragment, type KeyboardEvent, type ReactNode, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { KeyHint } from "@/components/key-hint";
 import type { Assignment } from "@/lib/api/types";
-import { letterOf, type RankingContent, ratingOf } from "./content";
+import { ariaKey } from "@/lib/keyboard/own-keys";
+import { idsOf, letterOf, orderOf, type RankingContent, ratingOf } from "./content";
 import classes from "./ranking.module.css";
 import { rowOf } from "./tiers";
+import { useNames } from "./use-names";
 
 interface TierBoardProps {
   assignment: Assignment;
   content: RankingContent;
+  /** Which order is on the shelf; empty: the overall one. */
+  criterion: string;
   current: number;
-  isDragging: boolean;
   standing: (id: number) => string;
+  onCriterion: (criterion: string) => void;
+  onSameAsOverall: () => void;
   onFocus: (id: number) => void;
   onArrows: (event: KeyboardEvent, id: number) => void;
   onAllBad: () => void;
@@ -22,7 +27,15 @@ interface TierBoardProps {
 export function TierBoard(props: TierBoardProps) {
   const { t } = useTranslation();
   const { assignment, content } = props;
-  const waiting = assignment.completions.filter(({ id }) => rowOf(content.rows, id) < 0);
+  const [isDragging, setDragging] = useState(false);
+  useDndMonitor({
+    onDragStart: () => setDragging(true),
+    onDragEnd: () => setDragging(false),
+    onDragCancel: () => setDragging(false),
+  });
+  const rows = orderOf(content, props.criterion);
+  const ids = idsOf(assignment, content.own_answer);
+  const waiting = ids.filter((id) => rowOf(rows, id) < 0);
   const chips = (ids: readonly number[]) =>
     ids.map((id) => (
       <Chip
@@ -41,13 +54,14 @@ export function TierBoard(props: TierBoardProps) {
     <section
       className={classes.board}
       aria-label={t("ranking.board")}
-      data-dragging={props.isDragging || undefined}
+      data-dragging={isDragging || undefined}
     >
       <h2>{t("ranking.board")}</h2>
+      {assignment.campaign.criteria.length > 0 && <Criteria {...props} numAll={ids.length} />}
       <p className={classes.hint}>{t("ranking.boardHint")}</p>
       <p className={classes.end}>{t("ranking.best")}</p>
       <ol className={classes.rows}>
-        {content.rows.map((row, index) => (
+        {rows.map((row, index) => (
           // biome-ignore lint/suspicious/noArrayIndexKey: a row is its place
           <Fragment key={index}>
             {index > 0 && <Gap index={index} />}
@@ -56,13 +70,51 @@ export function TierBoard(props: TierBoardProps) {
         ))}
       </ol>
       <p className={classes.end}>{t("ranking.worst")}</p>
-      <Tray label={t("ranking.notOrdered")}>{chips(waiting.map(({ id }) => id))}</Tray>
+      <Tray label={t("ranking.notOrdered")}>{chips(waiting)}</Tray>
       <label className={classes.allBad}>
-        <input type="checkbox" checked={content.all_bad} onChange={props.onAllBad} aria-keyshortcuts="B" />
+        <input
+          type="checkbox"
+          checked={content.all_bad}
+          onChange={props.onAllBad}
+          aria-keyshortcuts={ariaKey("b")}
+        />
         {t("ranking.allBad")}
         <KeyHint keys="b" />
       </label>
     </section>
+  );
+}
+
+/** Which order is on the shelf: the overall one, or that of a criterion. */
+function Criteria(props: TierBoardProps & { numAll: number }) {
+  const { t } = useTranslation();
+  const { criterionNamed } = useNames();
+  const { content, criterion, numAll } = props;
+  return (
+    <>
+      {/* biome-ignore lint/a11y/useSemanticElements: a fieldset's legend would take a line of its own */}
+      <div className={classes.criteria} role="group" aria-label={t("ranking.criteria")}>
+        {["", ...props.assignment.campaign.criteria].map((name) => (
+          <button
+            key={name}
+            type="button"
+            aria-pressed={name === criterion}
+            onClick={() => props.onCriterion(name)}
+          >
+            {name ? criterionNamed(name) : t("ranking.overall")}
+            <span>
+              {orderOf(content, name).flat().length}/{numAll}
+            </span>
+          </button>
+        ))}
+        <KeyHint keys="c" />
+      </div>
+      {criterion && content.rows.flat().length > 0 && (
+        <button type="button" className={classes.quietButton} onClick={props.onSameAsOverall}>
+          {t("ranking.sameAsOverall")}
+        </button>
+      )}
+    </>
   );
 }
 

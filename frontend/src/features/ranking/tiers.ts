@@ -27,6 +27,13 @@ export function unplace(rows: Rows, id: number): Rows {
   return rowOf(rows, id) < 0 ? rows : without(rows, id);
 }
 
+/** Takes a completion away for good, and with it one empty row. */
+export function withoutRowOf(rows: Rows, id: number): Rows {
+  const left = without(rows, id);
+  const empty = left.findLastIndex((row) => row.length === 0);
+  return left.filter((_row, at) => at !== empty);
+}
+
 /** Puts a completion alone between two rows: before row `index`. The nearest empty row makes the room. */
 export function insertBefore(rows: Rows, id: number, index: number): Rows {
   const opened = without(rows, id);

@@ -25,6 +25,13 @@ export function readFromDevice<C>(userId: number, assignmentId: number): DeviceD
   }
 }
 
+/** The units that have words of this person on this device. */
+export function draftsOnDevice(userId: number): number[] {
+  const prefix = `${PREFIX}${userId}.`;
+  const names = Array.from({ length: localStorage.length }, (_, index) => localStorage.key(index) ?? "");
+  return names.filter((name) => name.startsWith(prefix)).map((name) => Number(name.slice(prefix.length)));
+}
+
 export function dropFromDevice(userId: number, assignmentId: number): void {
   try {
     localStorage.removeItem(keyOf(userId, assignmentId));

@@ -1,5 +1,6 @@
 import { useEffect, useRef, useSyncExternalStore } from "react";
 import { isTyping, matches } from "./keys";
+import { ownKey } from "./own-keys";
 
 export interface KeyBinding {
   /** One combination, or several that do the same. */
@@ -46,7 +47,12 @@ export function useKeys(title: string, bindings: KeyBinding[], isActive = true):
   // biome-ignore lint/correctness/useExhaustiveDependencies: `labels` stands for the bindings that are listed
   useEffect(() => {
     if (!isActive) return;
-    const group = { title, bindings: current.current };
+    const group = {
+      title,
+      get bindings() {
+        return current.current;
+      },
+    };
     setGroups([...groups, group]);
     return () => setGroups(groups.filter((other) => other !== group));
   }, [title, labels, isActive]);
@@ -63,7 +69,7 @@ export function useKeys(title: string, bindings: KeyBinding[], isActive = true):
       const typing = isTyping(event.target);
       for (const binding of current.current) {
         if (typing && !binding.whileTyping) continue;
-        if (![binding.keys].flat().some((keys) => matches(event, keys))) continue;
+        if (![binding.keys].flat().some((keys) => matches(event, ownKey(keys)))) continue;
         event.preventDefault();
         binding.run(event);
         return;

@@ -1,0 +1,142 @@
+import { useQuery } from "@tanstack/react-query";
+import { useId, useMemo, useState } from "react";
+import { useTranslation } from "react-i18next";
+import { useNavigate } from "react-router";
+import { Dialog } from "@/components/dialog";
+import { campaignsQuery } from "@/lib/api/lists";
+import { isMac, shown } from "@/lib/keyboard/keys";
+import { ownKey } from "@/lib/keyboard/own-keys";
+import { useKeyGroups } from "@/lib/keyboard/use-keys";
+import classes from "./palette.module.css";
+
+interface Found {
+  name: string;
+  /** What kind of thing it is. */
+  about: string;
+  keys: string;
+  run: () => void;
+}
+
+interface PaletteProps {
+  pages: { to: string; label: string }[];
+  onClose: () => void;
+}
+
+/** Everything that can be done or opened from here, found by a part of its name. */
+export function Palette({ pages, onClose }: PaletteProps) {
+  const { t, i18n } = useTranslation();
+  const navigate = useNavigate();
+  const groups = useKeyGroups();
+  const campaigns = useQuery(campaignsQuery);
+  const [asked, setAsked] = useState("");
+  const [chosen, setChosen] = useState(0);
+  const id = useId();
+
+  const all = useMemo(() => {
+    const commands: Found[] = [...groups].reverse().flatMap(({ title, bindings }) =>
+      bindings
+        // Those that stand for several keys need to know which.
+        .filter(({ label, shownAs }) => label && !shownAs)
+        .map(({ label = "", keys, run }) => ({
+          name: label,
+          about: title,
+          keys: [keys].flat()[0] ?? "",
+          run: () => run(new KeyboardEvent("keydown")),
+        })),
+    );
+    const work: Found[] = (campaigns.data ?? [])
+      .filter((campaign) => campaign.is_member)
+      .map(({ id, name }) => ({
+        name,
+        about: t("nav.work"),
+        keys: "",
+        run: () => void navigate(`/annotate/${id}`),
+      }));
+    const places: Found[] = pages.map(({ to, label }) => ({
+      name: label,
+      about: t("palette.page"),
+      keys: "",
+      run: () => void navigate(to),
+    }));
+    return [...commands, ...work, ...places];
+  }, [groups, campaigns.data, pages, navigate, t]);
+
+  const plain = (text: string) =>
+    text
+      .normalize("NFD")
+      .replace(/\p{Diacritic}/gu, "")
+      .toLocaleLowerCase(i18n.language);
+  const words = plain(asked).split(/\s+/).filter(Boolean);
+  const found = all.filter(({ name, about }) =>
+    words.every((word) => plain(`${name} ${about}`).includes(word)),
+  );
+  const current = Math.min(chosen, found.length - 1);
+
+  function run(entry: Found | undefined) {
+    if (!entry) return;
+    onClose();
+    // When the dialog has given the focus back.
+    setTimeout(entry.run, 0);
+  }
+
+  function onKeyDown(event: React.KeyboardEvent) {
+    const step = event.key === "ArrowDown" ? 1 : event.key === "ArrowUp" ? -1 : 0;
+    if (step && found.length > 0) {
+      event.preventDefault();
+      const next = (current + step + found.length) % found.length;
+      setChosen(next);
+      document.getElementById(`${id}-${next}`)?.scrollIntoView({ block: "nearest" });
+    } else if (event.key === "Enter" && !event.nativeEvent.isComposing) {
+      event.preventDefault();
+      run(found[current]);
+    }
+  }
+
+  return (
+    <Dialog title={t("palette.title")} onClose={onClose}>
+      <input
+        className={classes.field}
+        role="combobox"
+        aria-label={t("palette.ask")}
+        aria-expanded="true"
+        aria-controls={id}
+        aria-activedescendant={found.length > 0 ? `${id}-${current}` : undefined}
+        placeholder={t("palette.ask")}
+        value={asked}
+        onChange={(event) => {
+          setAsked(event.currentTarget.value);
+          setChosen(0);
+        }}
+        onKeyDown={onKeyDown}
+        data-autofocus
+      />
+      <div id={id} role="listbox" className={classes.list} aria-label={t("palette.title")} tabIndex={-1}>
+        {found.map((entry, index) => (
+          // biome-ignore lint/a11y/useKeyWithClickEvents: the field has the keyboard
+          <div
+            key={`${entry.about}.${entry.name}`}
+            id={`${id}-${index}`}
+            role="option"
+            tabIndex={-1}
+            aria-selected={index === current}
+            className={classes.entry}
+            onClick={() => run(entry)}
+          >
+            <span className={classes.name}>
+              <bdi>{entry.name}</bdi>
+            </span>
+            <span className={classes.about}>{entry.about}</span>
+            {entry.keys && (
+              <span className={classes.keys}>
+                {shown(ownKey(entry.keys), isMac).map((part) => (
+                  <kbd key={part}>{part}</kbd>
+                ))}
+              </span>
+            )}
+          </div>
+        ))}
+      </div>
+      {found.length === 0 && <p className={classes.none}>{t("palette.none")}</p>}
+    </Dialog>
+  );
+}

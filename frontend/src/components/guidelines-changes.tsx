@@ -1,0 +1,75 @@
+import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { useEffect, useMemo } from "react";
+import { useTranslation } from "react-i18next";
+import { api, bodyOf } from "@/lib/api/client";
+import { differences } from "@/lib/differences";
+import { Dialog } from "./dialog";
+import classes from "./guidelines-changes.module.css";
+import { Markdown } from "./markdown";
+import { ProblemNote, Waiting } from "./notes";
+
+const at = (campaign_id: number) => ({ params: { path: { campaign_id } } });
+
+/** What is new in a campaign's guidelines since I last read them; opened, they are read. */
+export function GuidelinesChanges({ campaignId, onClose }: { campaignId: number; onClose: () => void }) {
+  const { t } = useTranslation();
+  const queryClient = useQueryClient();
+  const seen = useQuery({
+    queryKey: ["guidelines-seen", campaignId],
+    queryFn: () => bodyOf(api.GET("/api/campaigns/{campaign_id}/guidelines", at(campaignId))),
+    // What was read last is asked once: from now on it is the newest.
+    staleTime: Number.POSITIVE_INFINITY,
+    gcTime: 0,
+  });
+  const version = seen.data?.version;
+  useEffect(() => {
+    if (version === undefined) return;
+    const reading = api.POST("/api/campaigns/{campaign_id}/guidelines/read", {
+      ...at(campaignId),
+      body: { version },
+    });
+    // Not reached: they are still marked as changed, and may be read again.
+    void reading.catch(() => undefined);
+  }, [campaignId, version]);
+
+  function close() {
+    void queryClient.invalidateQueries({ queryKey: ["campaigns"] });
+    void queryClient.invalidateQueries({ queryKey: ["campaign", campaignId] });
+    onClose();
+  }
+
+  return (
+    <Dialog title={t("guidelines.changes")} size="large" onClose={close}>
+      {seen.isPending && <Waiting lines={5} />}
+      <ProblemNote error={seen.error} />
+      {seen.data &&
+        (seen.data.read ? (
+          <Changes before={seen.data.read.text} after={seen.data.text} />
+        ) : (
+          <Markdown text={seen.data.text} isSmall />
+        ))}
+    </Dialog>
+  );
+}
+
+function Changes({ before, after }: { before: string; after: string }) {
+  const { t } = useTranslation();
+  const parts = useMemo(
+    () => differences(before, after) ?? [{ value: after, added: false, removed: false }],
+    [before, after],
+  );
+  return (
+    <>
+      <p className={classes.legend}>
+        <ins>{t("guidelines.added")}</ins> <del>{t("guidelines.removed")}</del>
+      </p>
+      <div className={classes.text} dir="auto">
+        {parts.map((part, index) => {
+          const Tag = part.added ? "ins" : part.removed ? "del" : "span";
+          // biome-ignore lint/suspicious/noArrayIndexKey: a part is its place
+          return <Tag key={index}>{part.value}</Tag>;
+        })}
+      </div>
+    </>
+  );
+}

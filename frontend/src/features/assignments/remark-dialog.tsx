@@ -1,0 +1,67 @@
+import { Button, Group, Stack, Textarea } from "@mantine/core";
+import { useMutation } from "@tanstack/react-query";
+import { type FormEvent, useState } from "react";
+import { useTranslation } from "react-i18next";
+import { Dialog } from "@/components/dialog";
+import { ProblemNote } from "@/components/notes";
+import { makeRemark, type RemarkReason } from "./api";
+import classes from "./dialogs.module.css";
+
+const REASONS: RemarkReason[] = ["comment", "unclear", "personal", "harmful", "guidelines", "other"];
+
+interface RemarkDialogProps {
+  assignmentId: number;
+  onClose: () => void;
+  onSent: () => void;
+}
+
+/** Something for a moderator about this unit: a flag with its reason, or a comment. The work on it goes on. */
+export function RemarkDialog({ assignmentId, onClose, onSent }: RemarkDialogProps) {
+  const { t } = useTranslation();
+  const [reason, setReason] = useState<RemarkReason>("comment");
+  const [text, setText] = useState("");
+  const sending = useMutation({
+    mutationFn: () => makeRemark(assignmentId, reason, text),
+    onSuccess: onSent,
+  });
+  function submit(event: FormEvent) {
+    event.preventDefault();
+    sending.mutate();
+  }
+  return (
+    <Dialog title={t("remark.title")} onClose={onClose}>
+      <form onSubmit={submit}>
+        <Stack>
+          {/* biome-ignore lint/a11y/useSemanticElements: a fieldset's legend would take a line of its own */}
+          <div className={classes.reasons} role="group" aria-label={t("remark.about")}>
+            {REASONS.map((name) => (
+              <button key={name} type="button" aria-pressed={reason === name} onClick={() => setReason(name)}>
+                {t(`remark.reason.${name}`)}
+              </button>
+            ))}
+          </div>
+          <Textarea
+            label={t(reason === "comment" ? "remark.text" : "remark.textOptional")}
+            required={reason === "comment"}
+            withAsterisk={false}
+            maxLength={4000}
+            rows={4}
+            dir="auto"
+            value={text}
+            onChange={(event) => setText(event.currentTarget.value)}
+            data-autofocus
+          />
+          <ProblemNote error={sending.error} />
+          <Group justify="flex-end">
+            <Button variant="default" onClick={onClose}>
+              {t("common.cancel")}
+            </Button>
+            <Button type="submit" loading={sending.isPending}>
+              {t("remark.send")}
+            </Button>
+          </Group>
+        </Stack>
+      </form>
+    </Dialog>
+  );
+}

@@ -1,0 +1,132 @@
+import { Button, Group, SegmentedControl } from "@mantine/core";
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useState } from "react";
+import { useTranslation } from "react-i18next";
+import { Empty, ProblemNote, Waiting } from "@/components/notes";
+import type { components } from "@/lib/api/schema";
+import type { Campaign } from "@/lib/api/types";
+import { useFormat } from "@/lib/format";
+import { holds, useMe } from "@/lib/me";
+import { listRemarks, REMARKS_PER_PAGE, settleRemark } from "./api";
+import classes from "./campaigns.module.css";
+
+type Remark = components["schemas"]["Remark"];
+
+/** What annotators said of units, the newest first: those to be dealt with, or those that are. */
+export function RemarksTab({ campaign }: { campaign: Campaign }) {
+  const { t } = useTranslation();
+  const queryClient = useQueryClient();
+  const [isSettled, setSettled] = useState(false);
+  const [offset, setOffset] = useState(0);
+  const queryKey = ["remarks", campaign.id];
+  const remarks = useQuery({
+    queryKey: [...queryKey, isSettled, offset],
+    queryFn: () => listRemarks(campaign.id, isSettled, offset),
+  });
+  const settling = useMutation({
+    mutationFn: (remark: Remark) => settleRemark(remark.id, !remark.settled_at),
+    onSuccess: () => queryClient.invalidateQueries({ queryKey }),
+  });
+  const page = remarks.data;
+
+  function choose(settled: boolean) {
+    setSettled(settled);
+    setOffset(0);
+  }
+
+  return (
+    <>
+      <SegmentedControl
+        mb="md"
+        aria-label={t("remarks.which")}
+        value={isSettled ? "settled" : "open"}
+        onChange={(value) => choose(value === "settled")}
+        data={[
+          { value: "open", label: t("remarks.open") },
+          { value: "settled", label: t("remarks.settled") },
+        ]}
+      />
+      {remarks.isPending && <Waiting lines={4} />}
+      <ProblemNote error={remarks.error ?? settling.error} />
+      {page?.results.length === 0 && (
+        <Empty title={t(isSettled ? "remarks.noneSettled" : "remarks.none")}>{t("remarks.noneText")}</Empty>
+      )}
+      <ul className={classes.remarks}>
+        {page?.results.map((remark) => (
+          <RemarkLine
+            key={remark.id}
+            remark={remark}
+            language={campaign.language}
+            onSettle={() => settling.mutate(remark)}
+          />
+        ))}
+      </ul>
+      {page && (page.previous || page.next) && (
+        <Group mt="md">
+          <Button
+            variant="default"
+            disabled={!page.previous}
+            onClick={() => setOffset(Math.max(0, offset - REMARKS_PER_PAGE))}
+          >
+            {t("common.newer")}
+          </Button>
+          <Button
+            variant="default"
+            disabled={!page.next}
+            onClick={() => setOffset(offset + REMARKS_PER_PAGE)}
+          >
+            {t("common.older")}
+          </Button>
+        </Group>
+      )}
+    </>
+  );
+}
+
+interface RemarkLineProps {
+  remark: Remark;
+  language: string;
+  onSettle: () => void;
+}
+
+function RemarkLine({ remark, language, onSettle }: RemarkLineProps) {
+  const { t } = useTranslation();
+  const format = useFormat();
+  const me = useMe();
+  const { person, settled_by: by, settled_at: settledAt } = remark;
+  const facts = [
+    person && (person.name || person.username),
+    format.ago(remark.created_at),
+    t("home.unit", { id: remark.unit }),
+    settledAt && by && t("remarks.settledBy", { name: by.name || by.username, when: format.ago(settledAt) }),
+  ];
+  return (
+    <li>
+      <div>
+        <p className={classes.remarkReason}>{t(`remark.reason.${remark.reason}`)}</p>
+        {remark.text && (
+          <p className={classes.remarkText} dir="auto">
+            {remark.text}
+          </p>
+        )}
+        <p className={classes.remarkAsked} dir="auto" lang={language}>
+          {remark.asked}
+        </p>
+        <p className={classes.quiet}>{facts.filter(Boolean).join(" · ")}</p>
+      </div>
+      {holds(me, "admin") && (
+        <Button
+          size="xs"
+          variant="default"
+          onClick={onSettle}
+          aria-label={t(settledAt ? "remarks.reopenThis" : "remarks.settleThis", {
+            reason: t(`remark.reason.${remark.reason}`),
+            unit: remark.unit,
+          })}
+        >
+          {t(settledAt ? "remarks.reopen" : "remarks.settle")}
+        </Button>
+      )}
+    </li>
+  );
+}

@@ -1,0 +1,102 @@
+import { Button } from "@mantine/core";
+import { ArrowRight } from "lucide-react";
+import { lazy, Suspense, useState } from "react";
+import { useTranslation } from "react-i18next";
+import { Link } from "react-router";
+import type { Campaign } from "@/lib/api/types";
+import { useFormat } from "@/lib/format";
+import { nameOfLanguage } from "@/lib/i18n";
+import type { OwnFigures } from "./api";
+import classes from "./home-page.module.css";
+
+const GuidelinesChanges = lazy(() =>
+  import("@/components/guidelines-changes").then((m) => ({ default: m.GuidelinesChanges })),
+);
+
+interface CampaignLineProps {
+  campaign: Campaign;
+  figures: OwnFigures | undefined;
+}
+
+/** One campaign: what it is, what I gave to it, how much is left for me, and the way in or why there is none. */
+export function CampaignLine({ campaign, figures }: CampaignLineProps) {
+  const { t } = useTranslation();
+  const format = useFormat();
+  const [showsChanges, setShowsChanges] = useState(false);
+  const { num_units, num_done } = campaign.progress;
+  const { mine, guidelines } = campaign;
+  const reason = useReason(campaign);
+  const done = num_units ? num_done / num_units : 0;
+  const read = mine?.guidelines_read ?? null;
+  const hasChanged = guidelines !== null && read !== null && read > 0 && read < guidelines.version;
+  const doneOf = t("home.doneOf", { done: format.number(num_done), count: num_units });
+  const facts = [
+    t(`kind.${campaign.kind}`),
+    nameOfLanguage(campaign.language, format.language),
+    t("home.mine", { count: mine?.num_submitted ?? 0 }),
+    figures && figures.num_since > 0 && t("home.today", { count: figures.num_since }),
+    typeof figures?.seconds_per_unit === "number" &&
+      t("home.perUnit", { time: format.lengthOfTime(figures.seconds_per_unit) }),
+  ];
+
+  return (
+    <li className={classes.line}>
+      <div className={classes.words}>
+        <h2>
+          <bdi>{campaign.name}</bdi>
+        </h2>
+        <p className={classes.quiet}>{facts.filter(Boolean).join(" · ")}</p>
+        {hasChanged && (
+          <p className={classes.changed}>
+            {t("guidelines.changed")}{" "}
+            <button type="button" onClick={() => setShowsChanges(true)}>
+              {t("guidelines.seeChanges")}
+              <span className="visually-hidden"> ({campaign.name})</span>
+            </button>
+          </p>
+        )}
+      </div>
+      <div className={classes.progress}>
+        <div className={classes.track} role="img" aria-label={doneOf}>
+          <div style={{ width: `${done * 100}%` }} />
+        </div>
+        <p className={classes.quiet}>
+          {num_units === 0
+            ? t("home.noUnits")
+            : mine && mine.num_left > 0
+              ? t("home.leftForYou", { count: mine.num_left })
+              : doneOf}
+        </p>
+      </div>
+      {reason && !mine?.has_lease ? (
+        <p className={classes.reason}>{reason}</p>
+      ) : (
+        <Button
+          component={Link}
+          to={`/annotate/${campaign.id}`}
+          size="md"
+          rightSection={<ArrowRight size={18} className="flip-rtl" />}
+          aria-label={t(mine?.has_lease ? "home.continueIn" : "home.startIn", { name: campaign.name })}
+        >
+          {mine?.has_lease ? t("home.continue") : t("home.start")}
+        </Button>
+      )}
+      {showsChanges && (
+        <Suspense fallback={null}>
+          <GuidelinesChanges campaignId={campaign.id} onClose={() => setShowsChanges(false)} />
+        </Suspense>
+      )}
+    </li>
+  );
+}
+
+/** Why there is nothing for me to do in a campaign; empty when there is something. */
+function useReason({ kind, status, progress, mine }: Campaign): string {
+  const { t } = useTranslation();
+  if (status === "paused") return t("home.paused");
+  if (status === "closed") return t("home.closed");
+  if (progress.num_units === 0) return t(`home.waitsFor.${kind}`);
+  if (mine && mine.num_left > 0) return "";
+  if (progress.num_open > 0) return t("home.othersMust", { count: progress.num_open });
+  return progress.num_leased > 0 ? t("home.allLeased") : t("home.allDone");
+}
