@@ -164,6 +164,7 @@ def test_ktos_reference_point_is_estimated_on_each_batch_as_it_comes():
 # ---------------------------------------------------------------- learning
 
 
+@pytest.mark.slow
 def test_dpos_reward_accuracy_rises_and_its_loss_is_the_papers(finished, snapshot_dir, base_model_dir):
     path = finished("dpo")
     accuracies = [row["rewards/accuracies"] for row in rows_of(path, "rewards/accuracies")]
@@ -194,6 +195,7 @@ def logprob(model, prompt_ids, completion_ids):
     return sum(logprobs[len(prompt_ids) + at - 1, token] for at, token in enumerate(completion_ids))
 
 
+@pytest.mark.slow
 def test_ktos_margin_rises(finished):
     margins = [row["rewards/margins"] for row in rows_of(finished("kto"), "rewards/margins")]
     metrics = result_of(finished("kto"))
@@ -201,6 +203,7 @@ def test_ktos_margin_rises(finished):
     assert metrics["num_desirable"] == metrics["num_undesirable"] == 48
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["rloo", "grpo"])
 def test_the_score_rises_and_the_texts_say_what_it_was_paid_for(finished, kind):
     scores = [row["objective/scores"] for row in rows_of(finished(kind), "objective/scores")]
@@ -242,6 +245,7 @@ def test_scores_are_those_of_ppo(ppo_arguments, tmp_path):
     assert (told["eos_share"], told["length"]) == (0.5, (len(ended) + len(cut)) / 2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_run_begins_at_its_reference(finished, kind):
     """Dropout off, one encoding, one temperature: before the first step no log-ratio is anything but 0."""
@@ -261,6 +265,7 @@ def test_both_kinds_weigh_the_same_unless_told():
     assert undesirable_weight(config, counts) == 1.5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["dpo", "grpo"])
 def test_a_step_may_forget_its_activations(tmp_path, arguments_of, finished, kind):
     changes = {"gradient_checkpointing": True, "lr_scheduler": "constant"}
@@ -271,12 +276,14 @@ def test_a_step_may_forget_its_activations(tmp_path, arguments_of, finished, kin
     assert row["grad_norm"] == pytest.approx(expected["grad_norm"], rel=1e-3)
 
 
+@pytest.mark.slow
 def test_every_figure_has_a_name_in_words(finished):
     names = json.loads((REPOSITORY / "frontend/src/locales/en.json").read_text())["metric"]
     for kind in KINDS:
         assert not set(result_of(finished(kind))) - set(names)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["dpo", "rloo"])
 def test_an_adapter_ends_as_a_plain_model(tmp_path, arguments_of, kind):
     changes = {"lora_rank": 2, "max_steps": 2}
@@ -293,6 +300,7 @@ def test_an_adapter_ends_as_a_plain_model(tmp_path, arguments_of, kind):
     assert (path / "model" / "adapter" / "adapter_model.safetensors").exists()
 
 
+@pytest.mark.slow
 def test_a_base_without_padding_token_and_template_learns_from_a_model_of_other_tokens(
     tmp_path, arguments_of
 ):
