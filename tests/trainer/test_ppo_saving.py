@@ -272,5 +272,5 @@ def test_two_processes_learn_what_one_learns(ppo_arguments, tmp_path):
     rows, expected_rows = metrics_of(arguments), metrics_of(one)
     assert len(rows) == len(expected_rows) == 5
     for row, expected in zip(rows, expected_rows, strict=True):
-        assert row == pytest.approx(expected, rel=1e-2, abs=2e-3)
-    torch.testing.assert_close(weights_of(arguments), weights_of(one), atol=2e-3, rtol=0)
+        assert row == pytest.approx(expected, rel=1e-4, abs=1e-5)
+    torch.testing.assert_close(weights_of(arguments), weights_of(one), atol=1e-4, rtol=0)

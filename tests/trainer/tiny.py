@@ -4,12 +4,14 @@ The world: a prompt names three of ten words, the right answer is its first word
 say that word more often. Everything is made from seeds; nothing is downloaded.
 """
 
+import gc
 import os
 import random
 import signal
 import subprocess
 import sys
 import time
+from functools import cache
 from pathlib import Path
 
 from trainer.snapshot import SnapshotWriter
@@ -145,7 +147,17 @@ def run_in_process(module, config_type: type, **arguments) -> int:
 
     kind = module.__name__.removeprefix("trainer.")
     one_process = kind in ("sample", "evaluate")
-    return run_job(kind, config_type, module.train, command_line(arguments), one_process=one_process)
+    try:
+        return run_job(kind, config_type, module.train, command_line(arguments), one_process=one_process)
+    finally:
+        spare_the_libraries()
+
+
+@cache
+def spare_the_libraries() -> None:
+    """A job collects garbage at its end, and most of a second of that is the libraries' own objects: once is enough."""
+    gc.collect()
+    gc.freeze()
 
 
 def start_process(kind: str, **arguments) -> subprocess.Popen:
