@@ -200,6 +200,8 @@ SPECTACULAR_SETTINGS = {
         "ImportState": "annotate.snapshots.models.FeedbackImport.State",
         "AssignmentState": "annotate.feedback.models.Assignment.State",
         "RemarkReason": "annotate.feedback.models.Remark.Reason",
+        "ReviewVerdict": "annotate.feedback.models.Verdict",
+        "ComparisonVerdict": "annotate.feedback.serializers.COMPARISON_VERDICTS",
     },
 }
 

@@ -27,6 +27,7 @@ class Campaign(models.Model):
         DEMONSTRATION = "demonstration", _("demonstration")
         RANKING = "ranking", _("ranking")
         COMPARISON = "comparison", _("comparison")
+        REVIEW = "review", _("review")
 
     # The kinds in which people judge completions; what they give is stored as a ranking.
     JUDGING = (Kind.RANKING, Kind.COMPARISON)
@@ -45,6 +46,14 @@ class Campaign(models.Model):
 
     name = models.CharField(max_length=200, unique=True)
     kind = models.CharField(max_length=20, choices=Kind.choices)
+    reviewed_campaign = models.OneToOneField(
+        "self",
+        null=True,
+        blank=True,
+        on_delete=models.CASCADE,
+        related_name="review_campaign",
+        help_text="of a campaign of reviews: whose work is reviewed",
+    )
     status = models.CharField(max_length=20, choices=Status.choices, default=Status.OPEN)
     language = models.CharField(max_length=16, default="en", help_text="BCP 47 tag of the work, as en or fr")
     overlap = models.PositiveSmallIntegerField(default=1, help_text="how many people do each unit")
@@ -84,7 +93,13 @@ class Campaign(models.Model):
         ordering = ["-created_at", "-id"]
         constraints = [
             models.CheckConstraint(
-                condition=Q(kind__in=["demonstration", "ranking", "comparison"]), name="campaign_kind"
+                condition=Q(kind__in=["demonstration", "ranking", "comparison", "review"]),
+                name="campaign_kind",
+            ),
+            models.CheckConstraint(
+                condition=Q(kind="review", reviewed_campaign__isnull=False, overlap=1)
+                | ~Q(kind="review") & Q(reviewed_campaign=None),
+                name="campaign_reviews_another",
             ),
             models.CheckConstraint(
                 condition=~Q(kind="comparison") | Q(num_completions=2), name="campaign_comparison_is_of_two"

@@ -49,6 +49,7 @@ class Overview:
 def overviews(campaigns: QuerySet[Campaign], user: User) -> list[Overview]:
     if oversees(user):  # others must not learn which policies wrote what they judge
         campaigns = campaigns.prefetch_related("policies__policy_version")
+    campaigns = campaigns.select_related("reviewed_campaign")
     shown = {campaign.id: Overview(campaign) for campaign in campaigns}
     if oversees(user):
         for overview in shown.values():
@@ -80,6 +81,10 @@ def _count_mine(mine: dict[int, Mine], user: User) -> None:
         counted.num_submitted, counted.num_skipped = given["submitted"], given["skipped"]
         counted.has_lease = given["live"] > 0
         counted.num_left += given["held_full"] - given["finished_open"]
+    own = Annotator.objects.filter(user=user, authored_units__campaign__in=mine).order_by()
+    of_own = own.filter(authored_units__open_slots__gt=0).values("authored_units__campaign")
+    for row in of_own.annotate(num=Count("authored_units")):  # nobody reviews their own work
+        mine[row["authored_units__campaign"]].num_left -= row["num"]
     agreed = Exists(Consent.objects.filter(terms=OuterRef("pk"), user=user))
     in_force = Terms.objects.filter(campaign__in=mine).order_by("campaign_id", "-version")
     for terms in in_force.distinct("campaign_id").annotate(is_given=agreed):
@@ -161,7 +166,11 @@ def members_of(campaign: Campaign) -> QuerySet[Membership]:
     """Members with what each gave to this campaign, in one query."""
     given = "user__annotator__assignments"
     here = Q(**{f"{given}__campaign": F("campaign")})
-    spent = Coalesce(f"{given}__demonstration__seconds_spent", f"{given}__ranking__seconds_spent")
+    spent = Coalesce(
+        f"{given}__demonstration__seconds_spent",
+        f"{given}__ranking__seconds_spent",
+        f"{given}__review__seconds_spent",
+    )
     last = Greatest(f"{given}__leased_at", f"{given}__ended_at")
     return (
         campaign.memberships.select_related("user")

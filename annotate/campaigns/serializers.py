@@ -85,6 +85,7 @@ class CampaignSerializer(serializers.Serializer):
     name = serializers.CharField(source="campaign.name")
     kind = serializers.ChoiceField(Campaign.Kind.choices, source="campaign.kind")
     status = serializers.ChoiceField(Campaign.Status.choices, source="campaign.status")
+    reviewed_campaign = NamedSerializer(allow_null=True, source="campaign.reviewed_campaign")
     language = serializers.CharField(source="campaign.language")
     overlap = serializers.IntegerField(source="campaign.overlap")
     num_completions = serializers.IntegerField(source="campaign.num_completions")
@@ -141,6 +142,12 @@ class NewCampaignSerializer(CampaignChangesSerializer):
     status = None  # type: ignore[assignment]
     name = serializers.CharField(max_length=200)
     kind = serializers.ChoiceField(Campaign.Kind.choices)
+    reviewed_campaign = serializers.PrimaryKeyRelatedField(
+        queryset=Campaign.objects.all(),
+        required=False,
+        allow_null=True,
+        help_text="kind review: whose work is reviewed",
+    )
     language = serializers.RegexField(LANGUAGE, max_length=16, default="en")
     sampling = SamplingSerializer(default=default_sampling)
     flags = serializers.ListField(

@@ -28,6 +28,8 @@ def create_campaign(
     """A campaign, open, with the first version of its guidelines when there is a text."""
     if kind == Campaign.Kind.COMPARISON:
         options.setdefault("num_completions", 2)
+    if kind == Campaign.Kind.REVIEW:
+        options.setdefault("correction_hours", 0)
     campaign = Campaign(name=name, kind=kind, created_by=created_by, **options)
     _refuse_misfits(campaign)
     _save_with_own_name(campaign)
@@ -37,16 +39,37 @@ def create_campaign(
 
 
 def _refuse_misfits(campaign: Campaign) -> None:
-    """A comparison is of two completions and asks one question: which is better, and by how much."""
-    if campaign.kind != Campaign.Kind.COMPARISON:
-        return
-    refusals = {
+    """A comparison is of two completions and asks one question; a review is of another campaign's work, by one person."""
+    refusals: dict[str, Any] = {}
+    if campaign.kind == Campaign.Kind.COMPARISON:
+        refusals = _misfits_of_comparison(campaign)
+    elif campaign.kind == Campaign.Kind.REVIEW:
+        refusals = _misfits_of_review(campaign)
+    elif campaign.reviewed_campaign:
+        refusals = {"reviewed_campaign": _("Only a campaign of reviews looks at another's work.")}
+    if reasons := {name: [reason] for name, reason in refusals.items() if reason}:
+        raise ValidationError(reasons)
+
+
+def _misfits_of_review(campaign: Campaign) -> dict[str, Any]:
+    reviewed = campaign.reviewed_campaign
+    if reviewed is None:
+        return {"reviewed_campaign": _("Say which campaign's work is reviewed.")}
+    taken = Campaign.objects.filter(reviewed_campaign=reviewed).exclude(pk=campaign.pk).exists()
+    return {
+        "reviewed_campaign": (reviewed.kind == Campaign.Kind.REVIEW and _("Reviews are not reviewed again."))
+        or (taken and _("This campaign's work is reviewed in another one already.")),
+        "overlap": campaign.overlap != 1 and _("One person reviews each piece of work."),
+        "correction_hours": campaign.correction_hours and _("What a reviewer has decided stands: 0 hours."),
+    }
+
+
+def _misfits_of_comparison(campaign: Campaign) -> dict[str, Any]:
+    return {
         "num_completions": campaign.num_completions != 2 and _("A comparison is of two completions."),
         "is_rated_first": campaign.is_rated_first and _("A comparison asks for no ratings."),
         "criteria": campaign.criteria and _("A comparison asks for one choice. Rank for several criteria."),
     }
-    if reasons := {name: [reason] for name, reason in refusals.items() if reason}:
-        raise ValidationError(reasons)
 
 
 def _save_with_own_name(campaign: Campaign) -> None:
@@ -143,6 +166,13 @@ def prompt_key(messages: Sequence[dict[str, str]], brief: str = "") -> str:
     return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()
 
 
+def refuse_material(campaign: Campaign) -> None:
+    """A campaign of reviews has no prompts of its own."""
+    if campaign.kind == Campaign.Kind.REVIEW:
+        reason = _("A campaign of reviews takes its work from the campaign that it reviews.")
+        raise ValidationError({"campaign": [reason]})
+
+
 @dataclass
 class NewPrompt:
     """A prompt as somebody hands it in."""
@@ -166,9 +196,10 @@ class AddedPrompts:
 
 @transaction.atomic
 def add_prompts(campaign: Campaign, prompts: Iterable[NewPrompt]) -> AddedPrompts:
-    """Store prompts, each once. Batches of some thousand rows; the campaign's row keeps two writers apart."""
+    """Store prompts, each once; a campaign of reviews has none of its own. Batches of some thousand rows; the campaign's row keeps two writers apart."""
     Campaign.objects.select_for_update(no_key=True).get(id=campaign.id)
     added = AddedPrompts([], [])
+    refuse_material(campaign)
     waiting = iter(prompts)
     while batch := list(islice(waiting, BATCH)):
         keyed = [(prompt_key(prompt.messages, prompt.brief), prompt) for prompt in batch]

@@ -3,7 +3,7 @@
 from django.contrib import admin
 
 from annotate.campaigns.admin import ShownOnly
-from annotate.feedback.models import Assignment, Demonstration, Ranking, Remark, Revision, Unit
+from annotate.feedback.models import Assignment, Demonstration, Ranking, Remark, Review, Revision, Unit
 
 
 @admin.register(Unit)
@@ -29,7 +29,7 @@ class AssignmentAdmin(ShownOnly):
     list_select_related = ["campaign", "annotator__user"]
 
 
-@admin.register(Demonstration, Ranking)
+@admin.register(Demonstration, Ranking, Review)
 class SubmissionAdmin(ShownOnly):
     list_display = ["id", "campaign", "annotator", "is_surplus", "seconds_spent", "source", "created_at"]
     list_filter = ["campaign", "is_surplus"]

@@ -8,6 +8,7 @@ membership -> assignments -> units (by id), so that nothing here waits in a circ
 import random
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import connection
 from django.db.models import BigIntegerField, Count, F, Func, OuterRef, Q, QuerySet, Subquery, Value
@@ -21,6 +22,7 @@ from annotate.feedback.models import Assignment, Unit
 # The index unit_queue holds the open units of a campaign in just this order; the row comparison lets the scan
 # begin after the person's cursor. OFFSET 0 keeps NOT EXISTS a look-up for each unit met: PostgreSQL expects hardly
 # a row after the cursor (it judges a row comparison by its first column), and would join all of them and sort.
+# A person reviews neither their own work nor a unit on which they are still to give their own answer.
 # NO KEY: others who insert assignments of a unit only share its key.
 NEXT_UNIT = """
     SELECT unit.* FROM feedback_unit AS unit
@@ -29,16 +31,23 @@ NEXT_UNIT = """
       AND NOT EXISTS (
         SELECT FROM feedback_assignment AS mine
         WHERE mine.unit_id = unit.id AND mine.annotator_id = %(annotator)s OFFSET 0)
+      AND unit.author_id IS DISTINCT FROM %(annotator)s
+      AND (unit.reviewed_id IS NULL OR NOT EXISTS (
+        SELECT FROM feedback_assignment AS reviewed
+        JOIN feedback_assignment AS mine ON mine.unit_id = reviewed.unit_id AND mine.annotator_id = %(annotator)s
+        WHERE reviewed.id = unit.reviewed_id AND mine.state IN ('leased', 'released', 'expired') OFFSET 0))
     ORDER BY unit.priority, unit.position
     LIMIT 1 FOR NO KEY UPDATE OF unit SKIP LOCKED
 """
 # Ten times quicker than rows made one by one in Python. `position` comes from its sequence, in this order.
 INSERT_UNITS = """
     INSERT INTO feedback_unit
-      (id, campaign_id, prompt_id, overlap, open_slots, priority, external_id, created_at)
-    SELECT id, %(campaign)s, prompt_id, %(overlap)s, %(overlap)s, %(priority)s, external_id, now()
-    FROM unnest(%(ids)s::bigint[], %(prompt_ids)s::bigint[], %(external_ids)s::text[])
-      WITH ORDINALITY AS new (id, prompt_id, external_id, place)
+      (id, campaign_id, prompt_id, overlap, open_slots, priority, external_id, reviewed_id, author_id, created_at)
+    SELECT new.id, %(campaign)s, prompt_id, %(overlap)s, %(overlap)s, %(priority)s, external_id, reviewed.id,
+      reviewed.annotator_id, now()
+    FROM unnest(%(ids)s::bigint[], %(prompt_ids)s::bigint[], %(external_ids)s::text[], %(reviewed_ids)s::bigint[])
+      WITH ORDINALITY AS new (id, prompt_id, external_id, reviewed_id, place)
+    LEFT JOIN feedback_assignment AS reviewed ON reviewed.id = new.reviewed_id
     ORDER BY place
 """
 INSERT_UNIT_COMPLETIONS = """
@@ -50,9 +59,13 @@ _shuffle = random.SystemRandom().shuffle
 
 
 def insert_units(
-    campaign: Campaign, units: Sequence[tuple[int, str, Sequence[int]]], *, overlap: int, priority: int
+    campaign: Campaign,
+    units: Sequence[tuple[int, str, Sequence[int], int | None]],
+    *,
+    overlap: int,
+    priority: int,
 ) -> None:
-    """Units from (prompt id, external id, completion ids), queued in this order."""
+    """Units from (prompt id, external id, completion ids, reviewed assignment), queued in this order."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT nextval(pg_get_serial_sequence('feedback_unit', 'id')) FROM generate_series(1, %s)",
@@ -60,10 +73,9 @@ def insert_units(
         )
         ids = [row[0] for row in cursor.fetchall()]
         prompt_ids, external_ids = [unit[0] for unit in units], [unit[1] for unit in units]
-        named = {"campaign": campaign.id, "overlap": overlap, "priority": priority}
-        cursor.execute(
-            INSERT_UNITS, named | {"ids": ids, "prompt_ids": prompt_ids, "external_ids": external_ids}
-        )
+        named: dict[str, Any] = {"campaign": campaign.id, "overlap": overlap, "priority": priority}
+        named |= {"ids": ids, "prompt_ids": prompt_ids, "external_ids": external_ids}
+        cursor.execute(INSERT_UNITS, named | {"reviewed_ids": [unit[3] for unit in units]})
         links = [(id, completion) for id, unit in zip(ids, units, strict=True) for completion in unit[2]]
         if links:
             cursor.execute(INSERT_UNIT_COMPLETIONS, [[id for id, _ in links], [c for _, c in links]])
@@ -105,6 +117,8 @@ def lease_from_queue(membership: Membership, annotator: Annotator, is_ahead: boo
     shown_order = list(unit.completions.order_by("id").values_list("id", flat=True))
     _shuffle(shown_order)
     now = timezone.now()
+    if unit.reviewed_id:
+        _keep_from_answering(unit, annotator, now)
     return Assignment.objects.create(
         unit=unit,
         campaign=campaign,
@@ -114,6 +128,18 @@ def lease_from_queue(membership: Membership, annotator: Annotator, is_ahead: boo
         leased_at=now,
         lease_expires_at=lease_end(campaign, now),
     )
+
+
+def _keep_from_answering(review: Unit, annotator: Annotator, now: datetime) -> None:
+    """Who reviews an answer to a unit that several people answer will not be asked for their own."""
+    reviewed = Unit.objects.filter(assignments=review.reviewed_id, overlap__gt=1).first()
+    if reviewed is None:
+        return
+    passed = Assignment(
+        unit=reviewed, campaign_id=reviewed.campaign_id, annotator=annotator, state=Assignment.State.SKIPPED,
+        holds_slot=False, skip_reason="review", leased_at=now, lease_expires_at=now, ended_at=now,
+    )  # fmt: skip
+    Assignment.objects.bulk_create([passed], ignore_conflicts=True)
 
 
 def lease_end(campaign: Campaign, now: datetime) -> datetime:

@@ -12,7 +12,7 @@ from annotate.accounts.models import User
 from annotate.campaigns.models import Campaign, Completion, Guidelines
 from annotate.campaigns.overview import progress_of, tallies_of
 from annotate.feedback.models import Assignment, Draft, Suggestion, Unit
-from annotate.feedback.revisions import content_of, correct_until, submission_of
+from annotate.feedback.revisions import SUBMISSIONS, can_correct, content_of, correct_until, submission_of
 from annotate.feedback.suggestions import can_suggest
 
 
@@ -31,10 +31,10 @@ class Desk:
     offered_suggestions: list[Suggestion]
     can_suggest: bool
     submitted: dict[str, Any] | None
+    reviewed: dict[str, Any] | None
 
 
 def lay_out(assignment: Assignment) -> Desk:
-    texts = dict(Completion.objects.filter(id__in=assignment.shown_order).values_list("id", "text"))
     return Desk(
         id=assignment.id,
         state=assignment.state,
@@ -42,11 +42,12 @@ def lay_out(assignment: Assignment) -> Desk:
         unit=assignment.unit,
         lease_expires_at=assignment.lease_expires_at,
         guidelines=assignment.campaign.guidelines.order_by("-version").first(),
-        shown_completions=[{"id": id, "text": texts[id]} for id in assignment.shown_order if id in texts],
+        shown_completions=_shown(assignment),
         kept_draft=Draft.objects.filter(assignment=assignment).first(),
         offered_suggestions=list(Suggestion.objects.filter(assignment=assignment).order_by("id")),
         can_suggest=can_suggest(assignment.campaign),
         submitted=_submitted(assignment) if assignment.state == Assignment.State.SUBMITTED else None,
+        reviewed=_reviewed(assignment.unit.reviewed_id) if assignment.unit.reviewed_id else None,
     )
 
 
@@ -61,7 +62,32 @@ def _submitted(assignment: Assignment) -> dict[str, Any] | None:
         "given_at": submission.corrected_at or submission.created_at,
         "seconds_spent": submission.seconds_spent,
         "correct_until": correct_until(assignment.campaign, submission.created_at),
+        "can_correct": can_correct(
+            assignment.campaign, getattr(submission, "review_state", ""), submission.created_at
+        ),
+        "review": assignment.reviews.filter(is_surplus=False).order_by("-id").first(),
     }
+
+
+def _reviewed(assignment_id: int) -> dict[str, Any] | None:
+    """Another's submission, as it was worked on; not by whom."""
+    assignment = Assignment.objects.select_related("campaign").get(id=assignment_id)
+    work = submission_of(assignment)
+    if work is None:
+        return None
+    return {
+        "campaign": assignment.campaign,
+        "completions": _shown(assignment),
+        "content": content_of(work),
+        "revision": work.revision,
+        "guidelines": assignment.campaign.guidelines.order_by("-version").first(),
+        "earlier": list(assignment.reviews.filter(is_surplus=False).order_by("id")),
+    }
+
+
+def _shown(assignment: Assignment) -> list[dict[str, Any]]:
+    texts = dict(Completion.objects.filter(id__in=assignment.shown_order).values_list("id", "text"))
+    return [{"id": id, "text": texts[id]} for id in assignment.shown_order if id in texts]
 
 
 def own_assignment(user: User, assignment_id: int) -> Assignment:
@@ -78,6 +104,8 @@ def nothing_now(reason: str, campaign: Campaign) -> str:
     if reason == "no_units":
         if campaign.kind in Campaign.JUDGING:
             return _("There is nothing to judge yet: completions come when a policy has been sampled.")
+        if campaign.kind == Campaign.Kind.REVIEW:
+            return _("There is nothing to review yet: work comes here when somebody has submitted it.")
         return _("There is nothing to write yet: an admin has to add prompts.")
     return {
         "": "",
@@ -95,9 +123,9 @@ def nothing_now(reason: str, campaign: Campaign) -> str:
 def progress(campaign: Campaign) -> dict[str, Any]:
     """Counts of a campaign, and submissions by day (UTC)."""
     held = tallies_of([campaign.id])[campaign.id]
-    kind = "demonstrations" if campaign.kind == Campaign.Kind.DEMONSTRATION else "rankings"
+    kind = f"{SUBMISSIONS[campaign.kind].__name__.lower()}s"
     by_day = campaign.tallies.filter(name=kind).values("day").order_by("day").annotate(num=Sum("num"))
-    names = ("prompts", "completions", "demonstrations", "rankings", "comparisons", "surplus")
+    names = ("prompts", "completions", "demonstrations", "rankings", "comparisons", "reviews", "surplus")
     return progress_of([campaign.id])[campaign.id] | {
         **{f"num_{name}": held.get(name, 0) for name in names},
         "by_day": [{"date": row["day"], "num_submitted": row["num"]} for row in by_day if row["num"]],

@@ -11,7 +11,7 @@ STRONGEST = 3  # a choice is slightly, clearly or much better
 
 
 class Unit(models.Model):
-    """One thing to be written (a prompt) or judged (a prompt with its K completions).
+    """One thing to be written (a prompt), judged (a prompt with its K completions) or reviewed (what somebody gave).
 
     `open_slots` = overlap - assignments that hold a slot (leases and counted submissions). Lower `priority` is served first; within a
     priority, lower `position`, which comes from a database sequence and is renewed when a slot reopens.
@@ -20,6 +20,22 @@ class Unit(models.Model):
     campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="units")
     prompt = models.ForeignKey(Prompt, on_delete=models.CASCADE, related_name="units")
     completions: models.ManyToManyField = models.ManyToManyField(Completion, related_name="units", blank=True)
+    reviewed = models.ForeignKey(
+        "Assignment",
+        null=True,
+        blank=True,
+        on_delete=models.CASCADE,
+        related_name="review_units",
+        help_text="whose result is reviewed here",
+    )
+    author = models.ForeignKey(
+        Annotator,
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="authored_units",
+        help_text="who did what is reviewed, and so never gets this",
+    )
     overlap = models.PositiveSmallIntegerField(default=1)
     open_slots = models.PositiveSmallIntegerField()
     priority = models.IntegerField(default=0)
@@ -56,7 +72,7 @@ class Tally(models.Model):
     Counting the units themselves would cost more with every unit that waits, and one counter would make all who
     lease at once wait for its row. So the database adds a row for each statement that adds or takes away (triggers
     in migration 0003), and `tallying.fold_tallies` makes one of many. Names: units, open (units with an open slot),
-    prompts, completions, comparisons, surplus, and by day (UTC) demonstrations and rankings.
+    prompts, completions, comparisons, surplus, and by day (UTC) demonstrations, rankings and reviews.
     """
 
     # Rows may outlive their campaign for an instant: taking its units away is counted too.
@@ -165,8 +181,16 @@ class Suggestion(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
 
 
+class Verdict(models.TextChoices):
+    """What a reviewer decided."""
+
+    ACCEPTED = "accepted"
+    CORRECTED = "corrected"
+    RETURNED = "returned"
+
+
 class Submission(models.Model):
-    """What demonstrations and rankings share. `submission_key` is made by the client: sent twice, stored once."""
+    """What demonstrations, rankings and reviews share. `submission_key` is made by the client: sent twice, stored once."""
 
     campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="%(class)ss")
     assignment = models.OneToOneField(Assignment, null=True, blank=True, on_delete=models.PROTECT)
@@ -188,6 +212,40 @@ class Submission(models.Model):
 
     class Meta:
         abstract = True
+
+
+class Reviewable(Submission):
+    """What a person gives to a campaign, and how it fared in its review."""
+
+    review_state = models.CharField(
+        max_length=16,
+        choices=Verdict.choices,
+        blank=True,
+        default="",
+        help_text="of the latest review; empty: none, or its author has submitted again since it was returned",
+    )
+
+    class Meta:
+        abstract = True
+
+
+class Review(Submission):
+    """What somebody else decided of a submission; `comment` is for its author."""
+
+    reviewed = models.ForeignKey(Assignment, on_delete=models.CASCADE, related_name="reviews")
+    reviewed_revision = models.PositiveSmallIntegerField(help_text="the revision that was looked at")
+    verdict = models.CharField(max_length=16, choices=Verdict.choices)
+    comment = models.TextField(blank=True, default="")
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(verdict__in=["accepted", "corrected", "returned"]), name="review_verdict"
+            ),
+            models.CheckConstraint(
+                condition=~Q(verdict="returned", comment=""), name="review_says_why_it_returns"
+            ),
+        ]
 
 
 class Revision(models.Model):
@@ -235,7 +293,7 @@ class Remark(models.Model):
         ]
 
 
-class Demonstration(Submission):
+class Demonstration(Reviewable):
     """A dialogue one person wrote: both sides."""
 
     prompt = models.ForeignKey(
@@ -254,7 +312,7 @@ class Demonstration(Submission):
         ]
 
 
-class Ranking(Submission):
+class Ranking(Reviewable):
     """Completions of one prompt in ordered tiers, best first; completions in one tier are tied."""
 
     prompt = models.ForeignKey(Prompt, on_delete=models.PROTECT, related_name="rankings")

@@ -4,16 +4,28 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from django.db.models import BooleanField, Case, Count, F, Q, QuerySet, Value, When
+from django.db.models import (
+    BooleanField,
+    Case,
+    Count,
+    F,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    TextField,
+    Value,
+    When,
+)
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from annotate.accounts.models import User
 from annotate.campaigns.models import Campaign
 from annotate.campaigns.overview import Median
-from annotate.feedback.models import Assignment
+from annotate.feedback.models import Assignment, Review, Verdict
 from annotate.feedback.remarks import asked_in
-from annotate.feedback.revisions import correct_until
+from annotate.feedback.revisions import can_correct, correct_until
 
 NUM_DRAFTS, NUM_RECENT = 50, 20
 COLUMNS = ("id", "campaign_id", "campaign__name", "campaign__kind", "campaign__language")
@@ -49,23 +61,36 @@ def _drafts(own: QuerySet[Assignment], on_device: list[int]) -> list[dict[str, A
 
 def _recent(own: QuerySet[Assignment]) -> list[dict[str, Any]]:
     given = {
-        name: Coalesce(F(f"demonstration__{name}"), F(f"ranking__{name}"))
+        name: Coalesce(F(f"demonstration__{name}"), F(f"ranking__{name}"), F(f"review__{name}"))
         for name in ("seconds_spent", "is_surplus", "revision", "created_at")
     }
-    latest = own.filter(state=Assignment.State.SUBMITTED).order_by("-ended_at", "-id")[:NUM_RECENT]
-    rows = latest.annotate(asked=asked_in("unit__prompt"), **given).values(
-        *COLUMNS, "asked", "ended_at", "campaign__status", "campaign__correction_hours", *given
+    returned = Q(demonstration__review_state=Verdict.RETURNED) | Q(ranking__review_state=Verdict.RETURNED)
+    is_returned = Case(When(returned, then=Value(True)), default=Value(False), output_field=BooleanField())
+    submitted = own.filter(state=Assignment.State.SUBMITTED)
+    latest = submitted.order_by(is_returned.desc(), "-ended_at", "-id")[:NUM_RECENT]
+    given["review_state"] = Coalesce(F("demonstration__review_state"), F("ranking__review_state"), Value(""))
+    said = Review.objects.filter(reviewed=OuterRef("pk"), is_surplus=False).order_by("-pk").values("comment")
+    rows = latest.annotate(
+        asked=asked_in("unit__prompt"),
+        comment=Coalesce(Subquery(said[:1]), Value(""), output_field=TextField()),
+        **given,
+    ).values(
+        *COLUMNS, "asked", "comment", "ended_at", "campaign__status", "campaign__correction_hours", *given
     )
-    now, shown = timezone.now(), []
+    shown = []
     for row in rows:
-        until = correct_until(Campaign(correction_hours=row["campaign__correction_hours"]), row["created_at"])
-        is_open = row["campaign__status"] != Campaign.Status.CLOSED
-        shown.append({**row, "correct_until": until, "can_correct": is_open and now < until})
+        campaign = Campaign(
+            status=row["campaign__status"], correction_hours=row["campaign__correction_hours"]
+        )
+        until = correct_until(campaign, row["created_at"])
+        allowed = can_correct(campaign, row["review_state"], row["created_at"])
+        shown.append({**row, "correct_until": until, "can_correct": allowed})
     return shown
 
 
 def _figures(own: QuerySet[Assignment], since: datetime) -> list[dict[str, Any]]:
-    spent = Coalesce(F("demonstration__seconds_spent"), F("ranking__seconds_spent"))
+    kinds = ("demonstration", "ranking", "review")
+    spent = Coalesce(*(F(f"{kind}__seconds_spent") for kind in kinds))
     submitted = own.filter(state=Assignment.State.SUBMITTED).order_by("campaign_id").values("campaign_id")
     counted = submitted.annotate(
         num_submitted=Count("id"),

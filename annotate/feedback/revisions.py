@@ -9,12 +9,20 @@ from django.utils.translation import gettext as _
 from annotate.campaigns.models import Campaign, Completion
 from annotate.errors import Conflict
 from annotate.feedback.checks import OWN
-from annotate.feedback.models import Assignment, Demonstration, Ranking, Revision
+from annotate.feedback.models import Assignment, Demonstration, Ranking, Review, Revision, Verdict
+
+# What a campaign of each kind collects.
+SUBMISSIONS: dict[str, type[Demonstration] | type[Ranking] | type[Review]] = {
+    Campaign.Kind.DEMONSTRATION: Demonstration,
+    Campaign.Kind.RANKING: Ranking,
+    Campaign.Kind.COMPARISON: Ranking,
+    Campaign.Kind.REVIEW: Review,
+}
 
 
-def submission_of(assignment: Assignment) -> Demonstration | Ranking | None:
-    kind = Demonstration if assignment.campaign.kind == Campaign.Kind.DEMONSTRATION else Ranking
-    return kind.objects.filter(assignment=assignment).first()  # type: ignore[attr-defined]
+def submission_of(assignment: Assignment) -> Any:
+    """The demonstration, ranking or review that was submitted, or None."""
+    return SUBMISSIONS[assignment.campaign.kind].objects.filter(assignment=assignment).first()
 
 
 def correct_until(campaign: Campaign, given_at: datetime) -> datetime:
@@ -30,14 +38,34 @@ def refuse_correction(assignment: Assignment, earlier: Demonstration | Ranking, 
         )
     if assignment.campaign.status == Campaign.Status.CLOSED:
         raise Conflict(_("This campaign is closed; what was submitted stays as it is."), "closed")
+    if earlier.review_state in SETTLED:
+        raise Conflict(_("A reviewer has settled this; it stays as it is."), "reviewed")
+    if earlier.review_state == Verdict.RETURNED:  # for as long as the campaign lasts
+        return
     if timezone.now() > correct_until(assignment.campaign, earlier.created_at):
         raise Conflict(_("The time in which this could be corrected is over."), "too_late")
 
 
-def content_of(submission: Demonstration | Ranking) -> dict[str, Any]:
+SETTLED = (Verdict.ACCEPTED, Verdict.CORRECTED)
+
+
+def can_correct(campaign: Campaign, review_state: str, given_at: datetime) -> bool:
+    """Whether its author may change it now."""
+    if campaign.status == Campaign.Status.CLOSED or review_state in SETTLED:
+        return False
+    return review_state == Verdict.RETURNED or timezone.now() < correct_until(campaign, given_at)
+
+
+def content_of(submission: Demonstration | Ranking | Review) -> dict[str, Any]:
     """What was handed in, in the form in which it is handed in."""
     if isinstance(submission, Demonstration):
         return {"messages": submission.messages}
+    if isinstance(submission, Review):
+        return {
+            "verdict": submission.verdict,
+            "comment": submission.comment,
+            "reviewed_revision": submission.reviewed_revision,
+        }
     if submission.campaign.kind == Campaign.Kind.COMPARISON:
         return _choice_in(submission)
     own = own_completion(submission)

@@ -16,10 +16,11 @@ from annotate.campaigns.serializers import (
     MessageSerializer,
     PersonSerializer,
 )
-from annotate.feedback.models import STRONGEST, Assignment, Remark, Suggestion
+from annotate.feedback.models import STRONGEST, Assignment, Remark, Suggestion, Verdict
 
 THIRTY_DAYS = 30 * 86_400
 MAX_PIECES = 200
+COMPARISON_VERDICTS = ["better", "tie", "all_bad"]
 
 
 class SuggestionSerializer(serializers.ModelSerializer):
@@ -81,6 +82,30 @@ class OfferedCompletionSerializer(serializers.Serializer):
     text = serializers.CharField()
 
 
+class ReviewSerializer(serializers.Serializer):
+    """What a reviewer said; not who."""
+
+    verdict = serializers.ChoiceField(Verdict.choices)
+    comment = serializers.CharField()
+    created_at = serializers.DateTimeField()
+
+
+class ReviewedSerializer(serializers.Serializer):
+    """Another person's submission, with what was before them."""
+
+    campaign = serializers.SerializerMethodField()
+    completions = OfferedCompletionSerializer(many=True)
+    content = serializers.JSONField(help_text="in the form in which it is handed in")
+    revision = serializers.IntegerField()
+    earlier = ReviewSerializer(many=True, help_text="reviews of it before this one, the oldest first")
+
+    @extend_schema_field(AssignmentCampaignSerializer())
+    def get_campaign(self, reviewed: dict[str, Any]) -> Any:
+        return AssignmentCampaignSerializer(
+            reviewed["campaign"], context={"guidelines": reviewed["guidelines"]}
+        ).data
+
+
 class SubmittedContentSerializer(serializers.Serializer):
     """How a finished assignment stands."""
 
@@ -91,6 +116,8 @@ class SubmittedContentSerializer(serializers.Serializer):
     given_at = serializers.DateTimeField()
     seconds_spent = serializers.FloatField(allow_null=True)
     correct_until = serializers.DateTimeField()
+    can_correct = serializers.BooleanField()
+    review = ReviewSerializer(allow_null=True, help_text="the latest")
 
 
 class AssignmentSerializer(LeaseSerializer):
@@ -105,6 +132,7 @@ class AssignmentSerializer(LeaseSerializer):
     suggestions = SuggestionSerializer(many=True, source="offered_suggestions")
     can_suggest = serializers.BooleanField()
     submitted = SubmittedContentSerializer(allow_null=True)
+    reviewed = ReviewedSerializer(allow_null=True, help_text="kind review: what is reviewed")
 
 
 class NextSerializer(serializers.Serializer):
@@ -198,7 +226,7 @@ class RankingSubmissionSerializer(SubmissionSerializer):
 
 
 class ComparisonSubmissionSerializer(SubmissionSerializer):
-    verdict = serializers.ChoiceField(["better", "tie", "all_bad"])
+    verdict = serializers.ChoiceField(COMPARISON_VERDICTS)
     chosen = serializers.IntegerField(
         required=False, allow_null=True, help_text="verdict better: the better completion's id"
     )
@@ -208,6 +236,17 @@ class ComparisonSubmissionSerializer(SubmissionSerializer):
         required=False,
         allow_null=True,
         help_text="verdict better: 1 slightly, 2 clearly, 3 much",
+    )
+
+
+class ReviewSubmissionSerializer(SubmissionSerializer):
+    verdict = serializers.ChoiceField(Verdict.choices)
+    reviewed_revision = serializers.IntegerField(min_value=1, help_text="the revision that was looked at")
+    comment = serializers.CharField(
+        max_length=4_000, required=False, allow_blank=True, help_text="for its author; needed to return it"
+    )
+    content = serializers.DictField(
+        required=False, allow_null=True, help_text="verdict corrected: the work as its own kind is submitted"
     )
 
 
@@ -265,6 +304,7 @@ class ProgressSerializer(serializers.Serializer):
     num_demonstrations = serializers.IntegerField()
     num_rankings = serializers.IntegerField()
     num_comparisons = serializers.IntegerField()
+    num_reviews = serializers.IntegerField()
     num_surplus = serializers.IntegerField()
     by_day = DaySerializer(many=True)
 
@@ -319,6 +359,8 @@ class OwnSubmissionSerializer(WorkSerializer):
     revision = serializers.IntegerField()
     can_correct = serializers.BooleanField()
     correct_until = serializers.DateTimeField()
+    review_state = serializers.ChoiceField(Verdict.choices, allow_blank=True)
+    comment = serializers.CharField(allow_blank=True, help_text="the latest review's")
 
 
 class OwnFiguresSerializer(serializers.Serializer):

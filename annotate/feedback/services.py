@@ -1,13 +1,13 @@
 """Writes of feedback, each one verb in one transaction: units, leases, drafts, demonstrations, rankings."""
 
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, TypeVar
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import Exists, F, OuterRef, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from rapidfuzz.distance import Levenshtein
@@ -34,13 +34,21 @@ from annotate.feedback.models import (
     Draft,
     Ranking,
     Rating,
+    Review,
     Suggestion,
     Unit,
+    Verdict,
 )
-from annotate.feedback.revisions import keep_revision, own_completion, refuse_correction
+from annotate.feedback.revisions import (
+    SUBMISSIONS,
+    keep_revision,
+    own_completion,
+    refuse_correction,
+    submission_of,
+)
 
 BATCH = 2000
-Given = TypeVar("Given", Demonstration, Ranking)
+Given = TypeVar("Given", Demonstration, Ranking, Review)
 # One on the way to the server, one put aside for an instant (an undo); whoever has begun on more gets none ahead.
 MOST_BEGUN = 2
 
@@ -55,6 +63,7 @@ class NewUnit:
     prompt_id: int
     completion_ids: Sequence[int] = ()
     external_id: str = ""
+    reviewed_id: int | None = None
 
 
 @transaction.atomic
@@ -77,7 +86,7 @@ def queue_units(
         fresh = [unit for unit in batch if unit.external_id not in known]
         assigning.insert_units(
             campaign,
-            [(unit.prompt_id, unit.external_id, unit.completion_ids) for unit in fresh],
+            [(unit.prompt_id, unit.external_id, unit.completion_ids, unit.reviewed_id) for unit in fresh],
             overlap=overlap,
             priority=priority,
         )
@@ -97,6 +106,22 @@ def queue_ranking_units(
 ) -> int:
     """Units in which a person ranks, from (prompt id, completion ids)."""
     return queue_units(campaign, (NewUnit(*candidate) for candidate in candidates), priority=priority)
+
+
+def queue_reviews(campaign: Campaign, most: int = BATCH) -> int:
+    """What was submitted to the campaign that this one reviews and has no unit here yet; how many were queued."""
+    if campaign.kind != Campaign.Kind.REVIEW:
+        return 0
+    submitted = Assignment.objects.filter(
+        campaign=campaign.reviewed_campaign_id, state=Assignment.State.SUBMITTED, holds_slot=True
+    ).exclude(Exists(Unit.objects.filter(campaign=campaign, reviewed=OuterRef("pk"))))
+    waiting = submitted.order_by("pk").values_list("unit__prompt", "pk")[:most]
+    return queue_units(campaign, [NewUnit(prompt, (), f"{pk}", pk) for prompt, pk in waiting])
+
+
+def queue_all_reviews() -> None:
+    for campaign in Campaign.objects.filter(kind=Campaign.Kind.REVIEW, status=Campaign.Status.OPEN):
+        queue_reviews(campaign)
 
 
 @transaction.atomic
@@ -154,7 +179,7 @@ def lease_next_assignment(campaign: Campaign, user: User, *, is_ahead: bool = Fa
     if not is_open:
         return Next(None, campaign.status)
     leased = assigning.lease_from_queue(membership, annotator, is_ahead)
-    if leased is None and assigning.sweep(assigning.SWEEP, campaign):
+    if leased is None and (assigning.sweep(assigning.SWEEP, campaign) or queue_reviews(campaign)):
         leased = assigning.lease_from_queue(membership, annotator, is_ahead)
     if (
         leased is None
@@ -266,17 +291,21 @@ def save_draft(assignment_id: int, annotator: Annotator, content: Any, revision:
 class Stored:
     """What a submission became; `is_new` is False when the same one was sent before."""
 
-    submission: Demonstration | Ranking
+    submission: Demonstration | Ranking | Review
     is_new: bool
 
 
 def _begin_submission(
-    assignment_id: int, annotator: Annotator, kind: type[Given], key: uuid.UUID, revises: int | None
+    assignment_id: int,
+    annotator: Annotator,
+    kind: type[Given],
+    key: uuid.UUID,
+    revises: int | None,
+    by_reviewer: bool = False,
 ) -> tuple[Assignment, Given | None, Given | None]:
     """The locked assignment; its submission if this very one was sent before; the submission that is corrected."""
     assignment = _locked(assignment_id, annotator)
-    wanted = [Campaign.Kind.DEMONSTRATION] if kind is Demonstration else Campaign.JUDGING
-    if assignment.campaign.kind not in wanted:
+    if SUBMISSIONS[assignment.campaign.kind] is not kind:
         raise refuse("kind", _("This campaign collects another kind of feedback."), "kind")
     stored = kind.objects.filter(submission_key=key).first()
     if stored and stored.assignment_id != assignment.id:
@@ -286,10 +315,13 @@ def _begin_submission(
     earlier = kind.objects.get(assignment=assignment)
     if assignment.revisions.filter(submission_key=key).exists():  # sent again after it was corrected
         return assignment, earlier, None
+    if isinstance(earlier, Review):
+        raise Conflict(_("This was submitted already."), "already_submitted")
     if revises is None:
         already = _("This was submitted already, with other words. Open it again to correct it.")
         raise Conflict(already, "already_submitted")
-    refuse_correction(assignment, earlier, revises)
+    if not by_reviewer:
+        refuse_correction(assignment, earlier, revises)
     return assignment, None, earlier
 
 
@@ -297,22 +329,32 @@ def _store(
     kind: type[Given], assignment: Assignment, annotator: Annotator, earlier: Given | None, **content: Any
 ) -> Given:
     """A new submission, or the next revision of an earlier one, whose words are kept beside it."""
-    if earlier is None:
+    if earlier is None or isinstance(earlier, Review):  # a review is never corrected
         campaign, prompt = assignment.campaign, assignment.unit.prompt
         return kind.objects.create(
             campaign=campaign,
             assignment=assignment,
             annotator=annotator,
-            prompt=prompt,
             is_surplus=_end_submission(assignment),
             language=prompt.language or campaign.language,
             **content,
         )
     keep_revision(assignment, earlier)
+    if earlier.review_state == Verdict.RETURNED:
+        _queue_again(assignment, earlier)
+    earlier.review_state = ""
     for name, value in content.items():
         setattr(earlier, name, value)
     earlier.save()
     return earlier
+
+
+def _queue_again(assignment: Assignment, returned: Demonstration | Ranking) -> None:
+    """What its author has submitted again after it was returned waits for another look."""
+    review = Campaign.objects.filter(reviewed_campaign=assignment.campaign).first()
+    if review:
+        name = f"{assignment.id}:{returned.revision}"
+        queue_units(review, [NewUnit(assignment.unit.prompt_id, (), name, assignment.id)])
 
 
 def _end_submission(assignment: Assignment) -> bool:
@@ -336,13 +378,14 @@ def submit_demonstration(
     messages: list[dict[str, Any]],
     seconds_spent: float | None = None,
     revises: int | None = None,
+    by_reviewer: bool = False,
 ) -> Stored:
     """Store a dialogue, and what became of each suggestion. The same key again changes nothing.
 
     `revises`: the revision that this corrects; what became of the suggestions was settled by the first.
     """
     assignment, stored, earlier = _begin_submission(
-        assignment_id, annotator, Demonstration, submission_key, revises
+        assignment_id, annotator, Demonstration, submission_key, revises, by_reviewer
     )
     if stored:
         return Stored(stored, False)
@@ -358,6 +401,7 @@ def submit_demonstration(
         earlier,
         submission_key=submission_key,
         seconds_spent=seconds_spent,
+        prompt=prompt,
         messages=[{"role": m["role"], "content": m["content"]} for m in messages],
         metadata={"pastes": pastes} if pastes else {},
     )
@@ -415,6 +459,7 @@ def submit_ranking(
     ratings: Sequence[dict[str, Any]] = (),
     seconds_spent: float | None = None,
     revises: int | None = None,
+    by_reviewer: bool = False,
 ) -> Stored:
     """Store a ranking with its ratings and the comparisons it implies. The same key again changes nothing.
 
@@ -422,7 +467,7 @@ def submit_ranking(
     `revises`: the revision that this corrects.
     """
     assignment, stored, earlier = _begin_submission(
-        assignment_id, annotator, Ranking, submission_key, revises
+        assignment_id, annotator, Ranking, submission_key, revises, by_reviewer
     )
     if stored:
         return Stored(stored, False)
@@ -447,6 +492,7 @@ def submit_ranking(
         earlier,
         submission_key=submission_key,
         seconds_spent=seconds_spent,
+        prompt=prompt,
         shown_order=shown,
         tiers=_renamed(tiers, names),
         all_bad=all_bad,
@@ -457,9 +503,7 @@ def submit_ranking(
     if earlier:
         ranking.ratings.all().delete()
         ranking.comparisons.all().delete()
-        Demonstration.objects.filter(
-            campaign=campaign, source=OWN_ANSWER, external_id=str(ranking.id)
-        ).delete()
+        _demonstrated_in(ranking).delete()
     asked_by_person = prompt.messages and prompt.messages[-1]["role"] == "user"
     if own_answer and campaign.own_answer == Campaign.OwnAnswer.DEMONSTRATION and asked_by_person:
         _demonstrate(ranking, own_answer)
@@ -486,6 +530,7 @@ def submit_comparison(
     strength: int | None = None,
     seconds_spent: float | None = None,
     revises: int | None = None,
+    by_reviewer: bool = False,
 ) -> Stored:
     """Store which of two is better, and how much, as a ranking: [[chosen], [other]], or one tier for a tie.
 
@@ -506,7 +551,83 @@ def submit_comparison(
         strength=strength,
         seconds_spent=seconds_spent,
         revises=revises,
+        by_reviewer=by_reviewer,
     )
+
+
+@transaction.atomic
+def submit_review(
+    assignment_id: int,
+    annotator: Annotator,
+    *,
+    submission_key: uuid.UUID,
+    verdict: str,
+    reviewed_revision: int,
+    comment: str = "",
+    correction: dict[str, Any] | None = None,
+    seconds_spent: float | None = None,
+    revises: int | None = None,
+) -> Stored:
+    """Store what a reviewer decided of another's submission, and do it. The same key again changes nothing.
+
+    correction: what the work should say, as its own kind is submitted; it becomes the next revision, and the one
+    before is kept. A review whose slot went to somebody else is stored and does nothing.
+    """
+    # Its author's row first: who corrects their own work locks it before they queue it here.
+    mine = Assignment.objects.filter(id=assignment_id, annotator=annotator).values("unit__reviewed")
+    of_author = Assignment.objects.select_for_update(of=("self",), no_key=True).filter(id__in=mine)
+    reviewed = of_author.select_related("campaign", "annotator").first()
+    assignment, stored, _earlier = _begin_submission(
+        assignment_id, annotator, Review, submission_key, revises
+    )
+    if stored:
+        return Stored(stored, False)
+    work = submission_of(reviewed) if reviewed else None
+    if reviewed is None or work is None:
+        raise refuse("kind", _("This campaign collects another kind of feedback."), "kind")
+    if work.revision != reviewed_revision:
+        changed = _("Its author has corrected this meanwhile. Look at it as it is now.")
+        raise Conflict(changed, "revision")
+    if verdict == Verdict.RETURNED and not comment.strip():
+        raise refuse("comment", _("Say what its author is to change."), "blank")
+    if (verdict == Verdict.CORRECTED) != (correction is not None):
+        raise refuse(
+            "content", _("A correction, and nothing else, comes with the corrected work."), "content"
+        )
+    review = _store(
+        Review,
+        assignment,
+        annotator,
+        None,
+        submission_key=submission_key,
+        seconds_spent=seconds_spent,
+        reviewed=reviewed,
+        reviewed_revision=reviewed_revision,
+        verdict=verdict,
+        comment=comment.strip(),
+    )
+    if review.is_surplus:
+        return Stored(review, True)
+    if correction is not None:
+        SUBMITS[reviewed.campaign.kind](
+            reviewed.id,
+            reviewed.annotator,
+            **correction | {"submission_key": uuid.uuid4(), "seconds_spent": work.seconds_spent},
+            revises=work.revision,
+            by_reviewer=True,
+        )
+    type(work).objects.filter(pk=work.pk).update(review_state=verdict)
+    if isinstance(work, Ranking):
+        _demonstrated_in(work).update(review_state=verdict)
+    return Stored(review, True)
+
+
+SUBMITS: dict[str, Callable[..., Stored]] = {
+    Campaign.Kind.DEMONSTRATION: submit_demonstration,
+    Campaign.Kind.RANKING: submit_ranking,
+    Campaign.Kind.COMPARISON: submit_comparison,
+    Campaign.Kind.REVIEW: submit_review,
+}
 
 
 def _renamed(tiers: Iterable[Sequence[int]], names: Mapping[int, int]) -> list[list[int]]:
@@ -523,6 +644,12 @@ def _store_own_answer(prompt: Prompt, annotator: Annotator, text: str, earlier: 
     if before and before.text == text:
         return before
     return Completion.objects.create(prompt=prompt, author=annotator, text=text, source=OWN_ANSWER)
+
+
+def _demonstrated_in(ranking: Ranking) -> QuerySet[Demonstration]:
+    """The answer of whoever ranked, where it is a dialogue too."""
+    own = Demonstration.objects.filter(campaign=ranking.campaign_id, source=OWN_ANSWER)
+    return own.filter(external_id=str(ranking.id))
 
 
 def _demonstrate(ranking: Ranking, answer: str) -> None:

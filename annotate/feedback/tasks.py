@@ -8,4 +8,5 @@ from annotate.feedback import services, tallying
 @shared_task(name="annotate.feedback.tasks.expire_leases")
 def expire_leases() -> None:
     services.expire_leases()
+    services.queue_all_reviews()
     tallying.fold_tallies()

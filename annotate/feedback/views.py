@@ -1,6 +1,5 @@
 """An annotator's work: the next assignment, its lease, draft, suggestions and submission; and a campaign's prompts."""
 
-from collections.abc import Callable
 from typing import Any
 
 from django.http import Http404, StreamingHttpResponse
@@ -8,7 +7,7 @@ from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, PolymorphicProxySerializer, extend_schema
 from rest_framework import generics, status
-from rest_framework.exceptions import PermissionDenied
+from rest_framework.exceptions import PermissionDenied, ValidationError
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -40,6 +39,7 @@ from annotate.feedback.serializers import (
     ReleaseSerializer,
     RemarkRequestSerializer,
     RemarkSerializer,
+    ReviewSubmissionSerializer,
     SettleSerializer,
     SkipSerializer,
     SubmittedSerializer,
@@ -116,21 +116,39 @@ class RenewView(FeedbackView):
         return Response(LeaseSerializer(services.renew_lease(assignment_id, _annotator(request.user))).data)
 
 
-SUBMITTING: dict[str, tuple[type, Callable[..., services.Stored]]] = {
-    Campaign.Kind.DEMONSTRATION: (DemonstrationSubmissionSerializer, services.submit_demonstration),
-    Campaign.Kind.RANKING: (RankingSubmissionSerializer, services.submit_ranking),
-    Campaign.Kind.COMPARISON: (ComparisonSubmissionSerializer, services.submit_comparison),
+SUBMISSION_FORMS: dict[str, type] = {
+    Campaign.Kind.DEMONSTRATION: DemonstrationSubmissionSerializer,
+    Campaign.Kind.RANKING: RankingSubmissionSerializer,
+    Campaign.Kind.COMPARISON: ComparisonSubmissionSerializer,
+    Campaign.Kind.REVIEW: ReviewSubmissionSerializer,
 }
 
 
+def _with_correction(review: dict[str, Any], assignment_id: int) -> dict[str, Any]:
+    """A review whose `content`, if it has one, is checked as a submission of the kind that is reviewed."""
+    content = review.pop("content", None)
+    if content is None:
+        return review
+    reviewed = Assignment.objects.filter(review_units__assignments=assignment_id)
+    kind = reviewed.values_list("campaign__kind", flat=True).first()
+    if kind is None:
+        raise Http404
+    form = SUBMISSION_FORMS[kind](data=content | {"submission_key": review["submission_key"]})
+    if not form.is_valid():
+        raise ValidationError({"content": form.errors})
+    unused = ("submission_key", "seconds_spent", "revises")
+    correction = {name: value for name, value in form.validated_data.items() if name not in unused}
+    return review | {"correction": correction}
+
+
 class SubmitView(FeedbackView):
-    """A demonstration, a ranking or a comparison, whichever the assignment asks for."""
+    """A demonstration, a ranking, a comparison or a review, whichever the assignment asks for."""
 
     @extend_schema(
         operation_id="submit",
         request=PolymorphicProxySerializer(
             "Submission",
-            [DemonstrationSubmissionSerializer, RankingSubmissionSerializer, ComparisonSubmissionSerializer],
+            list(SUBMISSION_FORMS.values()),
             resource_type_field_name=None,
         ),
         responses={200: SubmittedSerializer, 201: SubmittedSerializer},
@@ -141,8 +159,10 @@ class SubmitView(FeedbackView):
         kind = kinds.values_list("campaign__kind", flat=True).first()
         if kind is None:
             raise Http404
-        serializer, submit = SUBMITTING[kind]
-        stored = submit(assignment_id, annotator, **_given(serializer, request))
+        given = _given(SUBMISSION_FORMS[kind], request)
+        if kind == Campaign.Kind.REVIEW:
+            given = _with_correction(given, assignment_id)
+        stored = services.SUBMITS[kind](assignment_id, annotator, **given)
         submission = stored.submission
         return Response(
             {"id": submission.id, "kind": kind, "is_surplus": submission.is_surplus},

@@ -20,7 +20,7 @@ AGAINST_OTHERS = """
     JOIN campaigns_completion AS ours ON ours.id = (given.shown_order->>side.ours)::bigint
     JOIN campaigns_completion AS theirs ON theirs.id = (given.shown_order->>side.theirs)::bigint
     JOIN runs_policyversion AS rival ON rival.id = theirs.policy_version_id
-    WHERE NOT given.is_surplus AND ours.policy_version_id = %(policy)s AND rival.id <> %(policy)s
+    WHERE NOT given.is_surplus AND given.review_state <> 'returned' AND ours.policy_version_id = %(policy)s AND rival.id <> %(policy)s
     GROUP BY rival.id, rival.name ORDER BY rival.id DESC
 """
 

@@ -1,6 +1,7 @@
 """A campaign's feedback in other people's formats, as a stream of lines.
 
-Work that came too late for its slot (surplus) is in k-wise and csv, marked; the others are made to train on.
+Work that came too late for its slot (surplus), or that a reviewer returned, is in k-wise and csv, marked; the others
+are made to train on.
 """
 
 import csv
@@ -11,14 +12,15 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from annotate.campaigns.models import Campaign, Completion, Message, Prompt, Tree
-from annotate.feedback.models import Comparison, Demonstration, Ranking, Rating
+from annotate.feedback.models import Comparison, Demonstration, Ranking, Rating, Verdict
 from annotate.snapshots.freezing import completion_ids, completion_row, pseudonym, rating_row
 
 CHUNK = 200
 IMPORTED = "oasst"  # the source of everything that was derived from an imported tree
+RETURNED = Q(review_state=Verdict.RETURNED)
 ROLES = {"user": "prompter", "assistant": "assistant"}
 
 
@@ -50,7 +52,7 @@ def events_on_imported(campaign: Campaign, messages: list[Message]) -> dict[str,
     trees = {message.external_id: message.tree_id for message in messages if message.role == "prompter"}
     given = campaign.rankings.filter(
         is_surplus=False, prompt__source=IMPORTED, prompt__external_id__in=trees
-    ).exclude(source=IMPORTED)
+    ).exclude(Q(source=IMPORTED) | RETURNED)
     rankings = list(given.select_related("prompt", "annotator").order_by("pk"))
     wanted = {pk for ranking in rankings for pk in completion_ids(ranking)}
     names = dict(Completion.objects.filter(pk__in=wanted, source=IMPORTED).values_list("pk", "external_id"))
@@ -131,14 +133,15 @@ def own_trees(prompts: list[Prompt]) -> Iterator[dict[str, Any]]:
     places: dict[int, dict[int, list[int]]] = defaultdict(lambda: defaultdict(list))
     rankings = defaultdict(list)
     given = {"prompt__in": prompts, "is_surplus": False}
-    own = Ranking.objects.filter(**given).exclude(source=IMPORTED).select_related("annotator")
+    foreign = Q(source=IMPORTED) | RETURNED
+    own = Ranking.objects.filter(**given).exclude(foreign).select_related("annotator")
     for ranking in own.order_by("pk"):
         rankings[ranking.prompt_id].append(ranking)
         for place, tier in enumerate(ranking.tiers):
             for pk in tier:
                 places[ranking.prompt_id][pk].append(place)
     written = defaultdict(list)
-    for demonstration in Demonstration.objects.filter(**given).exclude(source=IMPORTED).order_by("pk"):
+    for demonstration in Demonstration.objects.filter(**given).exclude(foreign).order_by("pk"):
         written[demonstration.prompt_id].append(demonstration)
     for prompt in prompts:
         if any(message["role"] not in ROLES for message in prompt.messages):
@@ -212,13 +215,14 @@ def chain(
 
 
 def trl_messages(campaign: Campaign) -> Iterator[dict[str, Any]]:
-    rows = campaign.demonstrations.filter(is_surplus=False).order_by("pk")
+    rows = campaign.demonstrations.filter(is_surplus=False).exclude(RETURNED).order_by("pk")
     for row in rows.iterator(CHUNK):
         yield {"messages": row.messages}
 
 
 def trl_preference(campaign: Campaign) -> Iterator[dict[str, Any]]:
-    rows = Comparison.objects.filter(campaign=campaign, ranking__is_surplus=False).order_by("pk")
+    rows = Comparison.objects.filter(campaign=campaign, ranking__is_surplus=False)
+    rows = rows.exclude(ranking__review_state=Verdict.RETURNED).order_by("pk")
     for row in rows.select_related("ranking__prompt", "chosen", "rejected").iterator(CHUNK):
         yield {
             "prompt": row.ranking.prompt.messages,
@@ -240,6 +244,7 @@ def k_wise(campaign: Campaign) -> Iterator[dict[str, Any]]:
             "all_bad": ranking.all_bad,
             "criteria": ranking.criteria,
             "is_surplus": ranking.is_surplus,
+            "review_state": ranking.review_state,
             "ratings": [rating_row(rating) for rating in ratings],
             "annotator": pseudonym(ranking.annotator),
             "language": ranking.language,
@@ -277,7 +282,7 @@ COLUMNS = [
         "rating",
     ),
     *("scale_min", "scale_max", "flags", "all_bad", "annotator", "language", "source", "created_at"),
-    *("seconds_spent", "is_surplus", "num_pastes", "pasted_characters"),
+    *("seconds_spent", "is_surplus", "review_state", "num_pastes", "pasted_characters"),
 ]
 
 
@@ -341,6 +346,7 @@ def given(row: Demonstration | Ranking) -> dict[str, Any]:
         "created_at": row.created_at.isoformat(),
         "seconds_spent": row.seconds_spent,
         "is_surplus": row.is_surplus,
+        "review_state": row.review_state,
     }
 
 

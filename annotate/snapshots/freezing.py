@@ -11,13 +11,22 @@ from typing import Any
 from django.db.models import Q
 
 from annotate.campaigns.models import Campaign, Completion, Prompt
-from annotate.feedback.models import Comparison, Demonstration, Ranking, Rating
+from annotate.feedback.models import Comparison, Demonstration, Ranking, Rating, Verdict
 from trainer.snapshot import SnapshotWriter, split_of
 
 CHUNK = 500
 # Roles that a chat template can be relied on to know; a dialogue with tool calls stays in the campaign.
 TRAINABLE_ROLES = {"system", "user", "assistant"}
-FILTERS = {"surplus": "left out", "roles": sorted(TRAINABLE_ROLES), "evaluation_only": "held out or left out"}
+FILTERS = {
+    "surplus": "left out",
+    "returned": "left out until submitted again",
+    "roles": sorted(TRAINABLE_ROLES),
+    "evaluation_only": "held out or left out",
+}
+
+
+RETURNED = Q(is_surplus=False, review_state=Verdict.RETURNED)
+KEPT = Q(is_surplus=False) & ~Q(review_state=Verdict.RETURNED)
 
 
 class Frozen:
@@ -69,7 +78,8 @@ class Frozen:
     def demonstrations(self) -> Iterator[dict[str, Any]]:
         rows = Demonstration.objects.filter(campaign_id__in=self.ids).order_by("pk")
         self.left_out["surplus demonstrations"] = rows.filter(is_surplus=True).count()
-        kept = rows.filter(is_surplus=False).select_related("annotator", "campaign", "prompt")
+        self.left_out["demonstrations returned by a reviewer"] = rows.filter(RETURNED).count()
+        kept = rows.filter(KEPT).select_related("annotator", "campaign", "prompt")
         for row in kept.iterator(CHUNK):
             if not {message["role"] for message in row.messages} <= TRAINABLE_ROLES:
                 self.left_out["demonstrations with tool calls or other roles"] += 1
@@ -91,7 +101,8 @@ class Frozen:
     def rankings(self) -> Iterator[dict[str, Any]]:
         rows = Ranking.objects.filter(campaign_id__in=self.ids).order_by("pk")
         self.left_out["surplus rankings"] = rows.filter(is_surplus=True).count()
-        kept = rows.filter(is_surplus=False).select_related("annotator", "campaign", "prompt")
+        self.left_out["rankings returned by a reviewer"] = rows.filter(RETURNED).count()
+        kept = rows.filter(KEPT).select_related("annotator", "campaign", "prompt")
         chunk: list[Ranking] = []
         for row in kept.iterator(CHUNK):
             chunk.append(row)
@@ -138,7 +149,8 @@ class Frozen:
             }
 
     def comparisons(self) -> Iterator[dict[str, Any]]:
-        rows = Comparison.objects.filter(campaign_id__in=self.ids, ranking__is_surplus=False).order_by("pk")
+        rows = Comparison.objects.filter(campaign_id__in=self.ids, ranking__is_surplus=False)
+        rows = rows.exclude(ranking__review_state=Verdict.RETURNED).order_by("pk")
         related = ("ranking__annotator", "ranking__prompt", "campaign", "chosen", "rejected")
         for row in rows.select_related(*related).iterator(CHUNK):
             split = self.split(row.ranking.prompt.messages)

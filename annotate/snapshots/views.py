@@ -16,6 +16,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from annotate.campaigns.access import visible_campaign
+from annotate.campaigns.services import refuse_material
 from annotate.permissions import IsAdmin, IsAdminOrTrainer, IsTrainer, SignedInRequest
 from annotate.snapshots import services
 from annotate.snapshots.exporting import ENDINGS, EXPORTS
@@ -49,6 +50,7 @@ class ImportsView(APIView):
     )
     def post(self, request: SignedInRequest, campaign_id: int) -> Response:
         campaign = visible_campaign(request.user, campaign_id)
+        refuse_material(campaign)
         given = UploadSerializer(data=request.data)
         given.is_valid(raise_exception=True)
         file = given.validated_data["file"]

@@ -13,13 +13,14 @@ from django.db import transaction
 from rest_framework.test import APIClient
 
 from annotate.accounts.services import annotator_of, create_token
-from annotate.campaigns.services import add_member, write_terms
+from annotate.campaigns.services import add_member, create_campaign, write_terms
 from annotate.feedback.models import Assignment
 from annotate.feedback.remarks import make_remark
-from annotate.feedback.services import lease_next_assignment
+from annotate.feedback.services import lease_next_assignment, queue_all_reviews
 from annotate.runs.models import CampaignPolicy, PolicyVersion, Round, Schedule
 from annotate.runs.services import queue_run
 from annotate.snapshots.models import FeedbackImport, Snapshot
+from tests.annotate.moves import leased, submit
 from tests.conftest import PASSWORD
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db]
@@ -35,12 +36,15 @@ KNOWN = {
     "ref_policy": None,
     "reward_model": None,
     "suggestion": None,
+    "reviewed_campaign": None,
 }
 RAW = [b"", b"null", b"[]", b'"odd"', b"7", b"{", b'{"a": NaN}', b"\xff", b'{"name": "\\u0000"}', b"[" * 5000]
 
 
 @pytest.fixture
-def places(alice, carol, writing, ranking, comparing, settings, tmp_path) -> dict[str, list[int]]:
+def places(
+    alice, alice_client, carol, writing, ranking, comparing, settings, tmp_path
+) -> dict[str, list[int]]:
     """Ids that exist, by the names that addresses give them; carol may do everything and has work."""
     settings.RUNS_DIR, settings.UPLOADS_DIR = tmp_path / "runs", tmp_path / "uploads"
     settings.SNAPSHOTS_DIR = tmp_path / "snapshots"
@@ -48,6 +52,9 @@ def places(alice, carol, writing, ranking, comparing, settings, tmp_path) -> dic
     carol.save()
     annotator_of(carol)
     campaigns = [writing(3), ranking(3), comparing(3)]
+    assert submit(alice_client, leased(alice_client, campaigns[0])).status_code == 201
+    campaigns.append(create_campaign(name="of it", kind="review", reviewed_campaign=campaigns[0]))
+    queue_all_reviews()
     for campaign in campaigns:
         add_member(campaign, carol)
     base = PolicyVersion.objects.create(name="base", path="/models/base")
@@ -140,14 +147,17 @@ class Api:
         if operation == "submit":
             assignment = Assignment.objects.get(pk=self.places["assignment_id"][which])
             asked = assignment.unit.prompt.messages
-            judged = {"completion": assignment.shown_order[0] if which else 1, "value": 7, "flags": []}
+            judged = {"completion": next(iter(assignment.shown_order), 1), "value": 7, "flags": []}
             return {
                 "messages": [*asked, {"role": "assistant", "content": "So."}],
                 "tiers": [[pk] for pk in assignment.shown_order],
                 "ratings": [judged],
                 "criteria": {},
                 "own_answer": "",
-                "verdict": "better",
+                "verdict": "accepted" if which == 3 else "better",
+                "reviewed_revision": 1,
+                "comment": "",
+                "content": None,
                 "chosen": next(iter(assignment.shown_order), 1),
                 "strength": 1,
             }
@@ -201,7 +211,7 @@ def test_odd_bodies(api):
         content = operation.get("requestBody", {}).get("content", {})
         if "application/json" not in content or path == "/api/session":
             continue
-        for which in (0, 1, 2) if "assignment" in path else (0,):
+        for which in (0, 1, 2, 3) if "assignment" in path else (0,):
             good = api.good(content["application/json"]["schema"])
             if isinstance(good, dict):
                 good |= api.better(operation["operationId"], which)

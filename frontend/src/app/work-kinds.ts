@@ -1,8 +1,21 @@
 import type { WorkKinds } from "@/lib/work";
 
-/** The kinds of work and where their pages are; each is loaded when its first unit comes. */
-export const workKinds: WorkKinds = {
+const made = {
   ranking: () => import("@/features/ranking/work").then((module) => module.work),
   comparison: () => import("@/features/comparison/work").then((module) => module.work),
   demonstration: () => import("@/features/demonstration/work").then((module) => module.work),
+};
+
+/** The kinds of work and where their pages are; each is loaded when its first unit comes. A review shows the others. */
+export const workKinds: WorkKinds = {
+  ...made,
+  review: async () => {
+    const { makeWork } = await import("@/features/review/work");
+    const [ranking, comparison, demonstration] = await Promise.all([
+      made.ranking(),
+      made.comparison(),
+      made.demonstration(),
+    ]);
+    return makeWork({ ranking, comparison, demonstration });
+  },
 };

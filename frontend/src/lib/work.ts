@@ -19,7 +19,10 @@ export interface Missing {
     | "ranking.missing.criterion"
     | "comparison.missing"
     | "demonstration.missing.empty"
-    | "demonstration.missing.answer";
+    | "demonstration.missing.answer"
+    | "review.missing.verdict"
+    | "review.missing.comment"
+    | "review.missing.change";
   /** The criterion that it is about, if it is about one. */
   criterion?: string;
 }
@@ -30,7 +33,8 @@ type Envelope = "submission_key" | "seconds_spent" | "revises";
 export type Written =
   | Omit<Schemas["DemonstrationSubmissionRequest"], Envelope>
   | Omit<Schemas["RankingSubmissionRequest"], Envelope>
-  | Omit<Schemas["ComparisonSubmissionRequest"], Envelope>;
+  | Omit<Schemas["ComparisonSubmissionRequest"], Envelope>
+  | Omit<Schemas["ReviewSubmissionRequest"], Envelope>;
 
 /** One kind of work inside the common frame: how its draft is read, shown, checked and submitted. */
 export interface WorkKind<Content> {

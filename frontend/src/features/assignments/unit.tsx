@@ -64,7 +64,7 @@ export function Unit(props: UnitProps) {
   const heading = useRef<HTMLHeadingElement>(null);
   const missing = kind.missing(assignment, draft.content);
   const { submitted } = assignment;
-  const [isOver] = useState(() => submitted !== null && Date.parse(submitted.correct_until) < Date.now());
+  const [isOver] = useState(() => submitted !== null && !submitted.can_correct);
   const minutes = Math.floor((draft.earlierSeconds + lease.minutes * 60) / 60);
 
   useEffect(() => heading.current?.focus({ preventScroll: true }), []);
@@ -134,7 +134,14 @@ export function Unit(props: UnitProps) {
             </Note>
           </div>
         )}
-        {submitted && (
+        {submitted?.review && (
+          <div className={classes.notice}>
+            <Note look={submitted.review.verdict === "returned" ? "caution" : "note"}>
+              {t(`review.told.${submitted.review.verdict}`, { comment: submitted.review.comment })}
+            </Note>
+          </div>
+        )}
+        {submitted && !submitted.review && (
           <div className={classes.notice}>
             <Note>
               {t(isOver ? "correction.over" : "correction.until", {

@@ -5,6 +5,8 @@ import type { CampaignChanges, NewCampaign } from "./api";
 export interface CampaignFields {
   name: string;
   kind: CampaignKind;
+  /** Of reviews: the campaign whose work is reviewed. */
+  reviewed_campaign: string;
   status: CampaignStatus;
   language: string;
   overlap: string;
@@ -31,6 +33,7 @@ export function fieldsOf(campaign: Campaign | null, language: string): CampaignF
   return {
     name: campaign?.name ?? "",
     kind: campaign?.kind ?? "ranking",
+    reviewed_campaign: String(campaign?.reviewed_campaign?.id ?? ""),
     status: campaign?.status ?? "open",
     language: campaign?.language ?? language,
     overlap: String(campaign?.overlap ?? 1),
@@ -58,13 +61,19 @@ const linesOf = (text: string) =>
     .map((line) => line.trim())
     .filter(Boolean);
 
+/** What is the same in every campaign of a kind, whatever stood in the form for another one. */
+const FIXED: Partial<Record<CampaignKind, CampaignChanges>> = {
+  comparison: { num_completions: 2 },
+  review: { overlap: 1, correction_hours: 0 },
+};
+
 export function changesOf(fields: CampaignFields): CampaignChanges {
   return {
     name: fields.name.trim(),
     status: fields.status,
     language: fields.language.trim(),
     overlap: Number(fields.overlap),
-    num_completions: fields.kind === "comparison" ? 2 : Number(fields.num_completions),
+    num_completions: Number(fields.num_completions),
     sampling: {
       temperature: Number(fields.temperature),
       top_p: Number(fields.top_p),
@@ -80,6 +89,7 @@ export function changesOf(fields: CampaignFields): CampaignChanges {
     has_system_message: fields.has_system_message,
     min_words: Number(fields.min_words) || null,
     max_words: Number(fields.max_words) || null,
+    ...FIXED[fields.kind],
   };
 }
 
@@ -90,6 +100,7 @@ export function newCampaignOf(fields: CampaignFields): NewCampaign {
     name: fields.name.trim(),
     language: fields.language.trim(),
     kind: fields.kind,
+    reviewed_campaign: fields.kind === "review" ? Number(fields.reviewed_campaign) : null,
     guidelines_text: fields.guidelines,
   };
 }

@@ -9,9 +9,11 @@ import {
   TextInput,
   Title,
 } from "@mantine/core";
+import { useQuery } from "@tanstack/react-query";
 import { type ChangeEvent, type FormEvent, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Note, ProblemNote } from "@/components/notes";
+import { campaignsQuery } from "@/lib/api/lists";
 import { asProblem } from "@/lib/api/problem";
 import { useFormat } from "@/lib/format";
 import { nameOfLanguage } from "@/lib/i18n";
@@ -34,6 +36,10 @@ export function CampaignForm({ initial, isNew, error, isPending, isSaved, onSubm
   const format = useFormat();
   const [fields, setFields] = useState(initial);
   const problem = error ? asProblem(error) : null;
+  const campaigns = useQuery(campaignsQuery).data ?? [];
+  const taken = campaigns.map((campaign) => campaign.reviewed_campaign?.id);
+  const reviewable = campaigns.filter(({ kind, id }) => kind !== "review" && !taken.includes(id));
+  const isReview = fields.kind === "review";
   const known = new Set([
     "name",
     "language",
@@ -42,6 +48,7 @@ export function CampaignForm({ initial, isNew, error, isPending, isSaved, onSubm
     "flags",
     "lease_seconds",
     "criteria",
+    "reviewed_campaign",
   ]);
   const isInField = problem?.errors.length && problem.errors.every((refusal) => known.has(refusal.field));
 
@@ -98,6 +105,7 @@ export function CampaignForm({ initial, isNew, error, isPending, isSaved, onSubm
                   { value: "ranking", label: t("kind.ranking") },
                   { value: "comparison", label: t("kind.comparison") },
                   { value: "demonstration", label: t("kind.demonstration") },
+                  { value: "review", label: t("kind.review") },
                 ]}
                 {...field("kind")}
               />
@@ -127,16 +135,31 @@ export function CampaignForm({ initial, isNew, error, isPending, isSaved, onSubm
               ))}
             </datalist>
           </SimpleGrid>
+          {fields.kind === "review" && isNew && (
+            <NativeSelect
+              label={t("campaigns.reviewed")}
+              description={t("campaigns.reviewedHint")}
+              required
+              withAsterisk={false}
+              data={[
+                { value: "", label: t("campaigns.reviewedNone"), disabled: true },
+                ...reviewable.map(({ id, name }) => ({ value: String(id), label: name })),
+              ]}
+              {...field("reviewed_campaign")}
+            />
+          )}
         </Stack>
 
         <Stack>
           <Title order={2}>{t("campaigns.work")}</Title>
           <SimpleGrid cols={{ base: 1, xs: 2 }}>
-            <TextInput
-              label={t("campaigns.overlap")}
-              description={t("campaigns.overlapHint")}
-              {...number("overlap", 1, 100)}
-            />
+            {!isReview && (
+              <TextInput
+                label={t("campaigns.overlap")}
+                description={t("campaigns.overlapHint")}
+                {...number("overlap", 1, 100)}
+              />
+            )}
             <TextInput
               label={t("campaigns.lease")}
               description={t("campaigns.leaseHint")}
@@ -149,16 +172,20 @@ export function CampaignForm({ initial, isNew, error, isPending, isSaved, onSubm
                 {...number("num_completions", 2, 9)}
               />
             )}
-            <TextInput
-              label={t("campaigns.validation")}
-              description={t("campaigns.validationHint")}
-              {...number("validation_percent", 0, 99, 0.1, "validation_fraction")}
-            />
-            <TextInput
-              label={t("campaigns.correction")}
-              description={t("campaigns.correctionHint")}
-              {...number("correction_hours", 0, 8784)}
-            />
+            {!isReview && (
+              <>
+                <TextInput
+                  label={t("campaigns.validation")}
+                  description={t("campaigns.validationHint")}
+                  {...number("validation_percent", 0, 99, 0.1, "validation_fraction")}
+                />
+                <TextInput
+                  label={t("campaigns.correction")}
+                  description={t("campaigns.correctionHint")}
+                  {...number("correction_hours", 0, 8784)}
+                />
+              </>
+            )}
           </SimpleGrid>
           {fields.kind === "ranking" && (
             <>
@@ -214,20 +241,22 @@ export function CampaignForm({ initial, isNew, error, isPending, isSaved, onSubm
           )}
         </Stack>
 
-        <Stack>
-          <Title order={2}>{t("campaigns.sampling")}</Title>
-          <SimpleGrid cols={{ base: 1, xs: 3 }}>
-            <TextInput
-              label={t("campaigns.temperature")}
-              {...number("temperature", 0, 5, 0.05, "sampling.temperature")}
-            />
-            <TextInput label={t("campaigns.topP")} {...number("top_p", 0, 1, 0.01, "sampling.top_p")} />
-            <TextInput
-              label={t("campaigns.maxNewTokens")}
-              {...number("max_new_tokens", 1, 32_768, 1, "sampling.max_new_tokens")}
-            />
-          </SimpleGrid>
-        </Stack>
+        {!isReview && (
+          <Stack>
+            <Title order={2}>{t("campaigns.sampling")}</Title>
+            <SimpleGrid cols={{ base: 1, xs: 3 }}>
+              <TextInput
+                label={t("campaigns.temperature")}
+                {...number("temperature", 0, 5, 0.05, "sampling.temperature")}
+              />
+              <TextInput label={t("campaigns.topP")} {...number("top_p", 0, 1, 0.01, "sampling.top_p")} />
+              <TextInput
+                label={t("campaigns.maxNewTokens")}
+                {...number("max_new_tokens", 1, 32_768, 1, "sampling.max_new_tokens")}
+              />
+            </SimpleGrid>
+          </Stack>
+        )}
 
         {isNew && (
           <Textarea

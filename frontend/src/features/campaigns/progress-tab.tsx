@@ -46,16 +46,15 @@ export function ProgressTab({ campaign }: { campaign: Campaign }) {
 function Counts({ campaign, progress }: { campaign: Campaign; progress: Progress }) {
   const { t } = useTranslation();
   const format = useFormat();
-  const shown = [
-    "num_open",
-    "num_leased",
+  const held = [
     "num_prompts",
-    ...(campaign.kind !== "demonstration" ? (["num_completions"] as const) : []),
+    ...(campaign.kind === "ranking" || campaign.kind === "comparison" ? (["num_completions"] as const) : []),
     "num_demonstrations",
     "num_rankings",
     "num_comparisons",
-    "num_surplus",
   ] as const;
+  const given = campaign.kind === "review" ? (["num_reviews"] as const) : held;
+  const shown = ["num_open", "num_leased", ...given, "num_surplus"] as const;
   const figures = shown.map((name) => ({
     label: t(`progress.${name}`),
     value: format.number(progress[name]),

@@ -50,6 +50,7 @@ export function Recent({ submissions }: { submissions: OwnSubmission[] }) {
               given.seconds_spent !== null && format.lengthOfTime(given.seconds_spent),
               given.revision > 1 && t("home.corrected", { count: given.revision - 1 }),
               given.is_surplus && t("home.surplus"),
+              given.review_state && t(`review.told.${given.review_state}`, { comment: given.comment }),
             ]}
           />
         ))}

@@ -110,7 +110,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** @description A demonstration, a ranking or a comparison, whichever the assignment asks for. */
+        /** @description A demonstration, a ranking, a comparison or a review, whichever the assignment asks for. */
         post: operations["submit"];
         delete?: never;
         options?: never;
@@ -971,6 +971,8 @@ export interface components {
             suggestions: components["schemas"]["Suggestion"][];
             can_suggest: boolean;
             submitted: components["schemas"]["SubmittedContent"] | null;
+            /** @description kind review: what is reviewed */
+            reviewed: components["schemas"]["Reviewed"] | null;
         };
         AssignmentCampaign: {
             id: number;
@@ -1010,6 +1012,7 @@ export interface components {
             name: string;
             kind: components["schemas"]["CampaignKind"];
             status: components["schemas"]["CampaignStatus"];
+            reviewed_campaign: components["schemas"]["Named"] | null;
             language: string;
             overlap: number;
             num_completions: number;
@@ -1039,9 +1042,10 @@ export interface components {
          * @description * `demonstration` - demonstration
          *     * `ranking` - ranking
          *     * `comparison` - comparison
+         *     * `review` - review
          * @enum {string}
          */
-        CampaignKind: "demonstration" | "ranking" | "comparison";
+        CampaignKind: "demonstration" | "ranking" | "comparison" | "review";
         CampaignPolicy: {
             policy_version: components["schemas"]["Named"];
             /** Format: double */
@@ -1080,12 +1084,19 @@ export interface components {
             seconds_spent?: number | null;
             /** @description the revision that this corrects */
             revises?: number | null;
-            verdict: components["schemas"]["VerdictEnum"];
+            verdict: components["schemas"]["ComparisonVerdict"];
             /** @description verdict better: the better completion's id */
             chosen?: number | null;
             /** @description verdict better: 1 slightly, 2 clearly, 3 much */
             strength?: number | null;
         };
+        /**
+         * @description * `better` - better
+         *     * `tie` - tie
+         *     * `all_bad` - all_bad
+         * @enum {string}
+         */
+        ComparisonVerdict: "better" | "tie" | "all_bad";
         Day: {
             /** Format: date */
             date: string;
@@ -1279,6 +1290,8 @@ export interface components {
             min_words?: number | null;
             max_words?: number | null;
             kind: components["schemas"]["CampaignKind"];
+            /** @description kind review: whose work is reviewed */
+            reviewed_campaign?: number | null;
             guidelines_text?: string;
         };
         NewMemberRequest: {
@@ -1408,6 +1421,9 @@ export interface components {
             can_correct: boolean;
             /** Format: date-time */
             correct_until: string;
+            review_state: components["schemas"]["ReviewVerdict"] | components["schemas"]["BlankEnum"];
+            /** @description the latest review's */
+            comment: string;
         };
         /** @description What one has begun and what one has given. */
         OwnWork: {
@@ -1654,6 +1670,7 @@ export interface components {
             num_demonstrations: number;
             num_rankings: number;
             num_comparisons: number;
+            num_reviews: number;
             num_surplus: number;
             by_day: components["schemas"]["Day"][];
         };
@@ -1732,6 +1749,50 @@ export interface components {
             reason: components["schemas"]["RemarkReason"];
             /** @default  */
             text: string;
+        };
+        /** @description What a reviewer said; not who. */
+        Review: {
+            verdict: components["schemas"]["ReviewVerdict"];
+            comment: string;
+            /** Format: date-time */
+            created_at: string;
+        };
+        ReviewSubmissionRequest: {
+            /**
+             * Format: uuid
+             * @description made by the client; sent again, nothing is stored twice
+             */
+            submission_key: string;
+            /** Format: double */
+            seconds_spent?: number | null;
+            /** @description the revision that this corrects */
+            revises?: number | null;
+            verdict: components["schemas"]["ReviewVerdict"];
+            /** @description the revision that was looked at */
+            reviewed_revision: number;
+            /** @description for its author; needed to return it */
+            comment?: string;
+            /** @description verdict corrected: the work as its own kind is submitted */
+            content?: {
+                [key: string]: unknown;
+            } | null;
+        };
+        /**
+         * @description * `accepted` - Accepted
+         *     * `corrected` - Corrected
+         *     * `returned` - Returned
+         * @enum {string}
+         */
+        ReviewVerdict: "accepted" | "corrected" | "returned";
+        /** @description Another person's submission, with what was before them. */
+        Reviewed: {
+            readonly campaign: components["schemas"]["AssignmentCampaign"];
+            completions: components["schemas"]["OfferedCompletion"][];
+            /** @description in the form in which it is handed in */
+            content: unknown;
+            revision: number;
+            /** @description reviews of it before this one, the oldest first */
+            earlier: components["schemas"]["Review"][];
         };
         RewardModel: {
             readonly id: number;
@@ -1980,7 +2041,7 @@ export interface components {
             comparisons: number;
             ratings: number;
         };
-        SubmissionRequest: components["schemas"]["DemonstrationSubmissionRequest"] | components["schemas"]["RankingSubmissionRequest"] | components["schemas"]["ComparisonSubmissionRequest"];
+        SubmissionRequest: components["schemas"]["DemonstrationSubmissionRequest"] | components["schemas"]["RankingSubmissionRequest"] | components["schemas"]["ComparisonSubmissionRequest"] | components["schemas"]["ReviewSubmissionRequest"];
         Submitted: {
             id: number;
             kind: components["schemas"]["CampaignKind"];
@@ -1998,6 +2059,9 @@ export interface components {
             seconds_spent: number | null;
             /** Format: date-time */
             correct_until: string;
+            can_correct: boolean;
+            /** @description the latest */
+            review: components["schemas"]["Review"] | null;
         };
         /** @description What was offered; not by which policy. */
         Suggestion: {
@@ -2077,13 +2141,6 @@ export interface components {
              */
             readonly is_active: boolean;
         };
-        /**
-         * @description * `better` - better
-         *     * `tie` - tie
-         *     * `all_bad` - all_bad
-         * @enum {string}
-         */
-        VerdictEnum: "better" | "tie" | "all_bad";
         VersionRequest: {
             version: number;
         };

@@ -1,0 +1,139 @@
+"""Reviewing in a real browser: mended by mouse, returned by keyboard alone, and what its author sees of it."""
+
+import uuid
+
+import httpx
+import pytest
+
+from tests.e2e.desk import ask, desk_site
+from tests.e2e.test_accessibility import violations
+from tests.e2e.units import make_campaigns, question
+
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+
+REVIEWED = """
+from annotate.accounts.models import User
+from annotate.campaigns.models import Campaign
+from annotate.campaigns.services import add_member, create_campaign
+campaign = create_campaign(name="Second look at {name}", kind="review", reviewed_campaign=Campaign.objects.get(id={id}))
+add_member(campaign, User.objects.get(username="bob"))
+print(campaign.id)
+"""
+TEXTS = ["Port Hope, on the north shore.", "With pleasure! It is **Candlewick**."]
+
+
+@pytest.fixture(scope="module")
+def site(browser_path, tmp_path_factory):
+    with desk_site(tmp_path_factory.mktemp("desk")) as site:
+        yield site
+
+
+def submit_as(site, name: str, campaign: int, content) -> int:
+    """What somebody submits to the next unit of a campaign; gives the assignment."""
+    headers = {"Authorization": f"Token {site.seeded['tokens'][name]}"}
+    with httpx.Client(base_url=site.url, headers=headers) as client:
+        found = client.post(f"/api/campaigns/{campaign}/assignments/next").json()["assignment"]
+        body = {"submission_key": str(uuid.uuid4()), **content(found)}
+        answer = client.post(f"/api/assignments/{found['id']}/submit", json=body)
+        assert answer.status_code == 201, answer.text
+    return found["id"]
+
+
+def dialogue(found: dict) -> dict:
+    return {"messages": [*found["prompt"]["messages"], {"role": "assistant", "content": "It is Port."}]}
+
+
+def order(found: dict) -> dict:
+    return {"tiers": [[one["id"]] for one in found["completions"]]}
+
+
+@pytest.fixture(scope="module")
+def reviewed(site) -> dict[str, tuple[int, int]]:
+    """{name: (assignment of alice, campaign of reviews)}: a dialogue, a comparison and a ranking."""
+    asked = [question("What is the harbour called?")]
+    names = ["Tales", "Notes", "Orders"]
+    made = make_campaigns(
+        site,
+        {"name": "Tales", "kind": "demonstration", "prompts": asked},
+        {"name": "Notes", "kind": "demonstration", "prompts": asked},
+        {"name": "Orders", "kind": "ranking", "prompts": asked, "completions": TEXTS},
+    )
+    given = {
+        name: submit_as(site, "alice", made[name], order if name == "Orders" else dialogue) for name in names
+    }
+    code = "".join(REVIEWED.format(name=name, id=made[name]) for name in names)
+    reviews = [int(line) for line in site.python(code).split()]
+    return {name: (given[name], review) for name, review in zip(names, reviews, strict=True)}
+
+
+def work_of(site, table: str, assignment: int) -> tuple:
+    columns = "revision, review_state, " + ("messages" if table == "demonstration" else "tiers")
+    (row,) = ask(site, f"SELECT {columns} FROM feedback_{table} WHERE assignment_id = %s", assignment)
+    return row
+
+
+def test_a_dialogue_is_mended_by_mouse(site, open_page, reviewed):
+    given, review = reviewed["Tales"]
+    page = open_page("bob")
+    page.goto(f"/annotate/{review}")
+    work = page.get_by_role("group", name="The work under review")
+    field = work.get_by_role("textbox").last
+    field.wait_for()
+    assert field.input_value() == "It is Port." and field.is_disabled()
+    page.get_by_role("button", name="Submit").click()
+    page.get_by_role("alert").get_by_text("Accept it, mend it, or return it.").wait_for()
+    page.get_by_role("radio", name="Mend it yourself").check(force=True)
+    page.get_by_role("button", name="Submit").click()
+    page.get_by_role("alert").get_by_text("You have changed nothing yet").wait_for()
+    field.fill("It is Port Hope.")
+    page.get_by_text("Saved", exact=True).wait_for()
+    page.reload()  # the draft is there again
+    field.wait_for()
+    assert field.input_value() == "It is Port Hope." and field.is_enabled()
+    page.get_by_role("button", name="Submit").click()
+    page.get_by_text("nothing more for now").wait_for()
+    revision, state, messages = work_of(site, "demonstration", given)
+    assert (revision, state, messages[-1]["content"]) == (2, "corrected", "It is Port Hope.")
+
+
+def test_work_is_returned_by_keyboard_and_its_author_submits_it_again(site, open_page, reviewed):
+    given, review = reviewed["Notes"]
+    page = open_page("bob")
+    page.goto(f"/annotate/{review}")
+    page.get_by_role("radio", name="Return it to its author").wait_for()
+    page.keyboard.press("t")
+    page.keyboard.type("Name the island.")
+    page.keyboard.press("Control+Enter")
+    page.get_by_text("nothing more for now").wait_for()
+    assert work_of(site, "demonstration", given)[:2] == (1, "returned")
+
+    author = open_page("alice")
+    author.goto("/")
+    line = author.get_by_role("link", name="Name the island.")
+    line.focus()
+    author.keyboard.press("Enter")
+    author.get_by_text("A reviewer has returned this: Name the island.").wait_for()
+    author.get_by_role("textbox").last.fill("It is Port, on Gull.")
+    author.keyboard.press("Control+Enter")
+    site.wait_until(
+        lambda: work_of(site, "demonstration", given)[:2] == (2, ""), 20, "the author's words did not arrive"
+    )
+    page.get_by_role("button", name="Look again").click()
+    page.get_by_text("Returned on").wait_for()  # and what was said of it
+    page.keyboard.press("a")
+    page.keyboard.press("Control+Enter")
+    page.get_by_text("nothing more for now").wait_for()
+    assert work_of(site, "demonstration", given)[:2] == (2, "accepted")
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(390, "dark"), (1440, "light")])
+def test_a_ranking_under_review_axe_finds_nothing(site, open_page, reviewed, width, scheme):
+    given, review = reviewed["Orders"]
+    page = open_page("bob", viewport={"width": width, "height": 844}, color_scheme=scheme)
+    page.goto(f"/annotate/{review}")
+    page.get_by_role("article", name="Completion A").wait_for()
+    page.keyboard.press("m")
+    assert violations(page) == []
+    overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    assert overflow <= 0
+    assert work_of(site, "ranking", given)[:2] == (1, "")
