@@ -276,13 +276,19 @@ def train_on_scores(
     num_prompts = num_steps(config) * config.batch_size // config.num_completions
     chosen = in_shuffled_passes(list(range(len(prompts))), list(range(num_prompts)), config.seed, "prompts")
     held_out = load_prompts(config, tokenizer, longest, "validation")
-    numbers = range(min(config.num_eval_prompts, len(held_out)))
+    shared = rollout_arguments(config, run)
+    size, num_held_out = even_batches(
+        min(config.num_eval_prompts, len(held_out)),
+        shared["per_device_eval_batch_size"],
+        int(os.environ.get("WORLD_SIZE", "1")),
+    )
+    numbers = range(num_held_out)
     held_out = in_shuffled_passes(held_out, list(numbers), config.seed, "eval")
+    shared["per_device_eval_batch_size"] = size
     if not held_out:
         log.warning("The snapshot has no validation prompts: the score on unseen ones is not known")
     named = {f"train {at}": prompt for at, prompt in enumerate(prompts)}
     named |= {f"validation {at}": prompt for at, prompt in enumerate(held_out)}
-    shared = rollout_arguments(config, run)
     if not held_out:
         shared |= {"eval_strategy": "no", "eval_steps": None}
 
@@ -339,6 +345,17 @@ def train_on_scores(
         metrics |= {"eval_score": evaluated["eval_raw_scores"], "eval_kl": evaluated.get("eval_kl")}
     save_result(config, run, trainer, tokenizer)
     return metrics, inputs_of(config, "snapshot", "init_model", "reward_model", "ref_model")
+
+
+def even_batches(num_prompts: int, most: int, num_processes: int) -> tuple[int, int]:
+    """(size of a process's batches, prompts in all of them): equal batches, so that every prompt counts the same.
+
+    TRL takes the mean over batches, and a launcher fills up the last ones with prompts that were there before. Fewer
+    than a prompt for each batch of each process is left out.
+    """
+    num_batches = -(-num_prompts // (most * num_processes))
+    size = max(1, num_prompts // max(1, num_batches * num_processes))
+    return size, min(num_prompts, size * num_batches * num_processes)
 
 
 def add_reference(config: Any, trainer: Any, ref_policy: PreTrainedModel | None) -> None:

@@ -245,6 +245,16 @@ def test_scores_are_those_of_ppo(ppo_arguments, tmp_path):
     assert (told["eos_share"], told["length"]) == (0.5, (len(ended) + len(cut)) / 2)
 
 
+def test_validation_prompts_make_equal_batches_whatever_the_number_of_processes():
+    from trainer.trl_jobs import even_batches
+
+    assert even_batches(60, 32, 1) == (30, 60)
+    assert even_batches(60, 16, 2) == (15, 60)
+    assert even_batches(61, 32, 1) == (30, 60)
+    assert even_batches(1, 16, 2) == (1, 1)
+    assert even_batches(0, 16, 2) == (1, 0)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_run_begins_at_its_reference(finished, kind):
