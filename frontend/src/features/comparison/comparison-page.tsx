@@ -3,6 +3,7 @@ import { useTranslation } from "react-i18next";
 import { Dialogue } from "@/components/dialogue";
 import { KeyHint } from "@/components/key-hint";
 import { Markdown } from "@/components/markdown";
+import { ariaKey } from "@/lib/keyboard/own-keys";
 import { useKeys } from "@/lib/keyboard/use-keys";
 import type { WorkProps } from "@/lib/work";
 import classes from "./comparison.module.css";
@@ -43,7 +44,7 @@ export function ComparisonPage({ assignment, content, change, announce }: WorkPr
         type="radio"
         name={`choice-${assignment.id}`}
         aria-label={inWords(assignment, choice, t)}
-        aria-keyshortcuts={keys.replace("Digit", "").toUpperCase()}
+        aria-keyshortcuts={ariaKey(keys).replace("DIGIT", "")}
         checked={isSame(choice, content)}
         onChange={() => choose(choice)}
       />
@@ -68,7 +69,7 @@ export function ComparisonPage({ assignment, content, change, announce }: WorkPr
           type="button"
           className={classes.raw}
           aria-pressed={isRaw}
-          aria-keyshortcuts="V"
+          aria-keyshortcuts={ariaKey("v")}
           onClick={() => setRaw(!isRaw)}
         >
           {t("text.raw")}
