@@ -15,11 +15,12 @@ from tests.e2e.conftest import PASSWORD, find_browser, sign_in
 from tests.site import ROOT, Site
 
 SEED = """
-import json, os
-from annotate.accounts.services import create_user
+import json, os, uuid
+from annotate.accounts.services import annotator_of, create_user
 from annotate.campaigns.models import Completion
 from annotate.campaigns.services import NewPrompt, add_member, add_prompts, create_campaign, write_terms
-from annotate.feedback.services import queue_prompts, queue_ranking_units
+from annotate.feedback.services import (
+    lease_next_assignment, queue_all_reviews, queue_prompts, queue_ranking_units, submit_demonstration)
 
 password = os.environ["E2E_PASSWORD"]
 ada = create_user(username="ada", password=password, roles=["annotator"], name="Ada Lind")
@@ -65,8 +66,8 @@ ARABIC = [
     "لا أدري، لكن عمتي أضاعت قبعتها هذا الصباح في الضباب، ثم غنّى الجميع أغنية عن ماعز.",
 ]
 
-def ranking(name, prompt, texts, **options):
-    made = create_campaign(name=name, kind="ranking", num_completions=len(texts), guidelines_text=GUIDELINES, **options)
+def ranking(name, prompt, texts, kind="ranking", **options):
+    made = create_campaign(name=name, kind=kind, num_completions=len(texts), guidelines_text=GUIDELINES, **options)
     others = [NewPrompt(messages=[{"role": "user", "content": f"Which ferry goes to {island}?"}]) for island in ("Norra", "Cresk", "Tern")]
     candidates = []
     for stored in add_prompts(made, [NewPrompt(messages=prompt), *others]).created:
@@ -85,13 +86,24 @@ made = {
     "rated": ranking("Lantern Isles: rate, then rank", QUESTION, [TABLE, CODE, SHORT, RAMBLING], is_rated_first=True,
                      criteria=["helpful", "harmless"]),
     "writing": writing("Lantern Isles: write", [QUESTION] * 1 + [[{"role": "user", "content": "Where does one buy lamp oil?"}]]),
+    "comparison": ranking("Lantern Isles: compare", QUESTION, [TABLE, CODE], kind="comparison"),
     "arabic": ranking("جزر الفوانيس: رتّب", ARABIC_QUESTION, ARABIC, language="ar"),
     "terms": writing("Lantern Isles: with terms", [QUESTION]),
 }
+bob = create_user(username="bob", password=password, roles=["annotator"], name="Bob Torr")
+bobs = writing("Letters to Quill", [QUESTION])
+add_member(bobs, bob)
+given = lease_next_assignment(bobs, bob).assignment
+answer = "With pleasure! Take the Halcyon at 07:40 from Tansyquay; you are there at 08:25. Have a lovely day!"
+submit_demonstration(given.id, annotator_of(bob), submission_key=uuid.uuid4(), messages=[
+    *QUESTION, {"role": "assistant", "content": answer}])
+made["review"] = create_campaign(name="Second look at the letters", kind="review", guidelines_text=GUIDELINES,
+                                 reviewed_campaign=bobs)
 for campaign in made.values():
     add_member(campaign, ada)
 write_terms(made["terms"], "# Before you begin\\n\\nWhat you write here trains a language model and may be published.\\n\\n"
             "- Write nothing that names a real person.\\n- You may stop at any time; what you gave stays.", by=ada)
+queue_all_reviews()
 print(json.dumps({name: campaign.id for name, campaign in made.items()}))
 """
 VARIANTS = {
@@ -121,10 +133,11 @@ def write_some(page: Any) -> None:
 def pages(campaigns: dict[str, int]) -> list[tuple[str, str, str, Act | None]]:
     """(name of the picture, address, what is there when the page is ready, what is done before the picture)."""
     return [
-        ("home", "/", "main h1", None),
         ("terms", f"/annotate/{campaigns['terms']}", "main h1, main h2", None),
         ("writing", f"/annotate/{campaigns['writing']}", "textarea", write_some),
         ("ranking", f"/annotate/{campaigns['ranking']}", "article[data-completion]", rank_three),
+        ("comparison", f"/annotate/{campaigns['comparison']}", "[data-completion]", None),
+        ("review", f"/annotate/{campaigns['review']}", "textarea", None),
         ("rated-first", f"/annotate/{campaigns['rated']}", "article[data-completion]", None),
         ("right-to-left", f"/annotate/{campaigns['arabic']}", "article[data-completion]", rank_three),
         (
@@ -133,6 +146,7 @@ def pages(campaigns: dict[str, int]) -> list[tuple[str, str, str, Act | None]]:
             "article[data-completion]",
             lambda page: page.keyboard.press("?"),
         ),
+        ("home", "/", "main h1", None),
         ("account", "/account", "main h1", None),
     ]
 
@@ -168,7 +182,7 @@ def take_all(
 
     def take(name: str) -> None:
         if not options.only or name in options.only:
-            page.wait_for_timeout(600)
+            page.wait_for_timeout(2500)  # saved, and nothing moves any more
             page.screenshot(path=options.out / f"{name}-{variant}.png")
             print(f"{name}-{variant}.png", flush=True)
 
