@@ -73,9 +73,10 @@ def update_user(user: User, changes: dict[str, Any], *, by: User | None) -> User
         raise ValidationError(
             _("You cannot take your own access away; another admin can."), code="own_access"
         )
-    for field in ("name", "email", "language", "preferences"):
+    for field in ("name", "email", "language"):
         if field in changes:
             setattr(user, "first_name" if field == "name" else field, changes[field])
+    user.preferences |= changes.get("preferences", {})
     if "is_active" in changes:
         user.is_active = changes["is_active"]
     if roles is not None:

@@ -40,7 +40,7 @@ class MeView(APIView):
 
     @extend_schema(operation_id="me_update", request=ProfileChangesSerializer, responses=UserSerializer)
     def patch(self, request: SignedInRequest) -> Response:
-        changes = ProfileChangesSerializer(data=request.data)
+        changes = ProfileChangesSerializer(data=request.data, partial=True)  # what is not named stays
         changes.is_valid(raise_exception=True)
         user = services.update_user(request.user, changes.validated_data, by=request.user)
         return Response(UserSerializer(user).data)

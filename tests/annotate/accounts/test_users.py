@@ -149,6 +149,9 @@ def test_a_person_keeps_their_text_size_and_keys_with_their_login(alice, alice_c
     mine = {"text_size": "larger", "keys": {"s": "x", "x": "s"}}
     assert alice_client.patch("/api/me", {"preferences": mine}, format="json").json()["preferences"] == mine
     assert alice_client.get("/api/me").json()["preferences"] == mine
+    larger = alice_client.patch("/api/me", {"preferences": {"text_size": "larger"}}, format="json").json()
+    assert larger["preferences"] == mine | {"text_size": "larger"}  # what is not named stays
+    alice_client.patch("/api/me", {"preferences": mine}, format="json")
     for odd in (
         {"text_size": "huge"},
         {"keys": {"s": "x" * 40}},

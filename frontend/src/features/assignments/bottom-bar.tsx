@@ -73,18 +73,19 @@ export function BottomBar(props: BottomBarProps) {
         <KeyHint keys="r" />
       </Button>
       <p className={classes.state} data-state={isWaiting ? "device" : saveState}>
-        {props.missing ? (
+        {props.missing && (
           <span role="alert" className={classes.missing}>
             {props.missing}
           </span>
-        ) : (
-          <>
-            <Icon size={18} aria-hidden="true" />
-            <span role="status" data-testid="save-state">
-              {words}
-            </span>
-          </>
         )}
+        <Icon size={18} aria-hidden="true" />
+        <span
+          role="status"
+          data-testid="save-state"
+          data-beside={(saveState === "saved" && !!props.missing) || undefined}
+        >
+          {words}
+        </span>
       </p>
       {props.work === "over" ? (
         <Button component={Link} to="/">
