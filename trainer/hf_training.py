@@ -24,6 +24,9 @@ from trainer.run_dir import RunDir, RunError, RunStopped
 log = logging.getLogger("trainer")
 STATUS_SECONDS = 1.0
 
+# What the Trainer adds of itself; it tells of the machine and differs from run to run.
+TIMES_OF_EVALUATION = ("eval_runtime", "eval_samples_per_second", "eval_steps_per_second")
+
 
 class RunCallback(TrainerCallback):
     """Carries the Trainer's progress into the run directory, and a request to stop the other way."""
@@ -35,7 +38,11 @@ class RunCallback(TrainerCallback):
         self.is_stopping = False
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:
-        numbers = {name: value for name, value in (logs or {}).items() if isinstance(value, int | float)}
+        numbers = {
+            name: value
+            for name, value in (logs or {}).items()
+            if isinstance(value, int | float) and name not in TIMES_OF_EVALUATION
+        }
         if "train_runtime" in numbers:
             return  # the Trainer's closing line: its mean loss forgets what came before a resume
         if self.worked and "loss" in numbers:
