@@ -81,8 +81,10 @@ def _count_mine(mine: dict[int, Mine], user: User) -> None:
         counted.num_submitted, counted.num_skipped = given["submitted"], given["skipped"]
         counted.has_lease = given["live"] > 0
         counted.num_left += given["held_full"] - given["finished_open"]
-    own = Annotator.objects.filter(user=user, authored_units__campaign__in=mine).order_by()
-    of_own = own.filter(authored_units__open_slots__gt=0).values("authored_units__campaign")
+    own = Annotator.objects.filter(
+        user=user, authored_units__campaign__in=mine, authored_units__open_slots__gt=0
+    )
+    of_own = own.order_by().values("authored_units__campaign")
     for row in of_own.annotate(num=Count("authored_units")):  # nobody reviews their own work
         mine[row["authored_units__campaign"]].num_left -= row["num"]
     agreed = Exists(Consent.objects.filter(terms=OuterRef("pk"), user=user))

@@ -44,6 +44,23 @@ def frozen(campaign, name: str) -> list[dict]:
     return list(getattr(Frozen([campaign], 0, 0.0), name)())
 
 
+def test_however_much_one_gave_none_of_it_is_left_for_oneself_to_review(
+    writing, reviewing, alice_client, bob_client
+):
+    campaign = writing(3)
+    of_it = reviewing(campaign)
+    for _ in range(3):
+        assert submit(alice_client, leased(alice_client, campaign)).status_code == 201
+    queue_all_reviews()
+    left = {
+        client: {row["name"]: row["mine"]["num_left"] for row in client.get("/api/campaigns").json()}[
+            of_it.name
+        ]
+        for client in (alice_client, bob_client)
+    }
+    assert list(left.values()) == [0, 3]
+
+
 def test_work_is_reviewed_by_another_person_who_does_not_learn_whose_it_is(
     writing, reviewing, alice_client, bob_client
 ):
