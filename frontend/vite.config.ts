@@ -27,7 +27,7 @@ const BASE_PACKAGES =
 const BASE_COMPONENTS =
   /@mantine\/core\/esm\/(core\/|components\/(ActionIcon|Alert|Button|CloseButton|Group|Input|InputBase|Loader|PasswordInput|Skeleton|Stack|Text|TextInput|Title|Transition|UnstyledButton)\/)/;
 const BASE_SOURCES =
-  /src\/(app\/(?!palette)|lib\/(?!differences)|features\/(accounts\/(?!account-page|comfort)|assignments\/(?!terms-page|remark-dialog))|components\/(dialog|key-hint|mark|notes|page)\.)/;
+  /src\/(app\/(?!palette)|lib\/(?!differences|choice|use-suggestions)|features\/(accounts\/(?!account-page|comfort)|assignments\/(?!terms-page|remark-dialog))|components\/(dialog|key-hint|mark|notes|page)\.)/;
 
 // Django serves dist/ under /static/ and its index.html for every address that is not the API's.
 export default defineConfig({

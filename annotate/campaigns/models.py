@@ -28,7 +28,10 @@ class Campaign(models.Model):
         RANKING = "ranking", _("ranking")
         COMPARISON = "comparison", _("comparison")
         REVIEW = "review", _("review")
+        CHAT = "chat", _("chat")
 
+    # The kinds in which a unit is a prompt alone, which is answered.
+    WRITING = (Kind.DEMONSTRATION, Kind.CHAT)
     # The kinds in which people judge completions; what they give is stored as a ranking.
     JUDGING = (Kind.RANKING, Kind.COMPARISON)
 
@@ -54,10 +57,20 @@ class Campaign(models.Model):
         related_name="review_campaign",
         help_text="of a campaign of reviews: whose work is reviewed",
     )
+    ranking_campaign = models.ForeignKey(
+        "self",
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        help_text="of a campaign of chats: where one turn of each waits for other answers to be ranked",
+    )
     status = models.CharField(max_length=20, choices=Status.choices, default=Status.OPEN)
     language = models.CharField(max_length=16, default="en", help_text="BCP 47 tag of the work, as en or fr")
     overlap = models.PositiveSmallIntegerField(default=1, help_text="how many people do each unit")
-    num_completions = models.PositiveSmallIntegerField(default=4, help_text="K, completions in one ranking")
+    num_completions = models.PositiveSmallIntegerField(
+        default=4, help_text="K, completions in one ranking, or answers at one turn of a chat"
+    )
     sampling = models.JSONField(default=default_sampling)
     flags = models.JSONField(default=default_flags)
     # How a ranking is made.
@@ -93,7 +106,7 @@ class Campaign(models.Model):
         ordering = ["-created_at", "-id"]
         constraints = [
             models.CheckConstraint(
-                condition=Q(kind__in=["demonstration", "ranking", "comparison", "review"]),
+                condition=Q(kind__in=["demonstration", "ranking", "comparison", "review", "chat"]),
                 name="campaign_kind",
             ),
             models.CheckConstraint(
@@ -106,7 +119,13 @@ class Campaign(models.Model):
             ),
             models.CheckConstraint(condition=Q(overlap__gte=1), name="campaign_overlap_at_least_1"),
             models.CheckConstraint(
-                condition=Q(num_completions__gte=2, num_completions__lte=9), name="campaign_k_from_2_to_9"
+                condition=Q(kind="chat", num_completions__in=[1, 2])
+                | ~Q(kind="chat") & Q(num_completions__gte=2, num_completions__lte=9),
+                name="campaign_k_from_2_to_9",
+            ),
+            models.CheckConstraint(
+                condition=Q(kind="chat") | Q(ranking_campaign=None),
+                name="campaign_chats_are_ranked_elsewhere",
             ),
             models.CheckConstraint(condition=Q(lease_seconds__gte=30), name="campaign_lease_at_least_30_s"),
             models.CheckConstraint(

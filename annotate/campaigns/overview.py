@@ -49,7 +49,7 @@ class Overview:
 def overviews(campaigns: QuerySet[Campaign], user: User) -> list[Overview]:
     if oversees(user):  # others must not learn which policies wrote what they judge
         campaigns = campaigns.prefetch_related("policies__policy_version")
-    campaigns = campaigns.select_related("reviewed_campaign")
+    campaigns = campaigns.select_related("reviewed_campaign", "ranking_campaign")
     shown = {campaign.id: Overview(campaign) for campaign in campaigns}
     if oversees(user):
         for overview in shown.values():

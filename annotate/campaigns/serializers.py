@@ -86,6 +86,7 @@ class CampaignSerializer(serializers.Serializer):
     kind = serializers.ChoiceField(Campaign.Kind.choices, source="campaign.kind")
     status = serializers.ChoiceField(Campaign.Status.choices, source="campaign.status")
     reviewed_campaign = NamedSerializer(allow_null=True, source="campaign.reviewed_campaign")
+    ranking_campaign = NamedSerializer(allow_null=True, source="campaign.ranking_campaign")
     language = serializers.CharField(source="campaign.language")
     overlap = serializers.IntegerField(source="campaign.overlap")
     num_completions = serializers.IntegerField(source="campaign.num_completions")
@@ -116,7 +117,13 @@ class CampaignChangesSerializer(serializers.Serializer):
     status = serializers.ChoiceField(Campaign.Status.choices, required=False)
     language = serializers.RegexField(LANGUAGE, max_length=16, required=False)
     overlap = serializers.IntegerField(min_value=1, max_value=100, required=False)
-    num_completions = serializers.IntegerField(min_value=2, max_value=9, required=False)
+    num_completions = serializers.IntegerField(min_value=1, max_value=9, required=False)
+    ranking_campaign = serializers.PrimaryKeyRelatedField(
+        queryset=Campaign.objects.all(),
+        required=False,
+        allow_null=True,
+        help_text="kind chat: where one turn of each dialogue waits for other answers, to be ranked",
+    )
     sampling = SamplingSerializer(required=False)
     flags = serializers.ListField(child=serializers.CharField(max_length=64), max_length=30, required=False)
     lease_seconds = serializers.IntegerField(min_value=30, max_value=86_400, required=False)

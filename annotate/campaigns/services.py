@@ -26,7 +26,7 @@ def create_campaign(
     *, name: str, kind: str, created_by: User | None = None, guidelines_text: str = "", **options: Any
 ) -> Campaign:
     """A campaign, open, with the first version of its guidelines when there is a text."""
-    if kind == Campaign.Kind.COMPARISON:
+    if kind in (Campaign.Kind.COMPARISON, Campaign.Kind.CHAT):
         options.setdefault("num_completions", 2)
     if kind == Campaign.Kind.REVIEW:
         options.setdefault("correction_hours", 0)
@@ -40,13 +40,20 @@ def create_campaign(
 
 def _refuse_misfits(campaign: Campaign) -> None:
     """A comparison is of two completions and asks one question; a review is of another campaign's work, by one person."""
+    kind = campaign.kind
     refusals: dict[str, Any] = {}
-    if campaign.kind == Campaign.Kind.COMPARISON:
+    if kind == Campaign.Kind.COMPARISON:
         refusals = _misfits_of_comparison(campaign)
-    elif campaign.kind == Campaign.Kind.REVIEW:
+    elif kind == Campaign.Kind.REVIEW:
         refusals = _misfits_of_review(campaign)
-    elif campaign.reviewed_campaign:
-        refusals = {"reviewed_campaign": _("Only a campaign of reviews looks at another's work.")}
+    elif kind == Campaign.Kind.CHAT:
+        refusals = _misfits_of_chat(campaign)
+    if kind != Campaign.Kind.REVIEW and campaign.reviewed_campaign:
+        refusals["reviewed_campaign"] = _("Only a campaign of reviews looks at another's work.")
+    if kind != Campaign.Kind.CHAT and campaign.ranking_campaign:
+        refusals["ranking_campaign"] = _("Only chats hand their turns on to be ranked.")
+    if kind != Campaign.Kind.CHAT and campaign.num_completions < 2:
+        refusals["num_completions"] = _("There is nothing to judge about one completion: 2 to 9.")
     if reasons := {name: [reason] for name, reason in refusals.items() if reason}:
         raise ValidationError(reasons)
 
@@ -58,9 +65,22 @@ def _misfits_of_review(campaign: Campaign) -> dict[str, Any]:
     taken = Campaign.objects.filter(reviewed_campaign=reviewed).exclude(pk=campaign.pk).exists()
     return {
         "reviewed_campaign": (reviewed.kind == Campaign.Kind.REVIEW and _("Reviews are not reviewed again."))
+        or (reviewed.kind == Campaign.Kind.CHAT and _("Chats are not reviewed."))
         or (taken and _("This campaign's work is reviewed in another one already.")),
         "overlap": campaign.overlap != 1 and _("One person reviews each piece of work."),
         "correction_hours": campaign.correction_hours and _("What a reviewer has decided stands: 0 hours."),
+    }
+
+
+def _misfits_of_chat(campaign: Campaign) -> dict[str, Any]:
+    later = campaign.ranking_campaign
+    return {
+        "num_completions": campaign.num_completions > 2 and _("At each turn of a chat: one answer, or two."),
+        "is_rated_first": campaign.is_rated_first and _("A chat asks for no ratings."),
+        "criteria": campaign.criteria and _("A chat asks for one choice at each turn."),
+        "ranking_campaign": later
+        and later.kind not in Campaign.JUDGING
+        and _("Choose a campaign in which completions are ranked or compared."),
     }
 
 

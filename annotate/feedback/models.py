@@ -7,6 +7,7 @@ from django.db.models.functions import Now
 from annotate.accounts.models import Annotator, User
 from annotate.campaigns.models import Campaign, Completion, Prompt
 
+OWN_ANSWER = "own_answer"  # the source of what somebody who judged answers wrote themselves
 STRONGEST = 3  # a choice is slightly, clearly or much better
 
 
@@ -150,7 +151,10 @@ class Draft(models.Model):
 
 
 class Suggestion(models.Model):
-    """A completion the current policy offered to a writer at one turn, and what became of it."""
+    """A completion the current policy offered to a writer at one turn, and what became of it.
+
+    In a chat the answers that are shown beside each other have the same `pair`.
+    """
 
     class Outcome(models.TextChoices):
         OFFERED = "offered"
@@ -161,6 +165,16 @@ class Suggestion(models.Model):
 
     assignment = models.ForeignKey(Assignment, on_delete=models.CASCADE, related_name="suggestions")
     turn = models.PositiveSmallIntegerField(help_text="index of the message it was offered for")
+    pair = models.PositiveIntegerField(
+        null=True, blank=True, help_text="of a chat: a number that its client drew"
+    )
+    side = models.PositiveSmallIntegerField(default=0, help_text="of a pair: 0 left or above, 1 the other")
+    asked = models.CharField(
+        max_length=64,
+        blank=True,
+        default="",
+        help_text="of a chat: sha256 of the dialogue that it answers (campaigns.services.prompt_key)",
+    )
     policy_version = models.ForeignKey(
         "runs.PolicyVersion", null=True, blank=True, on_delete=models.SET_NULL, related_name="suggestions"
     )

@@ -17,6 +17,7 @@ SUBMISSIONS: dict[str, type[Demonstration] | type[Ranking] | type[Review]] = {
     Campaign.Kind.RANKING: Ranking,
     Campaign.Kind.COMPARISON: Ranking,
     Campaign.Kind.REVIEW: Review,
+    Campaign.Kind.CHAT: Demonstration,
 }
 
 
@@ -58,6 +59,8 @@ def can_correct(campaign: Campaign, review_state: str, given_at: datetime) -> bo
 
 def content_of(submission: Demonstration | Ranking | Review) -> dict[str, Any]:
     """What was handed in, in the form in which it is handed in."""
+    if isinstance(submission, Demonstration) and submission.campaign.kind == Campaign.Kind.CHAT:
+        return {"turns": submission.metadata["turns"]}
     if isinstance(submission, Demonstration):
         return {"messages": submission.messages}
     if isinstance(submission, Review):

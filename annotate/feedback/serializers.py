@@ -28,7 +28,7 @@ class SuggestionSerializer(serializers.ModelSerializer):
 
     class Meta:
         model = Suggestion
-        fields = ["id", "turn", "text", "outcome", "is_complete"]
+        fields = ["id", "turn", "pair", "side", "text", "outcome", "is_complete"]
 
 
 class DraftSerializer(serializers.Serializer):
@@ -190,6 +190,42 @@ class DemonstrationSubmissionSerializer(SubmissionSerializer):
     messages = WrittenMessageSerializer(many=True, max_length=MAX_MESSAGES)  # type: ignore[call-arg]
 
 
+class SeenAnswerSerializer(serializers.Serializer):
+    """An answer as it was seen; of one that was stopped, as far as it had come."""
+
+    suggestion = serializers.IntegerField()
+    text = serializers.CharField(max_length=MAX_TEXT, trim_whitespace=False)
+
+
+class ChatTurnSerializer(serializers.Serializer):
+    content = serializers.CharField(
+        max_length=MAX_TEXT,
+        allow_blank=True,
+        trim_whitespace=False,
+        help_text="what the person said; empty where the prompt has said it",
+    )
+    answers = SeenAnswerSerializer(many=True, min_length=1, max_length=2)  # type: ignore[call-arg]
+    chosen = serializers.IntegerField(help_text="the suggestion with which the dialogue goes on")
+    strength = serializers.IntegerField(
+        min_value=1,
+        max_value=STRONGEST,
+        required=False,
+        allow_null=True,
+        help_text="of two answers: 1 slightly, 2 clearly, 3 much better; null: equally good",
+    )
+    edited = serializers.CharField(
+        max_length=MAX_TEXT,
+        required=False,
+        allow_blank=True,
+        trim_whitespace=False,
+        help_text="the chosen answer made better",
+    )
+
+
+class ChatSubmissionSerializer(SubmissionSerializer):
+    turns = ChatTurnSerializer(many=True, min_length=1, max_length=MAX_MESSAGES // 2)  # type: ignore[call-arg]
+
+
 class GivenRatingSerializer(serializers.Serializer):
     completion = serializers.IntegerField()
     value = serializers.IntegerField(min_value=1, max_value=7, allow_null=True, default=None)
@@ -271,6 +307,16 @@ class SuggestionRequestSerializer(serializers.Serializer):
         min_value=0, max_value=MAX_MESSAGES, help_text="index of the message wanted"
     )
     messages = MessageSerializer(many=True, max_length=MAX_MESSAGES)  # type: ignore[call-arg]
+    pair = serializers.IntegerField(
+        min_value=1,
+        max_value=2**31 - 1,
+        required=False,
+        allow_null=True,
+        help_text="kind chat: a number drawn for the answers that will stand beside each other",
+    )
+    side = serializers.IntegerField(
+        min_value=0, max_value=1, required=False, help_text="of a pair: 0 left or above, 1 the other"
+    )
 
 
 class NewPromptSerializer(serializers.Serializer):

@@ -24,10 +24,11 @@ from annotate.campaigns.services import (
     terms_to_accept,
 )
 from annotate.errors import Conflict
-from annotate.feedback import assigning
+from annotate.feedback import assigning, chats
 from annotate.feedback.checks import OWN, check_choice, check_dialogue, check_ranking, check_ratings, refuse
 from annotate.feedback.comparisons import ranking_to_comparisons
 from annotate.feedback.models import (
+    OWN_ANSWER,
     Assignment,
     Comparison,
     Demonstration,
@@ -126,9 +127,9 @@ def queue_all_reviews() -> None:
 
 @transaction.atomic
 def queue_prompts(campaign: Campaign, prompts: Iterable[NewPrompt]) -> AddedPrompts:
-    """Add prompts; those that are new to a demonstration campaign wait there to be written."""
+    """Add prompts; those that are new to a campaign of demonstrations or chats wait there for a writer."""
     added = add_prompts(campaign, prompts)
-    if campaign.kind == Campaign.Kind.DEMONSTRATION:
+    if campaign.kind in Campaign.WRITING:
         create_units(campaign, added.created)
     return added
 
@@ -556,6 +557,45 @@ def submit_comparison(
 
 
 @transaction.atomic
+def submit_chat(
+    assignment_id: int,
+    annotator: Annotator,
+    *,
+    submission_key: uuid.UUID,
+    turns: list[dict[str, Any]],
+    seconds_spent: float | None = None,
+    revises: int | None = None,
+) -> Stored:
+    """Store a dialogue with a policy, its choices and edited answers as rankings. The same key again changes nothing.
+
+    With the first submission one turn, picked at random, becomes a prompt of the campaign in which it is ranked.
+    """
+    assignment, stored, earlier = _begin_submission(
+        assignment_id, annotator, Demonstration, submission_key, revises
+    )
+    if stored:
+        return Stored(stored, False)
+    said = chats.read_turns(assignment, turns)
+    chats.settle_answers(said, list(assignment.suggestions.all()))
+    last = said[-1]
+    dialogue = _store(
+        Demonstration,
+        assignment,
+        annotator,
+        earlier,
+        submission_key=submission_key,
+        seconds_spent=seconds_spent,
+        prompt=assignment.unit.prompt,
+        messages=[*last.asked, {"role": "assistant", "content": last.answer}],
+        metadata={"turns": turns},
+    )
+    chats.store_choices(dialogue, said)
+    if earlier is None and assignment.campaign.ranking_campaign:
+        chats.hand_on(assignment.campaign.ranking_campaign, dialogue, said)
+    return Stored(dialogue, True)
+
+
+@transaction.atomic
 def submit_review(
     assignment_id: int,
     annotator: Annotator,
@@ -627,15 +667,13 @@ SUBMITS: dict[str, Callable[..., Stored]] = {
     Campaign.Kind.RANKING: submit_ranking,
     Campaign.Kind.COMPARISON: submit_comparison,
     Campaign.Kind.REVIEW: submit_review,
+    Campaign.Kind.CHAT: submit_chat,
 }
 
 
 def _renamed(tiers: Iterable[Sequence[int]], names: Mapping[int, int]) -> list[list[int]]:
     """The filled tiers, with ids in place of what had none."""
     return [[names.get(completion, completion) for completion in tier] for tier in tiers if tier]
-
-
-OWN_ANSWER = "own_answer"  # the source of what somebody who ranked wrote themselves
 
 
 def _store_own_answer(prompt: Prompt, annotator: Annotator, text: str, earlier: Ranking | None) -> Completion:

@@ -30,20 +30,34 @@ def policies_of(campaign: Campaign) -> QuerySet[Any]:
 
 
 def can_suggest(campaign: Campaign) -> bool:
-    return campaign.kind == Campaign.Kind.DEMONSTRATION and policies_of(campaign).exists()
+    return campaign.kind in Campaign.WRITING and policies_of(campaign).exists()
 
 
-def draw_policies(campaign: Campaign) -> list[Any]:
+def draw_policies(campaign: Campaign, draw: random.Random = _random) -> list[Any]:
     """The campaign's policy versions in the order to ask them, drawn by weight."""
     policies = list(policies_of(campaign).select_related("policy_version").order_by("id"))
     if not policies:
         raise Conflict(_("This campaign has no policy yet that could suggest something."), "no_policy")
     # Sorting by u^(1/weight) draws without replacement by weight (Efraimidis and Spirakis, 2006).
-    policies.sort(key=lambda policy: _random.random() ** (1 / policy.weight), reverse=True)
+    policies.sort(key=lambda policy: draw.random() ** (1 / policy.weight), reverse=True)
     return [policy.policy_version for policy in policies]
 
 
-def begin_suggestion(assignment: Assignment, turn: int, policy_version: Any) -> Suggestion:
+def draw_policies_of_side(assignment: Assignment, pair: int, side: int) -> list[Any]:
+    """The order in which to ask for one answer of a pair; the two begin with different policies where there are two.
+
+    Both answers are asked for at once, in two requests: their draw is one because it is made from the pair's
+    number. A coin decides which of the two stands left, so that a heavier policy is not more often there.
+    """
+    draw = random.Random(f"{settings.SECRET_KEY} {assignment.id} {pair}")
+    drawn = draw_policies(assignment.campaign, draw)
+    if assignment.campaign.num_completions == 2 and draw.random() < 0.5:
+        side = 1 - side
+    first = side % len(drawn)
+    return [drawn[first], *drawn[:first], *drawn[first + 1 :]]
+
+
+def begin_suggestion(assignment: Assignment, turn: int, policy_version: Any, **place: Any) -> Suggestion:
     """A stored, still empty suggestion."""
     return Suggestion.objects.create(
         assignment=assignment,
@@ -51,6 +65,7 @@ def begin_suggestion(assignment: Assignment, turn: int, policy_version: Any) -> 
         policy_version=policy_version,
         sampling=default_sampling() | assignment.campaign.sampling,
         seed=_random.randrange(2**31),
+        **place,
     )
 
 
@@ -178,10 +193,10 @@ def _pieces(source: EventSource, spoken: Spoken) -> Iterator[str]:
 
 def _what_happened(error: Exception) -> str:
     if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
-        return _("The model server cannot be reached just now. Write on; suggestions come back when it does.")
+        return _("The model server cannot be reached just now. What you wrote is kept; try again in a while.")
     if isinstance(error, httpx.TimeoutException):
-        return _("The model server took too long to answer. Try again, or write on without it.")
-    return _("The model server did not answer as it should. Try again, or write on without it.")
+        return _("The model server took too long to answer. What you wrote is kept; try again.")
+    return _("The model server did not answer as it should. What you wrote is kept; try again.")
 
 
 def _event(name: str, content: dict[str, Any]) -> bytes:

@@ -18,13 +18,14 @@ from annotate.campaigns.access import oversees, require_admin, visible_campaign,
 from annotate.campaigns.models import Campaign
 from annotate.campaigns.services import NewPrompt
 from annotate.errors import Conflict
-from annotate.feedback import remarks, services, suggestions
+from annotate.feedback import chats, remarks, services, suggestions
 from annotate.feedback.desk import lay_out, nothing_now, own_assignment, progress
 from annotate.feedback.models import Assignment
 from annotate.feedback.own_work import own_work
 from annotate.feedback.serializers import (
     AddedPromptsSerializer,
     AssignmentSerializer,
+    ChatSubmissionSerializer,
     ComparisonSubmissionSerializer,
     DemonstrationSubmissionSerializer,
     DraftSavedSerializer,
@@ -121,6 +122,7 @@ SUBMISSION_FORMS: dict[str, type] = {
     Campaign.Kind.RANKING: RankingSubmissionSerializer,
     Campaign.Kind.COMPARISON: ComparisonSubmissionSerializer,
     Campaign.Kind.REVIEW: ReviewSubmissionSerializer,
+    Campaign.Kind.CHAT: ChatSubmissionSerializer,
 }
 
 
@@ -142,7 +144,7 @@ def _with_correction(review: dict[str, Any], assignment_id: int) -> dict[str, An
 
 
 class SubmitView(FeedbackView):
-    """A demonstration, a ranking, a comparison or a review, whichever the assignment asks for."""
+    """A demonstration, a ranking, a comparison, a review or a chat, whichever the assignment asks for."""
 
     @extend_schema(
         operation_id="submit",
@@ -258,8 +260,11 @@ class SuggestionsView(FeedbackView):
         given = _given(SuggestionRequestSerializer, request)
         if assignment.state in (Assignment.State.SUBMITTED, Assignment.State.SKIPPED):
             raise Conflict(_("This one is finished; there is nothing left to suggest."), "ended")
-        policies = suggestions.draw_policies(assignment.campaign)
-        suggestion = suggestions.begin_suggestion(assignment, given["turn"], policies[0])
+        if assignment.campaign.kind == Campaign.Kind.CHAT:
+            policies, place = chats.place_of_answer(assignment, given)
+        else:
+            policies, place = suggestions.draw_policies(assignment.campaign), {}
+        suggestion = suggestions.begin_suggestion(assignment, given["turn"], policies[0], **place)
         asked = suggestions.messages_for_turn(given["messages"], assignment.unit.prompt.brief)
         return StreamingHttpResponse(
             suggestions.stream_suggestion(suggestion, asked, policies, spoken_now()),

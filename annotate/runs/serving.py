@@ -57,7 +57,7 @@ def wanted_policy() -> PolicyVersion | None:
     in_use = PolicyVersion.objects.filter(
         campaigns__weight__gt=0, campaigns__campaign__status=Campaign.Status.OPEN, promoted_at__isnull=False
     )
-    writing = in_use.filter(campaigns__campaign__kind=Campaign.Kind.DEMONSTRATION)
+    writing = in_use.filter(campaigns__campaign__kind__in=Campaign.WRITING)
     return writing.order_by("-promoted_at").first() or in_use.order_by("-promoted_at").first()
 
 

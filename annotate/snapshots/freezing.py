@@ -22,6 +22,7 @@ FILTERS = {
     "returned": "left out until submitted again",
     "roles": sorted(TRAINABLE_ROLES),
     "evaluation_only": "held out or left out",
+    "chats": "choices and edited answers; not the dialogue",
 }
 
 
@@ -79,7 +80,12 @@ class Frozen:
         rows = Demonstration.objects.filter(campaign_id__in=self.ids).order_by("pk")
         self.left_out["surplus demonstrations"] = rows.filter(is_surplus=True).count()
         self.left_out["demonstrations returned by a reviewer"] = rows.filter(RETURNED).count()
-        kept = rows.filter(KEPT).select_related("annotator", "campaign", "prompt")
+        # Most of such a dialogue is the policy's own words: its choices and edited answers are what teaches.
+        chats = Q(campaign__kind=Campaign.Kind.CHAT, assignment__isnull=False)
+        self.left_out["dialogues with a policy; their choices are among the rankings"] = rows.filter(
+            KEPT & chats
+        ).count()
+        kept = rows.filter(KEPT).exclude(chats).select_related("annotator", "campaign", "prompt")
         for row in kept.iterator(CHUNK):
             if not {message["role"] for message in row.messages} <= TRAINABLE_ROLES:
                 self.left_out["demonstrations with tool calls or other roles"] += 1

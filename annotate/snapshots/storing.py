@@ -254,7 +254,7 @@ def _store_demonstrations(known: Known) -> None:
 
 def _queue_work(known: Known) -> None:
     """What nobody has answered, or ranked, yet becomes a unit of a campaign of that kind."""
-    if known.campaign.kind == Campaign.Kind.DEMONSTRATION:
+    if known.campaign.kind in Campaign.WRITING:
         waiting = {
             prompt.pk
             for item, prompt, is_new in zip(known.items, known.prompts, known.is_new, strict=True)

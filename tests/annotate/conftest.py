@@ -59,3 +59,15 @@ def comparing(new_campaign, alice, bob) -> Callable[..., Campaign]:
         return campaign
 
     return make
+
+
+@pytest.fixture
+def chatting(new_campaign, alice, bob) -> Callable[..., Campaign]:
+    """chatting(num_units, **options): a campaign of chats of alice and bob; two answers at each turn."""
+
+    def make(num_units: int = 2, **options) -> Campaign:
+        campaign = new_campaign("chat", members=[alice, bob], **options)
+        queue_prompts(campaign, prompts(num_units))
+        return campaign
+
+    return make

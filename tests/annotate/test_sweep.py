@@ -13,8 +13,8 @@ from django.db import transaction
 from rest_framework.test import APIClient
 
 from annotate.accounts.services import annotator_of, create_token
-from annotate.campaigns.services import add_member, create_campaign, write_terms
-from annotate.feedback.models import Assignment
+from annotate.campaigns.services import add_member, create_campaign, prompt_key, write_terms
+from annotate.feedback.models import Assignment, Suggestion
 from annotate.feedback.remarks import make_remark
 from annotate.feedback.services import lease_next_assignment, queue_all_reviews
 from annotate.runs.models import CampaignPolicy, PolicyVersion, Round, Schedule
@@ -37,13 +37,14 @@ KNOWN = {
     "reward_model": None,
     "suggestion": None,
     "reviewed_campaign": None,
+    "ranking_campaign": None,
 }
 RAW = [b"", b"null", b"[]", b'"odd"', b"7", b"{", b'{"a": NaN}', b"\xff", b'{"name": "\\u0000"}', b"[" * 5000]
 
 
 @pytest.fixture
 def places(
-    alice, alice_client, carol, writing, ranking, comparing, settings, tmp_path
+    alice, alice_client, carol, writing, ranking, comparing, chatting, settings, tmp_path
 ) -> dict[str, list[int]]:
     """Ids that exist, by the names that addresses give them; carol may do everything and has work."""
     settings.RUNS_DIR, settings.UPLOADS_DIR = tmp_path / "runs", tmp_path / "uploads"
@@ -55,6 +56,7 @@ def places(
     assert submit(alice_client, leased(alice_client, campaigns[0])).status_code == 201
     campaigns.append(create_campaign(name="of it", kind="review", reviewed_campaign=campaigns[0]))
     queue_all_reviews()
+    campaigns.append(chatting(3))
     for campaign in campaigns:
         add_member(campaign, carol)
     base = PolicyVersion.objects.create(name="base", path="/models/base")
@@ -62,6 +64,11 @@ def places(
     CampaignPolicy.objects.create(campaign=campaigns[0], policy_version=base)
     snapshot = Snapshot.objects.create(name="s", path="/s", state="ready", manifest_sha256="1" * 64)
     assignments = [lease_next_assignment(campaign, carol).assignment for campaign in campaigns]
+    asked = prompt_key(assignments[4].unit.prompt.messages)
+    Suggestion.objects.create(
+        assignment=assignments[4], turn=1, seed=1, text="So.", is_complete=True, pair=1, asked=asked
+    )
+    CampaignPolicy.objects.create(campaign=campaigns[4], policy_version=base)
     write_terms(campaigns[0], "Be fair.", by=carol)
     return {
         "campaign_id": [campaign.pk for campaign in campaigns],
@@ -147,6 +154,8 @@ class Api:
         if operation == "submit":
             assignment = Assignment.objects.get(pk=self.places["assignment_id"][which])
             asked = assignment.unit.prompt.messages
+            answer = assignment.suggestions.values_list("pk", flat=True).first()
+            said = {"content": "", "answers": [{"suggestion": answer, "text": "So."}], "chosen": answer}
             judged = {"completion": next(iter(assignment.shown_order), 1), "value": 7, "flags": []}
             return {
                 "messages": [*asked, {"role": "assistant", "content": "So."}],
@@ -160,8 +169,12 @@ class Api:
                 "content": None,
                 "chosen": next(iter(assignment.shown_order), 1),
                 "strength": 1,
+                "turns": [said | {"strength": None, "edited": ""}],
             }
         return {
+            # Chats have one answer or two; what is judged is two at least.
+            "create_campaign": {"num_completions": 2},
+            "update_campaign": {"num_completions": 2},
             "create_user": {"password": "three blue doors", "username": "new"},
             "update_user": {"password": "three blue doors", "is_active": True},
             "change_password": {"old_password": PASSWORD, "new_password": "three blue doors"},
@@ -211,7 +224,7 @@ def test_odd_bodies(api):
         content = operation.get("requestBody", {}).get("content", {})
         if "application/json" not in content or path == "/api/session":
             continue
-        for which in (0, 1, 2, 3) if "assignment" in path else (0,):
+        for which in (0, 1, 2, 3, 4) if "assignment" in path else (0,):
             good = api.good(content["application/json"]["schema"])
             if isinstance(good, dict):
                 good |= api.better(operation["operationId"], which)

@@ -19,6 +19,7 @@ import json, os, uuid
 from annotate.accounts.services import annotator_of, create_user
 from annotate.campaigns.models import Completion
 from annotate.campaigns.services import NewPrompt, add_member, add_prompts, create_campaign, write_terms
+from annotate.feedback.models import Draft, Suggestion
 from annotate.feedback.services import (
     lease_next_assignment, queue_all_reviews, queue_prompts, queue_ranking_units, submit_demonstration)
 
@@ -90,6 +91,16 @@ made = {
     "arabic": ranking("جزر الفوانيس: رتّب", ARABIC_QUESTION, ARABIC, language="ar"),
     "terms": writing("Lantern Isles: with terms", [QUESTION]),
 }
+chat = create_campaign(name="Lantern Isles: talk", kind="chat", guidelines_text=GUIDELINES)
+queue_prompts(chat, [NewPrompt(messages=QUESTION), NewPrompt(brief="Ask for a recipe with lamp oil.")])
+add_member(chat, ada)
+talk = lease_next_assignment(chat, ada).assignment
+answers = [Suggestion.objects.create(assignment=talk, turn=1, pair=1, side=side, seed=1, text=text, is_complete=True)
+           for side, text in enumerate([TABLE, RAMBLING])]
+turn = {"key": "first", "content": "", "pair": 1, "chosen": answers[0].id, "strength": 2, "edited": None,
+        "answers": [{"suggestion": answer.id, "text": answer.text} for answer in answers]}
+Draft.objects.create(assignment=talk, content={"turns": [turn], "written": "And when does it come back?"}, revision=1)
+made["chat"] = chat
 bob = create_user(username="bob", password=password, roles=["annotator"], name="Bob Torr")
 bobs = writing("Letters to Quill", [QUESTION])
 add_member(bobs, bob)
@@ -135,6 +146,7 @@ def pages(campaigns: dict[str, int]) -> list[tuple[str, str, str, Act | None]]:
     return [
         ("terms", f"/annotate/{campaigns['terms']}", "main h1, main h2", None),
         ("writing", f"/annotate/{campaigns['writing']}", "textarea", write_some),
+        ("chat", f"/annotate/{campaigns['chat']}", "article[data-suggestion]", None),
         ("ranking", f"/annotate/{campaigns['ranking']}", "article[data-completion]", rank_three),
         ("comparison", f"/annotate/{campaigns['comparison']}", "[data-completion]", None),
         ("review", f"/annotate/{campaigns['review']}", "textarea", None),

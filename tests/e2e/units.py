@@ -16,7 +16,7 @@ def make(name, kind, prompts, completions=(), members=("alice",), **options):
     for member in members:
         add_member(campaign, User.objects.get(username=member))
     asked = [NewPrompt(messages=messages) for messages in prompts]
-    if kind == "demonstration":
+    if kind in ("demonstration", "chat"):
         queue_prompts(campaign, asked)
     else:
         for prompt in add_prompts(campaign, asked).created:

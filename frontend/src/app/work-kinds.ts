@@ -9,6 +9,7 @@ const made = {
 /** The kinds of work and where their pages are; each is loaded when its first unit comes. A review shows the others. */
 export const workKinds: WorkKinds = {
   ...made,
+  chat: () => import("@/features/chat/work").then((module) => module.work),
   review: async () => {
     const { makeWork } = await import("@/features/review/work");
     const [ranking, comparison, demonstration] = await Promise.all([

@@ -20,6 +20,9 @@ export interface Missing {
     | "comparison.missing"
     | "demonstration.missing.empty"
     | "demonstration.missing.answer"
+    | "chat.missing.none"
+    | "chat.missing.choice"
+    | "chat.missing.unsent"
     | "review.missing.verdict"
     | "review.missing.comment"
     | "review.missing.change";
@@ -34,6 +37,7 @@ export type Written =
   | Omit<Schemas["DemonstrationSubmissionRequest"], Envelope>
   | Omit<Schemas["RankingSubmissionRequest"], Envelope>
   | Omit<Schemas["ComparisonSubmissionRequest"], Envelope>
+  | Omit<Schemas["ChatSubmissionRequest"], Envelope>
   | Omit<Schemas["ReviewSubmissionRequest"], Envelope>;
 
 /** One kind of work inside the common frame: how its draft is read, shown, checked and submitted. */

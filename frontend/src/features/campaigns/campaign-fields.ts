@@ -7,6 +7,8 @@ export interface CampaignFields {
   kind: CampaignKind;
   /** Of reviews: the campaign whose work is reviewed. */
   reviewed_campaign: string;
+  /** Of chats: the campaign in which one turn of each is ranked. */
+  ranking_campaign: string;
   status: CampaignStatus;
   language: string;
   overlap: string;
@@ -21,6 +23,7 @@ export interface CampaignFields {
   /** Of rankings. */
   is_rated_first: boolean;
   criteria: string;
+  /** Of rankings and chats. */
   own_answer: Campaign["own_answer"];
   /** Of demonstrations. */
   has_system_message: boolean;
@@ -34,6 +37,7 @@ export function fieldsOf(campaign: Campaign | null, language: string): CampaignF
     name: campaign?.name ?? "",
     kind: campaign?.kind ?? "ranking",
     reviewed_campaign: String(campaign?.reviewed_campaign?.id ?? ""),
+    ranking_campaign: String(campaign?.ranking_campaign?.id ?? ""),
     status: campaign?.status ?? "open",
     language: campaign?.language ?? language,
     overlap: String(campaign?.overlap ?? 1),
@@ -73,7 +77,9 @@ export function changesOf(fields: CampaignFields): CampaignChanges {
     status: fields.status,
     language: fields.language.trim(),
     overlap: Number(fields.overlap),
-    num_completions: Number(fields.num_completions),
+    // What stood in the form for a ranking is too many for a chat.
+    num_completions: Math.min(Number(fields.num_completions), fields.kind === "chat" ? 2 : 9),
+    ranking_campaign: fields.kind === "chat" ? Number(fields.ranking_campaign) || null : null,
     sampling: {
       temperature: Number(fields.temperature),
       top_p: Number(fields.top_p),

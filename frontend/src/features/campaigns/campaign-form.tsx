@@ -38,7 +38,10 @@ export function CampaignForm({ initial, isNew, error, isPending, isSaved, onSubm
   const problem = error ? asProblem(error) : null;
   const campaigns = useQuery(campaignsQuery).data ?? [];
   const taken = campaigns.map((campaign) => campaign.reviewed_campaign?.id);
-  const reviewable = campaigns.filter(({ kind, id }) => kind !== "review" && !taken.includes(id));
+  const reviewable = campaigns.filter(
+    ({ kind, id }) => kind !== "review" && kind !== "chat" && !taken.includes(id),
+  );
+  const ranked = campaigns.filter(({ kind }) => kind === "ranking" || kind === "comparison");
   const isReview = fields.kind === "review";
   const known = new Set([
     "name",
@@ -49,6 +52,7 @@ export function CampaignForm({ initial, isNew, error, isPending, isSaved, onSubm
     "lease_seconds",
     "criteria",
     "reviewed_campaign",
+    "ranking_campaign",
   ]);
   const isInField = problem?.errors.length && problem.errors.every((refusal) => known.has(refusal.field));
 
@@ -81,6 +85,11 @@ export function CampaignForm({ initial, isNew, error, isPending, isSaved, onSubm
     withAsterisk: false,
   });
 
+  const ownAnswers = (["off", "ranked", "demonstration"] as const).map((value) => ({
+    value,
+    label: t(`campaigns.ownAnswers.${value}`),
+  }));
+
   function submit(event: FormEvent) {
     event.preventDefault();
     onSubmit(fields);
@@ -105,6 +114,7 @@ export function CampaignForm({ initial, isNew, error, isPending, isSaved, onSubm
                   { value: "ranking", label: t("kind.ranking") },
                   { value: "comparison", label: t("kind.comparison") },
                   { value: "demonstration", label: t("kind.demonstration") },
+                  { value: "chat", label: t("kind.chat") },
                   { value: "review", label: t("kind.review") },
                 ]}
                 {...field("kind")}
@@ -206,13 +216,29 @@ export function CampaignForm({ initial, isNew, error, isPending, isSaved, onSubm
                 rows={3}
                 {...field("criteria")}
               />
+              <NativeSelect label={t("campaigns.ownAnswer")} data={ownAnswers} {...field("own_answer")} />
+            </>
+          )}
+          {fields.kind === "chat" && (
+            <>
               <NativeSelect
-                label={t("campaigns.ownAnswer")}
-                data={(["off", "ranked", "demonstration"] as const).map((value) => ({
+                label={t("campaigns.numAnswers")}
+                description={t("campaigns.numAnswersHint")}
+                data={(["2", "1"] as const).map((value) => ({
                   value,
-                  label: t(`campaigns.ownAnswers.${value}`),
+                  label: t(`campaigns.numAnswersOf.${value}`),
                 }))}
-                {...field("own_answer")}
+                {...field("num_completions")}
+              />
+              <NativeSelect label={t("campaigns.ownAnswerChat")} data={ownAnswers} {...field("own_answer")} />
+              <NativeSelect
+                label={t("campaigns.rankedIn")}
+                description={t("campaigns.rankedInHint")}
+                data={[
+                  { value: "", label: t("campaigns.rankedInNone") },
+                  ...ranked.map(({ id, name }) => ({ value: String(id), label: name })),
+                ]}
+                {...field("ranking_campaign")}
               />
             </>
           )}

@@ -13,7 +13,7 @@ export function PromptForm({ campaign }: { campaign: Campaign }) {
   const queryClient = useQueryClient();
   const [text, setText] = useState("");
   const [isBrief, setBrief] = useState(false);
-  const canBrief = campaign.kind === "demonstration";
+  const canBrief = campaign.kind === "demonstration" || campaign.kind === "chat";
   const prompts = text
     .split(/\n\s*\n/)
     .map((prompt) => prompt.trim())

@@ -1,25 +1,26 @@
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
+import { ChoiceScale } from "@/components/choice-scale";
 import { Dialogue } from "@/components/dialogue";
 import { KeyHint } from "@/components/key-hint";
 import { Markdown } from "@/components/markdown";
+import { BOTH_BAD, type Choice, choiceInWords, scaleOf } from "@/lib/choice";
 import { ariaKey } from "@/lib/keyboard/own-keys";
 import { useKeys } from "@/lib/keyboard/use-keys";
 import type { WorkProps } from "@/lib/work";
 import classes from "./comparison.module.css";
-import { BOTH_BAD, type ComparisonContent, inWords, isSame, scaleOf } from "./content";
 
 /** Two completions side by side, and one scale from the first to the second. */
-export function ComparisonPage({ assignment, content, change, announce }: WorkProps<ComparisonContent>) {
+export function ComparisonPage({ assignment, content, change, announce }: WorkProps<Choice>) {
   const { t } = useTranslation();
   const [isRaw, setRaw] = useState(false);
   const language = assignment.prompt.language || assignment.campaign.language;
   const scale = scaleOf(assignment);
 
-  function choose(choice: ComparisonContent | undefined) {
+  function choose(choice: Choice | undefined) {
     if (!choice) return;
     change((before) => ({ ...before, ...choice }));
-    announce(inWords(assignment, choice, t));
+    announce(choiceInWords(assignment, choice, t));
   }
 
   useKeys(t("keys.comparison"), [
@@ -32,26 +33,6 @@ export function ComparisonPage({ assignment, content, change, announce }: WorkPr
     { keys: "b", label: t("comparison.all_bad"), run: () => choose(BOTH_BAD) },
     { keys: "v", label: t("text.raw"), run: () => setRaw((raw) => !raw) },
   ]);
-
-  const place = (choice: ComparisonContent, keys: string, short: string) => (
-    <label
-      key={keys}
-      className={classes.place}
-      data-chosen={isSame(choice, content) || undefined}
-      data-verdict={choice.verdict}
-    >
-      <input
-        type="radio"
-        name={`choice-${assignment.id}`}
-        aria-label={inWords(assignment, choice, t)}
-        aria-keyshortcuts={ariaKey(keys).replace("DIGIT", "")}
-        checked={isSame(choice, content)}
-        onChange={() => choose(choice)}
-      />
-      <span>{short}</span>
-      <KeyHint keys={keys} />
-    </label>
-  );
 
   return (
     <div className={classes.page}>
@@ -99,23 +80,13 @@ export function ComparisonPage({ assignment, content, change, announce }: WorkPr
           );
         })}
       </div>
-      <fieldset className={classes.choice}>
-        <legend>{t("comparison.question")}</legend>
-        <div className={classes.ends} aria-hidden="true">
-          <span>{t("comparison.end", { letter: "A" })}</span>
-          <span>{t("comparison.end", { letter: "B" })}</span>
-        </div>
-        <div className={classes.scale}>
-          {scale.map((choice, index) =>
-            place(
-              choice,
-              `Digit${index + 1}`,
-              choice.strength ? t(`comparison.short.${choice.strength}`) : t("comparison.short.tie"),
-            ),
-          )}
-        </div>
-        <div className={classes.below}>{place(BOTH_BAD, "b", t("comparison.all_bad"))}</div>
-      </fieldset>
+      <ChoiceScale
+        name={`choice-${assignment.id}`}
+        pair={assignment}
+        content={content}
+        hasBothBad
+        onChoose={choose}
+      />
     </div>
   );
 }

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import type { Assignment } from "@/lib/api/types";
-import { BOTH_BAD, missing, NOTHING, read, scaleOf, submission } from "./content";
+import { BOTH_BAD, NOTHING, scaleOf } from "@/lib/choice";
+import { missing, read, submission } from "./content";
 
 const unit = { completions: [{ id: 7 }, { id: 4 }] } as unknown as Assignment;
 

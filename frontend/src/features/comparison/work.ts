@@ -1,12 +1,13 @@
+import { type Choice, choiceInWords } from "@/lib/choice";
 import type { WorkKind } from "@/lib/work";
 import { ComparisonPage } from "./comparison-page";
-import { type ComparisonContent, inWords, missing, read, submission } from "./content";
+import { missing, read, submission } from "./content";
 
-export const work: WorkKind<ComparisonContent> = {
+export const work: WorkKind<Choice> = {
   read,
   restore: read,
   missing,
   submission,
-  inWords,
+  inWords: choiceInWords,
   Page: ComparisonPage,
 };

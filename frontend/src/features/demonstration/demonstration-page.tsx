@@ -6,6 +6,7 @@ import { useTranslation } from "react-i18next";
 import { Dialogue } from "@/components/dialogue";
 import { KeyHint } from "@/components/key-hint";
 import { useKeys } from "@/lib/keyboard/use-keys";
+import { type Offer, useSuggestions } from "@/lib/use-suggestions";
 import type { WorkProps } from "@/lib/work";
 import { type DemonstrationContent, mayInstruct, newTurn, openingOf } from "./content";
 import classes from "./demonstration.module.css";
@@ -21,7 +22,6 @@ import {
 } from "./dialogue-edits";
 import { Instructions } from "./instructions";
 import { TurnEditor } from "./turn-editor";
-import { type Offer, useSuggestions } from "./use-suggestions";
 
 /** One person writes both sides of a dialogue, turn by turn, with suggestions at hand. */
 export function DemonstrationPage({

@@ -3,9 +3,9 @@ import { useMemo, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { KeyHint } from "@/components/key-hint";
 import { Markdown } from "@/components/markdown";
+import type { Offer } from "@/lib/use-suggestions";
 import classes from "./demonstration.module.css";
 import { sentencesOf } from "./sentences";
-import type { Offer } from "./use-suggestions";
 
 export interface OfferActions {
   onTake: (offer: Offer, editsNext: boolean) => void;

@@ -4,10 +4,10 @@ import { memo, useId } from "react";
 import { useTranslation } from "react-i18next";
 import { KeyHint } from "@/components/key-hint";
 import { roleInWords } from "@/lib/roles";
+import type { Offer } from "@/lib/use-suggestions";
 import classes from "./demonstration.module.css";
 import type { WrittenTurn } from "./dialogue-edits";
 import { type OfferActions, OfferPanel } from "./offer-panel";
-import type { Offer } from "./use-suggestions";
 import { type AskedWords, WordsHint } from "./words-hint";
 
 interface TurnEditorProps extends OfferActions {

@@ -110,7 +110,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** @description A demonstration, a ranking, a comparison or a review, whichever the assignment asks for. */
+        /** @description A demonstration, a ranking, a comparison, a review or a chat, whichever the assignment asks for. */
         post: operations["submit"];
         delete?: never;
         options?: never;
@@ -1013,6 +1013,7 @@ export interface components {
             kind: components["schemas"]["CampaignKind"];
             status: components["schemas"]["CampaignStatus"];
             reviewed_campaign: components["schemas"]["Named"] | null;
+            ranking_campaign: components["schemas"]["Named"] | null;
             language: string;
             overlap: number;
             num_completions: number;
@@ -1043,9 +1044,10 @@ export interface components {
          *     * `ranking` - ranking
          *     * `comparison` - comparison
          *     * `review` - review
+         *     * `chat` - chat
          * @enum {string}
          */
-        CampaignKind: "demonstration" | "ranking" | "comparison" | "review";
+        CampaignKind: "demonstration" | "ranking" | "comparison" | "review" | "chat";
         CampaignPolicy: {
             policy_version: components["schemas"]["Named"];
             /** Format: double */
@@ -1073,6 +1075,29 @@ export interface components {
             name: string;
             /** Format: double */
             weight?: number;
+        };
+        ChatSubmissionRequest: {
+            /**
+             * Format: uuid
+             * @description made by the client; sent again, nothing is stored twice
+             */
+            submission_key: string;
+            /** Format: double */
+            seconds_spent?: number | null;
+            /** @description the revision that this corrects */
+            revises?: number | null;
+            turns: components["schemas"]["ChatTurnRequest"][];
+        };
+        ChatTurnRequest: {
+            /** @description what the person said; empty where the prompt has said it */
+            content: string;
+            answers: components["schemas"]["SeenAnswerRequest"][];
+            /** @description the suggestion with which the dialogue goes on */
+            chosen: number;
+            /** @description of two answers: 1 slightly, 2 clearly, 3 much better; null: equally good */
+            strength?: number | null;
+            /** @description the chosen answer made better */
+            edited?: string;
         };
         ComparisonSubmissionRequest: {
             /**
@@ -1277,6 +1302,8 @@ export interface components {
             language: string;
             overlap?: number;
             num_completions?: number;
+            /** @description kind chat: where one turn of each dialogue waits for other answers, to be ranked */
+            ranking_campaign?: number | null;
             sampling?: components["schemas"]["SamplingRequest"];
             flags?: string[];
             lease_seconds?: number;
@@ -1547,6 +1574,8 @@ export interface components {
             language?: string;
             overlap?: number;
             num_completions?: number;
+            /** @description kind chat: where one turn of each dialogue waits for other answers, to be ranked */
+            ranking_campaign?: number | null;
             sampling?: components["schemas"]["SamplingRequest"];
             flags?: string[];
             lease_seconds?: number;
@@ -1979,6 +2008,11 @@ export interface components {
             };
             is_enabled?: boolean;
         };
+        /** @description An answer as it was seen; of one that was stopped, as far as it had come. */
+        SeenAnswerRequest: {
+            suggestion: number;
+            text: string;
+        };
         SignInRequest: {
             username: string;
             password: string;
@@ -2041,7 +2075,7 @@ export interface components {
             comparisons: number;
             ratings: number;
         };
-        SubmissionRequest: components["schemas"]["DemonstrationSubmissionRequest"] | components["schemas"]["RankingSubmissionRequest"] | components["schemas"]["ComparisonSubmissionRequest"] | components["schemas"]["ReviewSubmissionRequest"];
+        SubmissionRequest: components["schemas"]["DemonstrationSubmissionRequest"] | components["schemas"]["RankingSubmissionRequest"] | components["schemas"]["ComparisonSubmissionRequest"] | components["schemas"]["ReviewSubmissionRequest"] | components["schemas"]["ChatSubmissionRequest"];
         Submitted: {
             id: number;
             kind: components["schemas"]["CampaignKind"];
@@ -2068,6 +2102,10 @@ export interface components {
             readonly id: number;
             /** @description index of the message it was offered for */
             turn: number;
+            /** @description of a chat: a number that its client drew */
+            pair?: number | null;
+            /** @description of a pair: 0 left or above, 1 the other */
+            side?: number;
             text?: string;
             outcome?: components["schemas"]["OutcomeEnum"];
             is_complete?: boolean;
@@ -2076,6 +2114,10 @@ export interface components {
             /** @description index of the message wanted */
             turn: number;
             messages: components["schemas"]["MessageRequest"][];
+            /** @description kind chat: a number drawn for the answers that will stand beside each other */
+            pair?: number | null;
+            /** @description of a pair: 0 left or above, 1 the other */
+            side?: number;
         };
         /** @description A piece of a suggestion, as it was when it was taken. */
         TakenPartRequest: {

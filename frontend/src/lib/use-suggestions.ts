@@ -59,9 +59,12 @@ export function useSuggestions(
     });
   }, []);
 
-  /** `place`: the turn's place in the whole dialogue, as the server counts. What failed before makes room. */
+  /**
+   * `place`: the turn's place in the whole dialogue, as the server counts; `beside`: with which other answer it will
+   * stand, in a chat. What failed before makes room.
+   */
   const ask = useCallback(
-    async (turn: string, place: number, messages: Message[]) => {
+    async (turn: string, place: number, messages: Message[], beside?: { pair: number; side: number }) => {
       running.current.get(turn)?.controller.abort();
       const controller = new AbortController();
       numAsked.current += 1;
@@ -76,7 +79,7 @@ export function useSuggestions(
         const body = await bodyOf(
           api.POST("/api/assignments/{assignment_id}/suggestions", {
             params: { path: { assignment_id: assignment.id } },
-            body: { turn: place, messages },
+            body: { turn: place, messages, ...beside },
             parseAs: "stream",
             signal: controller.signal,
           }),
