@@ -16,7 +16,7 @@ from django.db.models import Q, QuerySet
 
 from annotate.campaigns.models import Campaign, Completion, Message, Prompt, Tree
 from annotate.feedback.models import Comparison, Demonstration, Ranking, Rating, Verdict
-from annotate.snapshots.freezing import completion_ids, completion_row, pseudonym, rating_row
+from annotate.snapshots.freezing import CHATS, completion_ids, completion_row, pseudonym, rating_row
 
 CHUNK = 200
 IMPORTED = "oasst"  # the source of everything that was derived from an imported tree
@@ -215,7 +215,7 @@ def chain(
 
 
 def trl_messages(campaign: Campaign) -> Iterator[dict[str, Any]]:
-    rows = campaign.demonstrations.filter(is_surplus=False).exclude(RETURNED).order_by("pk")
+    rows = campaign.demonstrations.filter(is_surplus=False).exclude(RETURNED | CHATS).order_by("pk")
     for row in rows.iterator(CHUNK):
         yield {"messages": row.messages}
 

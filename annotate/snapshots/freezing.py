@@ -27,6 +27,8 @@ FILTERS = {
 
 
 RETURNED = Q(is_surplus=False, review_state=Verdict.RETURNED)
+# Most of a dialogue with a policy is the policy's own words: its choices and edited answers are what teaches.
+CHATS = Q(campaign__kind=Campaign.Kind.CHAT, assignment__isnull=False)
 KEPT = Q(is_surplus=False) & ~Q(review_state=Verdict.RETURNED)
 
 
@@ -80,12 +82,10 @@ class Frozen:
         rows = Demonstration.objects.filter(campaign_id__in=self.ids).order_by("pk")
         self.left_out["surplus demonstrations"] = rows.filter(is_surplus=True).count()
         self.left_out["demonstrations returned by a reviewer"] = rows.filter(RETURNED).count()
-        # Most of such a dialogue is the policy's own words: its choices and edited answers are what teaches.
-        chats = Q(campaign__kind=Campaign.Kind.CHAT, assignment__isnull=False)
         self.left_out["dialogues with a policy; their choices are among the rankings"] = rows.filter(
-            KEPT & chats
+            KEPT & CHATS
         ).count()
-        kept = rows.filter(KEPT).exclude(chats).select_related("annotator", "campaign", "prompt")
+        kept = rows.filter(KEPT).exclude(CHATS).select_related("annotator", "campaign", "prompt")
         for row in kept.iterator(CHUNK):
             if not {message["role"] for message in row.messages} <= TRAINABLE_ROLES:
                 self.left_out["demonstrations with tool calls or other roles"] += 1

@@ -12,6 +12,7 @@ from annotate.feedback.models import Assignment, Comparison, Demonstration, Rank
 from annotate.feedback.services import queue_prompts
 from annotate.feedback.suggestions import draw_policies_of_side
 from annotate.runs.models import CampaignPolicy, PolicyVersion
+from annotate.snapshots.exporting import trl_messages
 from annotate.snapshots.freezing import Frozen
 from tests.annotate.feedback.test_suggestions import events
 from tests.annotate.moves import lease, leased
@@ -111,6 +112,7 @@ def test_a_dialogue_of_two_turns_is_kept_with_its_choices(talking, ranking, alic
     frozen = Frozen([campaign], 0, 0.0)
     assert [row["strength"] for row in frozen.rankings()] == [3, None, None]
     assert [row["messages"][-1]["content"] for row in frozen.demonstrations()] == ["Then it sleeps."]
+    assert [row["messages"][-1]["content"] for row in trl_messages(campaign)] == ["Then it sleeps."]
     assert frozen.left_out["dialogues with a policy; their choices are among the rankings"] == 1
 
 
