@@ -50,6 +50,7 @@ SETTINGS = {  # by our names; what they are called in TRL is in run_trl
     "value_clip_range": 0.2,
     "value_coef": 0.1,
     "missing_eos_penalty": 1.0,
+    "max_grad_norm": 1e9,  # TRL's PPO never clips its gradients
 }
 WIDTH, LAYERS, VOCABULARY, NUM_TALK, NUM_LIKED = 256, 4, 1024, 64, 16
 
@@ -300,6 +301,7 @@ def prepare_trl(world: Path, out: Path, seed: int, num_batches: int):
         cliprange_value=SETTINGS["value_clip_range"],
         vf_coef=SETTINGS["value_coef"],
         missing_eos_penalty=SETTINGS["missing_eos_penalty"],
+        adam_epsilon=1e-5,  # ours
         num_sample_generations=0,
         gradient_checkpointing=False,
         bf16=False,  # true changes nothing: its accelerator is built without it
