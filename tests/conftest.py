@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import pytest
 from django.core.cache import cache
+from django.utils import translation
 from rest_framework.test import APIClient
 
 from annotate.accounts.models import User
@@ -21,9 +22,11 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 
 
 @pytest.fixture(autouse=True)
-def sign_in_is_quick_and_its_counters_start_empty(settings):
+def sign_in_is_quick_and_every_test_starts_afresh(settings):
+    """No counted sign-ins, and no language that an earlier test's request left in the thread."""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     cache.clear()
+    translation.deactivate()
 
 
 def _person(name: str, *roles: str) -> User:
