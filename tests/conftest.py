@@ -21,6 +21,12 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ["OMP_NUM_THREADS"] = "1"
 
 
+def pytest_collection_modifyitems(items):
+    """Whole sites first, the loop before all: a long file begun last would leave the other workers idle."""
+    whole_sites = ("e2e", "tests")
+    items.sort(key=lambda item: (item.path.name != "test_loop.py", item.path.parent.name not in whole_sites))
+
+
 @pytest.fixture(autouse=True)
 def sign_in_is_quick_and_every_test_starts_afresh(settings):
     """No counted sign-ins, and no language that an earlier test's request left in the thread."""
