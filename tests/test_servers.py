@@ -1,5 +1,6 @@
 """The embedded PostgreSQL and Valkey: started once, shared, found again after a crash."""
 
+import contextlib
 import os
 import signal
 import time
@@ -35,10 +36,14 @@ def test_rows_survive_when_postgres_is_killed(data):
     with connect(servers.postgres_url(data)) as connection:
         connection.execute("CREATE TABLE word (text text)")
         connection.execute("INSERT INTO word VALUES ('kept')")
-    pid = int((data / "postgres" / "postmaster.pid").read_text().split()[0])
-    for process in [psutil.Process(pid), *psutil.Process(pid).children()]:
-        process.send_signal(signal.SIGKILL)
-    psutil.wait_procs([psutil.Process(pid)] if psutil.pid_exists(pid) else [], timeout=10)
+    postmaster = psutil.Process(int((data / "postgres" / "postmaster.pid").read_text().split()[0]))
+    processes = [postmaster, *postmaster.children()]
+    for process in processes:
+        with contextlib.suppress(
+            psutil.NoSuchProcess
+        ):  # the others end by themselves when the first one does
+            process.send_signal(signal.SIGKILL)
+    psutil.wait_procs(processes, timeout=10)
     with connect(servers.postgres_url(data)) as connection:
         assert connection.execute("SELECT text FROM word").fetchone() == ("kept",)
 
@@ -50,7 +55,8 @@ def test_valkey_comes_back_with_its_entries_after_a_kill(data):
     time.sleep(1.2)  # appendfsync everysec
     pid = int((data / "valkey.pid").read_text())
     os.kill(pid, signal.SIGKILL)
-    psutil.Process(pid).wait(5) if psutil.pid_exists(pid) else None
+    with contextlib.suppress(psutil.NoSuchProcess):
+        psutil.Process(pid).wait(5)
     assert servers.redis_url(data) == url
     assert redis.Redis.from_url(url).get("word") == b"kept"
 
