@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from trainer.flops import num_multiplied
+from trainer.jobs import is_out_of_memory
 from trainer.modeling import Messages, batches_by_length, encode_messages, pad_right, raw_scores
 from trainer.reward_data import EncodedRanking, TargetIndex, TrunkShape, rows_inputs, tree_inputs
 from trainer.reward_loss import (
@@ -366,6 +367,8 @@ def why_no_tree(model: PreTrainedModel, rankings: Sequence[EncodedRanking], pad_
     try:
         tree = model.score(last_states(model, inputs))[:, 0].float().cpu()  # type: ignore[operator]
     except (TypeError, ValueError, RuntimeError, NotImplementedError) as error:
+        if is_out_of_memory(error):
+            raise
         return f"it does not take positions and a mask ({type(error).__name__})"
     finally:
         model.train(was_training)

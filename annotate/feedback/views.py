@@ -176,7 +176,7 @@ class SkipView(FeedbackView):
     @extend_schema(operation_id="skip", request=SkipSerializer, responses={204: None})
     def post(self, request: SignedInRequest, assignment_id: int) -> Response:
         given = _given(SkipSerializer, request)
-        services.skip(assignment_id, _annotator(request.user), given.get("reason", ""))
+        services.skip(assignment_id, _annotator(request.user), **given)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 

@@ -44,8 +44,8 @@ export function useFormat() {
     number: (value: number, digits = 0) =>
       new Intl.NumberFormat(language, { maximumFractionDigits: digits }).format(value),
     figure: (value: number) => {
-      const isTiny = value !== 0 && Math.abs(value) < 0.001;
-      const notation = isTiny ? "scientific" : "standard";
+      const size = Math.abs(value);
+      const notation = value !== 0 && size < 0.001 ? "scientific" : size >= 1e6 ? "compact" : "standard";
       return new Intl.NumberFormat(language, { maximumSignificantDigits: 4, notation }).format(value);
     },
     percent: (value: number) =>

@@ -1,10 +1,14 @@
 """Campaigns over the API: made, changed and counted; seen by members, admins and trainers."""
 
+import re
+from pathlib import Path
+
 import pytest
+from django.conf import settings
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from annotate.campaigns.models import Campaign, Guidelines
+from annotate.campaigns.models import Campaign, Guidelines, default_flags
 from annotate.campaigns.services import NewPrompt, add_prompts, prompt_key
 from annotate.feedback.models import Unit
 from tests.annotate.moves import leased, submit
@@ -212,3 +216,9 @@ def test_prompts_are_added_in_batches(new_campaign, django_assert_max_num_querie
     with django_assert_max_num_queries(20):
         added = add_prompts(campaign, (NewPrompt(brief=f"Brief {i}") for i in range(5000)))
     assert (len(added.created), len(added.repeated)) == (5000, 0)
+
+
+def test_the_form_of_a_new_campaign_offers_the_flags_that_the_server_would_set():
+    form = Path(settings.BASE_DIR, "frontend/src/features/campaigns/campaign-fields.ts").read_text()
+    offered = form.split("DEFAULT_FLAGS = [", 1)[1].split("]", 1)[0]
+    assert re.findall(r'"(\w+)"', offered) == default_flags()

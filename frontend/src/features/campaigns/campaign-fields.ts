@@ -1,6 +1,21 @@
 import type { Campaign, CampaignKind, CampaignStatus } from "@/lib/api/types";
 import type { CampaignChanges, NewCampaign } from "./api";
 
+/** What a new campaign asks beside the rating: the server's own list (annotate/campaigns/models.py). */
+const DEFAULT_FLAGS = [
+  "fails_instruction",
+  "inappropriate",
+  "untrue",
+  "ignores_constraint",
+  "sexual",
+  "violent",
+  "encourages_harm",
+  "denigrates",
+  "harmful_advice",
+  "opinion",
+  "moral_judgement",
+];
+
 /** A campaign's settings as they stand in the form's fields. */
 export interface CampaignFields {
   name: string;
@@ -45,7 +60,7 @@ export function fieldsOf(campaign: Campaign | null, language: string): CampaignF
     temperature: String(campaign?.sampling.temperature ?? 1),
     top_p: String(campaign?.sampling.top_p ?? 1),
     max_new_tokens: String(campaign?.sampling.max_new_tokens ?? 256),
-    flags: (campaign?.flags ?? ["fails_instruction", "untrue", "harmful"]).join("\n"),
+    flags: (campaign?.flags ?? DEFAULT_FLAGS).join("\n"),
     lease_minutes: String((campaign?.lease_seconds ?? 600) / 60),
     validation_percent: String(Math.round((campaign?.validation_fraction ?? 0.1) * 1000) / 10),
     correction_hours: String(campaign?.correction_hours ?? 24),

@@ -2,6 +2,7 @@ import { Button } from "@mantine/core";
 import { useCallback, useEffect, useId, useRef, useState } from "react";
 import { flushSync } from "react-dom";
 import { useTranslation } from "react-i18next";
+import card from "@/components/answer-card.module.css";
 import { ChoiceScale } from "@/components/choice-scale";
 import { Dialogue } from "@/components/dialogue";
 import { KeyHint } from "@/components/key-hint";
@@ -169,13 +170,13 @@ export function ChatPage({ assignment, content, change, announce }: WorkProps<Ch
             {last.answers.map(({ suggestion, text }, index) => (
               <article
                 key={suggestion}
-                className={classes.card}
+                className={card.card}
                 data-suggestion={suggestion}
                 data-chosen={(isPair && last.chosen === suggestion) || undefined}
                 aria-label={isPair ? t("ranking.completion", { letter: "AB"[index] }) : t("chat.answer")}
               >
                 {isPair && (
-                  <p className={classes.name} aria-hidden="true">
+                  <p className={card.name} aria-hidden="true">
                     {"AB"[index]}
                   </p>
                 )}
@@ -183,8 +184,8 @@ export function ChatPage({ assignment, content, change, announce }: WorkProps<Ch
               </article>
             ))}
             {isStreaming && (
-              <div className={classes.card} aria-busy="true">
-                <p className={classes.name}>{t("chat.asked", { count: sides.length })}</p>
+              <div className={card.card} aria-busy="true">
+                <p className={card.name}>{t("chat.asked", { count: sides.length })}</p>
                 {sides.length === 1 && coming[0]?.text && (
                   <Markdown text={coming[0].text} isRaw={isRaw} language={language} />
                 )}

@@ -1,5 +1,6 @@
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
+import card from "@/components/answer-card.module.css";
 import { ChoiceScale } from "@/components/choice-scale";
 import { Dialogue } from "@/components/dialogue";
 import { KeyHint } from "@/components/key-hint";
@@ -63,12 +64,12 @@ export function ComparisonPage({ assignment, content, change, announce }: WorkPr
           return (
             <article
               key={id}
-              className={classes.card}
+              className={card.card}
               data-completion={id}
               data-chosen={content.chosen === id || undefined}
               aria-label={t("ranking.completion", { letter })}
             >
-              <p className={classes.name} aria-hidden="true">
+              <p className={card.name} aria-hidden="true">
                 {letter}
               </p>
               {text.trim() ? (
