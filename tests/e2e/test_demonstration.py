@@ -70,18 +70,18 @@ def test_of_two_suggestions_a_part_of_the_first_is_taken(site, open_page):
     page.get_by_role("button", name="Suggestion 1 of 2").click()
     page.get_by_role("button", name="Take a part").click()
     parts = page.get_by_role("group", name="Choose what to put where the cursor is.").get_by_role("button")
-    part = parts.first.inner_text()
+    part = parts.first.text_content()  # as it is: a tiny model writes tabs and worse, and inner_text would fold them
     field.press("End")
     parts.first.click()
-    assert field.input_value() == f"Well. {part}"
+    assert field.input_value().split() == f"Well. {part}".split()
     page.get_by_role("button", name="Submit").click()
     page.wait_for_function(
         "() => ![...document.querySelectorAll('textarea')].some(area => area.value.startsWith('Well.'))"
     )
     stored = last_demonstration(site, "bob")
-    assert stored["messages"][-1]["content"] == f"Well. {part}"
+    assert stored["messages"][-1]["content"].split() == f"Well. {part}".split()
     first, second = stored["suggestions"][-2:]
-    assert first[1] == "part" and first[3] == f"Well. {part}" and second[1] == "refused"
+    assert first[1] == "part" and first[3].split() == f"Well. {part}".split() and second[1] == "refused"
 
 
 def field_text(taken: str) -> str:
@@ -91,7 +91,7 @@ def field_text(taken: str) -> str:
 def test_both_sides_are_written_by_keyboard_alone(site, open_page):
     page = open_page("bob")
     field = open_unit(page, site)
-    field.focus()
+    field.fill("")  # whatever an earlier test left in the draft
     page.keyboard.type("It is called Candlewick.")
     page.get_by_role("button", name="Add the person’s turn").press("Enter")
     page.keyboard.type("Thank you. Is it far?")
