@@ -21,7 +21,8 @@ from annotate.campaigns.models import Completion
 from annotate.campaigns.services import NewPrompt, add_member, add_prompts, create_campaign, write_terms
 from annotate.feedback.models import Draft, Suggestion
 from annotate.feedback.services import (
-    lease_next_assignment, queue_all_reviews, queue_prompts, queue_ranking_units, submit_demonstration)
+    lease_next_assignment, queue_all_reviews, queue_prompts, queue_ranking_units, submit_demonstration,
+    submit_ranking)
 
 password = os.environ["E2E_PASSWORD"]
 ada = create_user(username="ada", password=password, roles=["annotator"], name="Ada Lind")
@@ -112,9 +113,41 @@ made["review"] = create_campaign(name="Second look at the letters", kind="review
                                  reviewed_campaign=bobs)
 for campaign in made.values():
     add_member(campaign, ada)
-write_terms(made["terms"], "# Before you begin\\n\\nWhat you write here trains a language model and may be published.\\n\\n"
+write_terms(made["terms"], "What you write here trains a language model and may be published.\\n\\n"
             "- Write nothing that names a real person.\\n- You may stop at any time; what you gave stays.", by=ada)
 queue_all_reviews()
+
+# Cleo has been at it for a while: what a home page looks like then.
+cleo = create_user(username="cleo", password=password, roles=["annotator"], name="Cleo Marsh")
+letters = writing("Answers for visitors", [
+    [{"role": "user", "content": question}] for question in (
+        "Where does one buy lamp oil on Quill?", "Is the heron inn open in winter?", "What is the ferry to Norra called?",
+        "How do I bake a lantern cake?", "Who keeps the light on Cresk?", "May I bring a goat on the Halcyon?")])
+harbours = create_campaign(name="Harbours, ranked by two", kind="ranking", num_completions=4, overlap=2, guidelines_text=GUIDELINES)
+asked = [NewPrompt(messages=[{"role": "user", "content": f"Which is the safest harbour on {island}?"}])
+         for island in ("Norra", "Cresk", "Tern", "Quill", "Gull", "Sand", "Heron")]
+queue_ranking_units(harbours, [
+    (stored.id, [row.id for row in Completion.objects.bulk_create(
+        Completion(prompt=stored, text=text) for text in (TABLE, CODE, SHORT, RAMBLING))])
+    for stored in add_prompts(harbours, asked).created])
+for person, num_letters, num_harbours in ((bob, 0, 5), (cleo, 4, 6)):
+    for made_here in (letters, harbours):
+        add_member(made_here, person)
+    for number in range(num_letters):
+        given = lease_next_assignment(letters, person).assignment
+        words = ["Certainly!", "Yes, gladly.", "With pleasure:", "Of course."][number]
+        submit_demonstration(given.id, annotator_of(person), submission_key=uuid.uuid4(), seconds_spent=70 + 17 * number, messages=[
+            *given.unit.prompt.messages, {"role": "assistant", "content": words + " Ask for Ma Reed at the quay."}])
+    for number in range(num_harbours):
+        given = lease_next_assignment(harbours, person).assignment
+        ids = sorted(given.shown_order)
+        if person == cleo and number % 3 == 1:
+            ids[1], ids[2] = ids[2], ids[1]
+        submit_ranking(given.id, annotator_of(person), submission_key=uuid.uuid4(), tiers=[[one] for one in ids],
+                       seconds_spent=48 + 9 * number)
+begun = lease_next_assignment(letters, cleo).assignment
+Draft.objects.create(assignment=begun, revision=1, content={"turns": [{"key": "a", "role": "assistant", "content": "The light on Cresk"}]})
+add_member(made["terms"], cleo)
 print(json.dumps({name: campaign.id for name, campaign in made.items()}))
 """
 VARIANTS = {
@@ -149,7 +182,7 @@ def pages(campaigns: dict[str, int]) -> list[tuple[str, str, str, Act | None]]:
         ("chat", f"/annotate/{campaigns['chat']}", "article[data-suggestion]", None),
         ("ranking", f"/annotate/{campaigns['ranking']}", "article[data-completion]", rank_three),
         ("comparison", f"/annotate/{campaigns['comparison']}", "[data-completion]", None),
-        ("review", f"/annotate/{campaigns['review']}", "textarea", None),
+        ("review", f"/annotate/{campaigns['review']}", "input[type=radio]", None),
         ("rated-first", f"/annotate/{campaigns['rated']}", "article[data-completion]", None),
         ("right-to-left", f"/annotate/{campaigns['arabic']}", "article[data-completion]", rank_three),
         (
@@ -158,7 +191,6 @@ def pages(campaigns: dict[str, int]) -> list[tuple[str, str, str, Act | None]]:
             "article[data-completion]",
             lambda page: page.keyboard.press("?"),
         ),
-        ("home", "/", "main h1", None),
         ("account", "/account", "main h1", None),
     ]
 
@@ -195,7 +227,7 @@ def take_all(
     def take(name: str) -> None:
         if not options.only or name in options.only:
             page.wait_for_timeout(2500)  # saved, and nothing moves any more
-            page.screenshot(path=options.out / f"{name}-{variant}.png")
+            page.screenshot(path=options.out / f"{name}-{variant}.png", full_page=name == "home")
             print(f"{name}-{variant}.png", flush=True)
 
     page.goto("/sign-in")
@@ -210,6 +242,10 @@ def take_all(
         if act:
             act(page)
         take(name)
+    page.context.clear_cookies()
+    sign_in(page, "cleo")
+    page.locator("main li").first.wait_for()
+    take("home")
     page.context.close()
 
 

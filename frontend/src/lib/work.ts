@@ -52,6 +52,8 @@ export interface WorkKind<Content> {
   /** The content in plain words, to tell two versions apart. */
   inWords: (assignment: Assignment, content: Content, t: TFunction) => string;
   Page: ComponentType<WorkProps<Content>>;
+  /** To be read and not changed, where the page itself is made for writing. */
+  Reading?: ComponentType<Pick<WorkProps<Content>, "assignment" | "content">>;
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: each kind has its own content, known only inside it

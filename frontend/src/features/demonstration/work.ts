@@ -1,6 +1,7 @@
 import type { WorkKind } from "@/lib/work";
 import { type DemonstrationContent, inWords, missing, read, restore, submission } from "./content";
 import { DemonstrationPage } from "./demonstration-page";
+import { DemonstrationReading } from "./demonstration-reading";
 
 export const work: WorkKind<DemonstrationContent> = {
   read,
@@ -9,4 +10,5 @@ export const work: WorkKind<DemonstrationContent> = {
   submission,
   inWords,
   Page: DemonstrationPage,
+  Reading: DemonstrationReading,
 };

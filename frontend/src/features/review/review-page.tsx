@@ -61,17 +61,21 @@ export function ReviewPage({ assignment, content, change, announce, kind, shown 
       ))}
       {/* Disabled, all of it can still be read. */}
       <fieldset className={classes.work} disabled={!isCorrecting} aria-label={t("review.work")}>
-        <kind.Page
-          assignment={workOf(assignment)}
-          content={shown}
-          change={
-            isCorrecting
-              ? (next: (content: unknown) => unknown) =>
-                  change((before) => ({ ...before, correction: next(before.correction) }))
-              : nothing
-          }
-          announce={isCorrecting ? announce : nothing}
-        />
+        {kind.Reading && !isCorrecting ? (
+          <kind.Reading assignment={workOf(assignment)} content={shown} />
+        ) : (
+          <kind.Page
+            assignment={workOf(assignment)}
+            content={shown}
+            change={
+              isCorrecting
+                ? (next: (content: unknown) => unknown) =>
+                    change((before) => ({ ...before, correction: next(before.correction) }))
+                : nothing
+            }
+            announce={isCorrecting ? announce : nothing}
+          />
+        )}
       </fieldset>
       <section className={classes.verdict} aria-label={t("review.title")}>
         <fieldset>
