@@ -1,6 +1,6 @@
-"""Each of the five jobs killed eleven times and continued, against the same job left alone. One JSON line a job.
+"""Each job killed eleven times and continued, against the same job left alone. One JSON line a job.
 
-    python bench/resume.py [--jobs sft reward ppo sample evaluate] [--kills 10] [--seed 0]
+    python bench/resume.py [--jobs sft reward dpo kto ppo rloo grpo sample evaluate] [--kills 10] [--seed 0]
 
 A real process of the job on a tiny world (that of the tests) is sent SIGKILL at `--kills` random moments: a random
 row of its metrics, plus a random part of the time that a row takes, so that some kills fall into the writing of a
@@ -38,14 +38,18 @@ from safetensors.torch import load_file
 
 from tests.trainer.tiny import command_line, make_model, make_tokenizer, write_snapshot
 from tests.trainer.tiny_ppo import reward_model_that_likes_a_word
-from trainer import evaluate, ppo, reward, run_dir, sample, sft
+from trainer import dpo, evaluate, grpo, kto, ppo, reward, rloo, run_dir, sample, sft
 from trainer.files import iterate_jsonl
 from trainer.jobs import run_job
 
 JOBS = {
     "sft": (sft, sft.SftConfig),
     "reward": (reward, reward.RewardConfig),
+    "dpo": (dpo, dpo.DpoConfig),
+    "kto": (kto, kto.KtoConfig),
     "ppo": (ppo, ppo.PPOConfig),
+    "rloo": (rloo, rloo.RlooConfig),
+    "grpo": (grpo, grpo.GrpoConfig),
     "sample": (sample, sample.SampleConfig),
     "evaluate": (evaluate, evaluate.EvaluateConfig),
 }
@@ -67,19 +71,37 @@ def make_world(path: Path) -> None:
 
 
 def arguments_of(kind: str, world: Path) -> dict[str, object]:
-    """Options that bring in what a resumed run can forget: noise, dropout, schedules, learned weights, averages."""
+    """Options that bring in what a resumed run can forget: noise, dropout, schedules, learned weights, averages.
+
+    A row of metrics is of two steps and a checkpoint of three, so that some fall between two rows.
+    """
     trained = {"snapshot": world / "snapshot", "init_model": world / "base", "learning_rate": 3e-3}
     stepwise = {
         "max_steps": 60,
         "per_device_batch_size": 4,
-        "logging_steps": 1,
+        "logging_steps": 2,
         "save_steps": 3,
         "eval_steps": 10,
     }
     policies = {"reward_model": world / "reward", "max_new_tokens": 12}
+    adapter = {"lora_rank": 4, "lora_dropout": 0.1}
+    groups = {
+        "num_episodes": 480,
+        "batch_size": 8,
+        "num_completions": 4,
+        "gradient_accumulation_steps": 2,
+        "logging_steps": 2,
+        "save_steps": 3,
+        "eval_steps": 10,
+        "num_eval_prompts": 8,
+    }
     return {
         "sft": trained | stepwise | {"neftune_alpha": 5.0, "warmup_steps": 5},
         "reward": trained | stepwise | {"ensemble_size": 3, "ties": "davidson", "learn_annotators": True},
+        "dpo": trained | stepwise | {"warmup_steps": 5, "gradient_accumulation_steps": 2},
+        "kto": trained | stepwise | adapter,
+        "rloo": trained | policies | groups | {"normalize_advantages": True},
+        "grpo": trained | policies | groups | adapter | {"learning_rate": 1e-2},
         "ppo": trained
         | policies
         | {

@@ -6,6 +6,7 @@ import logging
 import math
 import time
 import warnings
+from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -25,17 +26,31 @@ log = logging.getLogger("trainer")
 STATUS_SECONDS = 1.0
 
 # What the Trainer adds of itself; it tells of the machine and differs from run to run.
-TIMES_OF_EVALUATION = ("eval_runtime", "eval_samples_per_second", "eval_steps_per_second")
+TIMES_OF_EVALUATION = (
+    "eval_runtime",
+    "eval_samples_per_second",
+    "eval_steps_per_second",
+    "eval_model_preparation_time",
+)
+# What a trainer has summed up since its last row of metrics: the Trainer's loss, TRL's figures, our SFT's accuracy
+SUMS = ("_tr_loss", "_globalstep_last_logged", "_metrics", "num_right", "num_targets")
 
 
 class RunCallback(TrainerCallback):
     """Carries the Trainer's progress into the run directory, and a request to stop the other way."""
 
-    def __init__(self, run: RunDir, save_minutes: float, worked: Work | None = None) -> None:
-        self.run, self.worked = run, worked
+    def __init__(
+        self, trainer: Trainer, run: RunDir, save_minutes: float, worked: Work | None = None
+    ) -> None:
+        self.trainer, self.run, self.worked = trainer, run, worked
+        self.sums: dict[str, Any] = {}  # what a resumed training goes on summing
         self.save_seconds = save_minutes * 60
         self.saved_at = self.told_at = time.monotonic()
         self.is_stopping = False
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        for name, value in self.sums.items():
+            setattr(self.trainer, name, value)
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:
         numbers = {
@@ -65,9 +80,33 @@ class RunCallback(TrainerCallback):
 
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         self.saved_at = time.monotonic()
-        self.run.mark_complete(
-            self.run.checkpoints_dir / f"checkpoint-{state.global_step}", state.global_step
-        )
+        folder = self.run.checkpoints_dir / f"checkpoint-{state.global_step}"
+        write_sums(self.trainer, folder)
+        self.trainer.accelerator.wait_for_everyone()  # the other processes write into it too
+        self.run.mark_complete(folder, state.global_step)
+
+
+def sums_file(trainer: Trainer, checkpoint: Path) -> Path:
+    return checkpoint / f"sums_{trainer.args.process_index}.pt"
+
+
+def write_sums(trainer: Trainer, checkpoint: Path) -> None:
+    """A checkpoint may fall between two rows of metrics: the next one is of the steps before it too."""
+    sums = {name: getattr(trainer, name) for name in SUMS if hasattr(trainer, name)}
+    if "_metrics" in sums:
+        sums["_metrics"] = {split: dict(figures) for split, figures in sums["_metrics"].items()}
+    torch.save(sums, sums_file(trainer, checkpoint))
+
+
+def read_sums(trainer: Trainer, checkpoint: Path) -> dict[str, Any]:
+    """{name: value} for the trainer; empty for a checkpoint without them, whose next row begins with it."""
+    path = sums_file(trainer, checkpoint)
+    if not path.is_file():
+        return {}
+    sums: dict[str, Any] = torch.load(path, map_location=trainer.args.device, weights_only=True)
+    if "_metrics" in sums:
+        sums["_metrics"] = {split: defaultdict(list, figures) for split, figures in sums["_metrics"].items()}
+    return sums
 
 
 class Work:
@@ -154,7 +193,7 @@ def train_resumable(
     With `flops_done` (what this process has computed since it began) also {mfu, peak_flops}.
     """
     worked = Work(trainer, flops_done) if flops_done else None
-    callback = RunCallback(run, save_minutes, worked)
+    callback = RunCallback(trainer, run, save_minutes, worked)
     trainer.add_callback(callback)
     trainer.remove_callback(PrinterCallback)  # it writes to standard output
     newest = run.newest_checkpoint()
@@ -162,6 +201,7 @@ def train_resumable(
     run.resume_from(first_step)
     if newest:
         _check_checkpoint(trainer, newest[1])
+        callback.sums = read_sums(trainer, newest[1])
         log.info("Resuming from the checkpoint at step %d", first_step)
     started = time.monotonic()
     _watch_steps(trainer)

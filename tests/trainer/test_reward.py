@@ -499,6 +499,7 @@ def test_stopped_after_every_step_a_run_gives_the_metrics_of_an_unbroken_one(
         "ties": "rao_kupper",
         "learn_annotators": True,
         "eval_steps": 3,
+        "logging_steps": 3,
     }
     whole = finished(tmp_path / "whole", judged_snapshot, tmp_path / "base", **changes)
     arguments = reward_arguments(tmp_path / "run", judged_snapshot, tmp_path / "base") | changes
@@ -516,7 +517,7 @@ def test_stopped_after_every_step_a_run_gives_the_metrics_of_an_unbroken_one(
         ]
         for name in ("run", "whole")
     ]
-    assert len(curves[0]) == len(curves[1]) >= 13
+    assert len(curves[0]) == len(curves[1]) >= 8
     for row, expected in zip(*curves, strict=True):
         assert row == pytest.approx(expected, abs=1e-6)
     for name in ("loss", "accuracy", "eval_loss", "temperature", "score_mean", "score_std"):

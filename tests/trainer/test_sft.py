@@ -266,7 +266,11 @@ def finished(path, snapshot_dir, base_model_dir, **changes):
 
 
 def losses_of(path):
-    return [row["loss"] for row in run_dir.read_metrics(path) if "loss" in row]
+    return figures(path, "loss")
+
+
+def figures(path, name):
+    return [row[name] for row in run_dir.read_metrics(path) if name in row]
 
 
 # ---------------------------------------------------------------- resuming to the same numbers
@@ -276,10 +280,14 @@ def losses_of(path):
 def test_killed_at_random_steps_a_run_gives_the_numbers_of_an_unbroken_one(
     tmp_path, monkeypatch, snapshot_dir, base_model_dir
 ):
-    """With noise and dropout, so that the random state counts; each time from the last checkpoint of every third step."""
+    """With noise and dropout, so that the random state counts; each time from the last checkpoint of every third step.
+
+    A row of metrics is the mean of two steps, so every other checkpoint falls between two rows.
+    """
     from trainer import hf_training
 
     random_parts = {"neftune_alpha": 5, "lora_rank": 4, "lora_dropout": 0.2, "max_steps": 24, "save_steps": 3}
+    random_parts |= {"logging_steps": 2}
     whole = finished(tmp_path / "whole", snapshot_dir, base_model_dir, **random_parts)
     deaths = set(random.Random(5).sample(range(2, 24), 4))
     end_of_step = hf_training.RunCallback.on_step_end
@@ -296,7 +304,8 @@ def test_killed_at_random_steps_a_run_gives_the_numbers_of_an_unbroken_one(
     while not run_dir.is_finished(tmp_path / "broken"):
         codes.append(run_in_process(sft, sft.SftConfig, **arguments))
     assert codes == [1, 1, 1, 1, 0]
-    assert losses_of(tmp_path / "broken") == pytest.approx(losses_of(whole), abs=1e-6)
+    for name in ("loss", "mean_token_accuracy"):
+        assert figures(tmp_path / "broken", name) == pytest.approx(figures(whole, name), abs=1e-6)
     for name in ("train_loss", "eval_loss"):
         assert metrics_of(tmp_path / "broken")[name] == pytest.approx(metrics_of(whole)[name], abs=1e-6)
 
