@@ -70,7 +70,8 @@ def test_of_two_suggestions_a_part_of_the_first_is_taken(site, open_page):
     page.get_by_role("button", name="Suggestion 1 of 2").click()
     page.get_by_role("button", name="Take a part").click()
     parts = page.get_by_role("group", name="Choose what to put where the cursor is.").get_by_role("button")
-    part = parts.first.text_content()  # as it is: a tiny model writes tabs and worse, and inner_text would fold them
+    # as it is: a tiny model writes tabs and worse, and inner_text would fold them
+    part = parts.first.text_content()
     field.press("End")
     parts.first.click()
     assert field.input_value().split() == f"Well. {part}".split()
