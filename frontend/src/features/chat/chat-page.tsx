@@ -7,6 +7,7 @@ import { ChoiceScale } from "@/components/choice-scale";
 import { Dialogue } from "@/components/dialogue";
 import { KeyHint } from "@/components/key-hint";
 import { Markdown } from "@/components/markdown";
+import { WritingField } from "@/components/writing-field";
 import { type Choice, choiceInWords, scaleOf } from "@/lib/choice";
 import { ariaKey } from "@/lib/keyboard/own-keys";
 import { useKeys } from "@/lib/keyboard/use-keys";
@@ -273,15 +274,7 @@ function Field({ name, label, hint, text, language, onWrite }: FieldProps) {
         {label}
         {hint}
       </label>
-      <textarea
-        id={id}
-        data-field={name}
-        dir="auto"
-        lang={language}
-        rows={3}
-        value={text}
-        onChange={(event) => onWrite(event.currentTarget.value)}
-      />
+      <WritingField id={id} lines={2} data-field={name} lang={language} value={text} onWrite={onWrite} />
     </div>
   );
 }

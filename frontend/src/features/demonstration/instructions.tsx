@@ -3,6 +3,7 @@ import { Plus } from "lucide-react";
 import { useId, useRef } from "react";
 import { flushSync } from "react-dom";
 import { useTranslation } from "react-i18next";
+import { WritingField } from "@/components/writing-field";
 import classes from "./demonstration.module.css";
 
 interface InstructionsProps {
@@ -37,17 +38,14 @@ export function Instructions({ text, language, onWrite }: InstructionsProps) {
       <div className={classes.head}>
         <label htmlFor={id}>{t("dialogue.system")}</label>
       </div>
-      <textarea
+      <WritingField
         ref={field}
         id={id}
-        className={classes.field}
-        data-small
-        dir="auto"
+        lines={2}
         lang={language}
-        rows={2}
         value={text}
         placeholder={t("demonstration.instructions.placeholder")}
-        onChange={(event) => onWrite(event.currentTarget.value)}
+        onWrite={onWrite}
         onBlur={() => !text.trim() && onWrite(null)}
       />
     </section>

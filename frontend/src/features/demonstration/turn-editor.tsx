@@ -3,6 +3,7 @@ import { ChevronDown, ChevronUp, Sparkles, Trash2 } from "lucide-react";
 import { memo, useId } from "react";
 import { useTranslation } from "react-i18next";
 import { KeyHint } from "@/components/key-hint";
+import { WritingField } from "@/components/writing-field";
 import { roleInWords } from "@/lib/roles";
 import type { Offer } from "@/lib/use-suggestions";
 import classes from "./demonstration.module.css";
@@ -145,16 +146,14 @@ interface FieldProps {
 const Field = memo(function Field({ id, text, language, role, onWrite, onPaste }: FieldProps) {
   const { t } = useTranslation();
   return (
-    <textarea
+    <WritingField
       id={id}
-      className={classes.field}
+      lines={3}
       data-turn
-      dir="auto"
       lang={language}
-      rows={3}
       value={text}
       placeholder={t(`demonstration.placeholder.${role}`)}
-      onChange={(event) => onWrite(event.currentTarget.value)}
+      onWrite={onWrite}
       onPaste={(event) => {
         const { length } = event.clipboardData.getData("text");
         if (length > 0) onPaste(length);

@@ -4,6 +4,7 @@ import { Plus } from "lucide-react";
 import { type FormEvent, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Link } from "react-router";
+import { CampaignLinks } from "@/components/campaign-links";
 import { Dialog } from "@/components/dialog";
 import { useMetricValue } from "@/components/metrics";
 import { Empty, ProblemNote, Waiting } from "@/components/notes";
@@ -74,13 +75,7 @@ function PolicyTable({ policies }: { policies: PolicyVersion[] }) {
                 <Verdict policy={policy} />
               </Table.Td>
               <Table.Td>
-                {policy.campaigns.map((campaign) => (
-                  <div key={campaign.id}>
-                    <Link to={`/campaigns/${campaign.id}`}>
-                      <bdi>{campaign.name}</bdi>
-                    </Link>
-                  </div>
-                ))}
+                <CampaignLinks campaigns={policy.campaigns} />
               </Table.Td>
               <Table.Td>{format.ago(policy.created_at)}</Table.Td>
             </Table.Tr>

@@ -3,6 +3,7 @@ import { PenLine } from "lucide-react";
 import { type RefObject, useId } from "react";
 import { useTranslation } from "react-i18next";
 import { KeyHint } from "@/components/key-hint";
+import { WritingField } from "@/components/writing-field";
 import { ariaKey } from "@/lib/keyboard/own-keys";
 import classes from "./ranking.module.css";
 
@@ -37,15 +38,14 @@ export function OwnAnswer(props: OwnAnswerProps) {
   return (
     <section className={classes.own}>
       <label htmlFor={id}>{t("ranking.own.label", { letter: props.letter })}</label>
-      <textarea
+      <WritingField
         ref={props.field}
         id={id}
-        dir="auto"
+        lines={3}
         lang={props.language}
-        rows={4}
         value={props.text}
         placeholder={t("ranking.own.placeholder")}
-        onChange={(event) => props.onWrite(event.currentTarget.value)}
+        onWrite={props.onWrite}
       />
       <p className={classes.quietNote}>
         {t(props.isDemonstration ? "ranking.own.hintDemonstration" : "ranking.own.hint", {

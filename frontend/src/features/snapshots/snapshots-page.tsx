@@ -3,7 +3,7 @@ import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { Plus } from "lucide-react";
 import { type FormEvent, useState } from "react";
 import { useTranslation } from "react-i18next";
-import { Link } from "react-router";
+import { CampaignLinks } from "@/components/campaign-links";
 import { ChooseCampaigns } from "@/components/choose-campaigns";
 import { Dialog } from "@/components/dialog";
 import { Empty, ProblemNote, Waiting } from "@/components/notes";
@@ -86,13 +86,7 @@ function SnapshotTable({ snapshots }: { snapshots: Snapshot[] }) {
                 {snapshot.error && <Text size="sm">{snapshot.error}</Text>}
               </Table.Td>
               <Table.Td>
-                {snapshot.campaigns.map((campaign) => (
-                  <div key={campaign.id}>
-                    <Link to={`/campaigns/${campaign.id}`}>
-                      <bdi>{campaign.name}</bdi>
-                    </Link>
-                  </div>
-                ))}
+                <CampaignLinks campaigns={snapshot.campaigns} />
               </Table.Td>
               {COUNTED.map((name) => {
                 const count = snapshot.counts[name];
