@@ -107,6 +107,11 @@ class RewardConfig:
     )
     logging_steps: int = option("Steps between two rows of metrics.", 10)
     eval_steps: int = option("Steps between two accuracies on the validation split; 0: only at the end.", 0)
+    keep: str = option(
+        "What the run ends with: last, or best: as it was when the loss on the validation split was least, of the "
+        "looks that eval_steps sets (little feedback is soon learned by heart).",
+        "last",
+    )
     save_steps: int = option("Steps between two checkpoints; 0: by save_minutes alone.", 0)
     save_minutes: float = option("Minutes between two checkpoints; 0: by save_steps alone.", 10.0)
     seed: int = option("Seed of the head's first weights and of the order of the rankings.", 0)
@@ -117,6 +122,7 @@ def check_config(config: RewardConfig) -> None:
         "layout": ("auto", "rows", "tree"),
         "ties": ("drop", "rao_kupper", "davidson"),
         "margin": ("none", "tiers", "ratings"),
+        "keep": ("last", "best"),
     }
     for name, allowed in choices.items():
         if getattr(config, name) not in allowed:
@@ -125,6 +131,9 @@ def check_config(config: RewardConfig) -> None:
         "label_flip_rate must be at least 0 and below 0.5": 0 <= config.label_flip_rate < 0.5,
         "rating_levels must be at least 2": config.rating_levels >= 2,
         "ensemble_size must be at least 1": config.ensemble_size >= 1,
+        "keep best chooses among the looks that eval_steps sets, so that must be above 0": (
+            config.keep == "last" or config.eval_steps > 0
+        ),
         "per_device_batch_size must be at least 1": config.per_device_batch_size >= 1,
         "tie_parameter of rao_kupper must be above 1, or 0 to learn it": (
             config.ties != "rao_kupper" or config.tie_parameter == 0 or config.tie_parameter > 1
@@ -461,12 +470,18 @@ def train(config: RewardConfig, run: RunDir) -> Outcome:
     shared = common_arguments(config, run)
     if not eval_set:
         shared |= {"eval_strategy": "no", "eval_steps": None}
+    elif config.keep == "best":  # each look has its checkpoint, and the best one's stays
+        shared |= {"metric_for_best_model": "eval_loss", "greater_is_better": False}
+        shared |= {"save_steps": config.eval_steps}
     arguments = TrainingArguments(**shared, remove_unused_columns=False)
     trainer = make_trainer(objective, arguments, train_set, eval_set, pad_id)
     trained = train_resumable(trainer, run, config.save_minutes, lambda: objective.trained_flops)
 
     # 3. measure: held-out accuracy first, the train split's beside it
     metrics: dict[str, Any] = {"loss": last_logged(trainer, "loss"), **counts}
+    if best := config.keep == "best" and trainer.state.best_model_checkpoint:
+        trainer._load_from_checkpoint(best)
+        metrics["best_step"] = trainer.state.best_global_step
     calibration = {"temperature": 1.0}
     if eval_set:
         held_out = trainer.evaluate()

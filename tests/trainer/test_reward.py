@@ -193,6 +193,7 @@ def test_a_checkpoint_of_another_objective_is_refused(tmp_path, snapshot_dir, ba
     [
         ({"layout": "bush"}, "layout is 'bush'; choose one of auto, rows, tree"),
         ({"ties": "rao_kupper", "tie_parameter": 0.5}, "tie_parameter of rao_kupper must be above 1"),
+        ({"keep": "best"}, "eval_steps sets, so that must be above 0"),
         ({"label_flip_rate": 0.5}, "label_flip_rate must be at least 0 and below 0.5"),
         ({"criteria": "kind"}, "says anything of the criterion 'kind'"),
         ({"criteria": "kind=0.5,true"}, "gives a weight to some names only"),
@@ -233,6 +234,23 @@ def test_one_prompt_without_a_validation_split_trains_and_says_what_is_not_known
     assert "no validation rankings" in (tmp_path / "run" / "log.txt").read_text()
     model, _ = load_reward_model(tmp_path / "run")
     assert model.score_temperature == 1.0
+
+
+def test_what_is_kept_is_the_model_of_the_least_loss_on_held_out_rankings(tmp_path, base_model_dir):
+    """Those held out say the opposite of those trained on: every step makes them worse."""
+    rows = [ranking_row(at, PROMPT, [["sun"], ["moon"]], "train") for at in range(8)]
+    rows.append(ranking_row(8, PROMPT, [["moon"], ["sun"]], "validation"))
+    snapshot = write_rankings(tmp_path / "opposed", rows)
+    changes = {"max_steps": 6, "learning_rate": 1e-2, "warmup_steps": 0, "save_steps": 0}
+    last = finished(tmp_path / "last", snapshot, base_model_dir, eval_steps=2, **changes)
+    best = finished(tmp_path / "best", snapshot, base_model_dir, eval_steps=2, keep="best", **changes)
+    looks = [
+        row["eval_loss"] for row in run_dir.read_metrics(tmp_path / "best") if "eval_loss" in row
+    ]  # and once more of what is kept
+    assert best["best_step"] == 2
+    assert looks[0] < looks[1] < looks[2] == pytest.approx(last["eval_loss"], abs=1e-6)
+    assert looks[3] == best["eval_loss"] == pytest.approx(looks[0], abs=1e-6)
+    assert "best_step" not in last
 
 
 @pytest.mark.parametrize("ties", ["drop", "rao_kupper"])
@@ -500,6 +518,7 @@ def test_stopped_after_every_step_a_run_gives_the_metrics_of_an_unbroken_one(
         "learn_annotators": True,
         "eval_steps": 3,
         "logging_steps": 3,
+        "keep": "best",
     }
     whole = finished(tmp_path / "whole", judged_snapshot, tmp_path / "base", **changes)
     arguments = reward_arguments(tmp_path / "run", judged_snapshot, tmp_path / "base") | changes
@@ -520,7 +539,7 @@ def test_stopped_after_every_step_a_run_gives_the_metrics_of_an_unbroken_one(
     assert len(curves[0]) == len(curves[1]) >= 8
     for row, expected in zip(*curves, strict=True):
         assert row == pytest.approx(expected, abs=1e-6)
-    for name in ("loss", "accuracy", "eval_loss", "temperature", "score_mean", "score_std"):
+    for name in ("loss", "accuracy", "eval_loss", "temperature", "score_mean", "score_std", "best_step"):
         assert broken[name] == pytest.approx(whole[name], abs=1e-6), name
 
 
