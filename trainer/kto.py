@@ -3,9 +3,9 @@
     python -m trainer.kto --snapshot DIR --init-model SFT_RUN --run-dir DIR
 
 Ethayarajh et al. 2024 (2402.01306, section 4.1): a desirable completion's log-ratio to the reference should rise
-above, an undesirable one's fall below, a reference point z, which is the KL between the two policies as the batch's
-mismatched prompts and completions estimate it. TRL's KTOTrainer computes it; rows, tokens, the mismatched pairs,
-reference and run directory are ours (trainer/preferences.py, trainer/trl_jobs.py).
+above, an undesirable one's fall below, a reference point z, which is the KL between the two policies as each batch
+estimates it: its prompts, each with the completion of another prompt. TRL's KTOTrainer computes it; rows, tokens,
+these mismatched pairs, reference and run directory are ours (trainer/preferences.py, trainer/trl_jobs.py).
 
 Which completions are desirable: what people said outright comes first (a thumb; a flag, or a ranking marked all bad,
 is undesirable). Else, with --labels tiers, the best of two or more tiers is desirable and the worst is not; the tiers
@@ -80,7 +80,7 @@ def check_config(config: KtoConfig) -> None:
                 min(config.undesirable_weight, config.lora_rank) >= 0
             ),
             "labels must be tiers or ratings": config.labels in ("tiers", "ratings"),
-            "per_device_batch_size must be at least 2: a completion needs a neighbour's prompt": (
+            "per_device_batch_size must be at least 2: a batch estimates the reference point": (
                 config.per_device_batch_size >= 2
             ),
             "gradient_accumulation_steps must be at least 1": config.gradient_accumulation_steps >= 1,
@@ -98,7 +98,7 @@ def train(config: KtoConfig, run: RunDir) -> Outcome:
     from trl import KTOConfig as TrlKtoConfig
 
     from trainer.preferences import labelled_completions
-    from trainer.trl_jobs import LabelTrainer, MismatchedCollator, inputs_of, train_on_feedback
+    from trainer.trl_jobs import LabelTrainer, inputs_of, train_on_feedback
 
     check_config(config)
     snapshot = open_snapshot(config.snapshot)
@@ -121,10 +121,7 @@ def train(config: KtoConfig, run: RunDir) -> Outcome:
             undesirable_weight=undesirable_weight(config, counts),
             max_length=None,  # already cut, by our rule
         )
-        return LabelTrainer, {
-            "args": arguments,
-            "data_collator": MismatchedCollator(pad_token_id=tokenizer.pad_token_id),
-        }
+        return LabelTrainer, {"args": arguments}
 
     metrics = train_on_feedback(config, run, encode, make, num_readings=3)
     return metrics, inputs_of(config, "snapshot", "init_model", "ref_model")

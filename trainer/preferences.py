@@ -134,7 +134,12 @@ def desirable(row: dict[str, Any], labels: str) -> dict[Any, bool]:
 def labelled_completions(
     tokenizer: PreTrainedTokenizerBase, rows: Iterable[dict[str, Any]], max_length: int, labels: str
 ) -> tuple[Dataset, dict[str, int]]:
-    """prompt_ids, completion_ids and label (see `desirable`), and what happened to the rankings."""
+    """prompt_ids, completion_ids, KL_completion_ids and label (see `desirable`), and what happened to the rankings.
+
+    KL_completion_ids, of another prompt and cut where it is too long for this one: log-ratios of such pairs estimate
+    KTO's reference point (4.1). It is that of the row half the rows away, so it does not depend on how rows come to
+    be shuffled, put into batches and dealt out to processes.
+    """
     from datasets import Dataset
 
     counts = dict.fromkeys((*COUNTS, "num_left_out_no_label", "num_desirable", "num_undesirable"), 0)
@@ -153,4 +158,10 @@ def labelled_completions(
             columns["prompt_ids"].append(prompt_ids)
             columns["completion_ids"].append(ids)
             columns["label"].append(known[member])
+    half = len(columns["label"]) // 2
+    others = columns["completion_ids"][half:] + columns["completion_ids"][:half]
+    columns["KL_completion_ids"] = [
+        other[: max_length - len(prompt_ids)]
+        for prompt_ids, other in zip(columns["prompt_ids"], others, strict=True)
+    ]
     return Dataset.from_dict(columns), counts

@@ -23,7 +23,6 @@ import torch
 from datasets import Dataset
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from trl import DPOTrainer, KTOTrainer
-from trl.trainer.kto_trainer import DataCollatorForUnpairedPreference
 from trl.trainer.utils import add_fused_lm_head, disable_dropout_in_model
 
 from trainer import rl_math
@@ -105,23 +104,6 @@ class LabelTrainer(KTOTrainer):
         return dataset
 
 
-class MismatchedCollator(DataCollatorForUnpairedPreference):
-    """Each prompt also with its neighbour's completion, whose log-ratios estimate KTO's reference point (4.1).
-
-    TRL makes these pairs once from the order of the rows, and has to keep that order in every pass. Made from each
-    batch as it comes, the rows may be shuffled.
-    """
-
-    def torch_call(self, examples: list[dict[str, Any]]) -> dict[str, Any]:
-        neighbours = [examples[-1], *examples[:-1]]
-        return super().torch_call(
-            [
-                row | {"KL_completion_ids": neighbour["completion_ids"]}
-                for row, neighbour in zip(examples, neighbours, strict=True)
-            ]
-        )
-
-
 def train_on_feedback(
     config: Any,
     run: RunDir,
@@ -161,7 +143,9 @@ def train_on_feedback(
         processing_class=tokenizer,
         **arguments,
     )
-    trainer.args.train_sampling_strategy = "random"  # KTO's rows too: its collator needs no order
+    trainer.args.train_sampling_strategy = (
+        "random"  # KTO's rows too: each has its mismatched completion with it
+    )
     lengths = [sum(len(ids) for ids in row.values() if isinstance(ids, list)) for row in train_set]
     length = sum(each**2 for each in lengths) / sum(lengths)  # what a token sees, in the mean
 

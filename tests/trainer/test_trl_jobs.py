@@ -39,7 +39,8 @@ def arguments_of(request, snapshot_dir, base_model_dir):
     def arguments(kind, path, **changes):
         shared = {"snapshot": snapshot_dir, "run_dir": path, "logging_steps": 1, "save_steps": 4}
         if kind in ("dpo", "kto"):
-            own = {"init_model": base_model_dir, "max_steps": 8, "per_device_batch_size": 8, "beta": 0.5}
+            # 12: the rows of both splits fill their batches
+            own = {"init_model": base_model_dir, "max_steps": 8, "per_device_batch_size": 12, "beta": 0.5}
             return shared | own | {"learning_rate": 2e-3} | changes
         models = {"init_model": "sft_run", "reward_model": "likes_a_word"}
         own = {name: request.getfixturevalue(fixture) for name, fixture in models.items()}
@@ -154,11 +155,19 @@ def test_labelled_completions_are_counted(tokenizer):
     assert (counts["num_rankings"], counts["num_left_out_no_label"]) == (1, 1)
 
 
-def test_ktos_reference_point_is_estimated_on_each_batch_as_it_comes():
-    from trainer.trl_jobs import MismatchedCollator
-
-    rows = [{"prompt_ids": [at], "completion_ids": [10 + at], "label": True} for at in range(3)]
-    assert MismatchedCollator(pad_token_id=0)(rows)["KL_input_ids"].tolist() == [[0, 12], [1, 10], [2, 11]]
+def test_ktos_reference_point_is_estimated_on_completions_of_other_prompts(tokenizer):
+    prompts = [[{"role": "user", "content": word}] for word in ("red", "blue", "green " * 12)]
+    rows = [
+        ranking_row(at, prompt, [[f"{at} a"], [f"{at} b " * 4]], "train") for at, prompt in enumerate(prompts)
+    ]
+    longest = len(encode_completion(tokenizer, prompts[2], "2 b " * 4)[1])
+    longest += len(encode_completion(tokenizer, prompts[2], "")[0])
+    made = list(labelled_completions(tokenizer, rows, longest, "tiers")[0])
+    others = [made[at - 3] for at in range(6)]
+    assert all(row["prompt_ids"] != other["prompt_ids"] for row, other in zip(made, others, strict=True))
+    for row, other in zip(made, others, strict=True):
+        fits = longest - len(row["prompt_ids"])
+        assert row["KL_completion_ids"] == other["completion_ids"][:fits]
 
 
 # ---------------------------------------------------------------- learning
@@ -370,6 +379,46 @@ def test_without_a_validation_split_the_run_goes_on_and_says_so(tmp_path, argume
     assert run(kind, **arguments_of(kind, tmp_path / "run", snapshot=snapshot, **changes)) == 0
     assert not [name for name in result_of(tmp_path / "run") if name.startswith("eval")]
     assert "no validation" in (tmp_path / "run" / "log.txt").read_text()
+
+
+# ---------------------------------------------------------------- several processes
+
+JOBS_IN_TURN = """
+import importlib, json, sys
+import torch
+from trainer.jobs import run_job
+for kind, line in json.loads(sys.argv[1]).items():
+    module = importlib.import_module(f"trainer.{kind}")
+    assert run_job(kind, getattr(module, f"{kind.capitalize()}Config"), module.train, line) == 0, kind
+torch.distributed.destroy_process_group()
+"""
+
+
+@pytest.mark.slow
+def test_two_processes_give_the_figures_of_one(tmp_path, arguments_of, finished):
+    halves = {kind: {"per_device_batch_size": 6} if kind in ("dpo", "kto") else {} for kind in KINDS}
+    lines = {kind: command_line(arguments_of(kind, tmp_path / kind, **halves[kind])) for kind in KINDS}
+    (tmp_path / "jobs.py").write_text(JOBS_IN_TURN)
+    launched = subprocess.run(
+        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+        + [str(tmp_path / "jobs.py"), json.dumps(lines)],
+        cwd=REPOSITORY,
+        env=os.environ
+        | {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "ACCELERATE_USE_CPU": "true", "PYTHONPATH": "."},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert launched.returncode == 0, launched.stderr[-3000:]
+    for kind in KINDS:
+        alone, both = result_of(finished(kind)), result_of(tmp_path / kind)
+        assert (alone["num_processes"], both["num_processes"]) == (1, 2)
+        rows, expected = (run_dir.read_metrics(path) for path in (tmp_path / kind, finished(kind)))
+        assert [row["step"] for row in rows] == [row["step"] for row in expected]
+        for row, other in zip(rows, expected, strict=True):
+            assert row.keys() - set(CLOCK) == other.keys() - set(CLOCK)
+            for name in row.keys() - set(CLOCK):
+                assert row[name] == pytest.approx(other[name], abs=1e-5, rel=1e-5), (kind, row["step"], name)
 
 
 # ---------------------------------------------------------------- a kill
