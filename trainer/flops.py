@@ -48,7 +48,8 @@ def peak_flops(device: torch.device, dtype: torch.dtype) -> float:
 @torch.no_grad()
 def _measure_peak(device: torch.device, dtype: torch.dtype) -> float:
     size = 8192 if device.type == "cuda" else 1024
-    a, b = (torch.randn(size, size, device=device).to(dtype) for _ in range(2))
+    own = torch.Generator(device).manual_seed(0)  # when this is measured must not change a training's noise
+    a, b = (torch.randn(size, size, generator=own, device=device).to(dtype) for _ in range(2))
     best = float("inf")
     for _ in range(NUM_PRODUCTS + 1):  # the first one warms up
         began = time.perf_counter()

@@ -27,8 +27,10 @@ def test_a_head_for_scores_does_not_make_the_embedding_count(tokenizer):
 def test_the_peak_is_that_of_its_minute(monkeypatch):
     cpu, dtype = torch.device("cpu"), torch.float32
     monkeypatch.setattr(flops, "_peaks", {})
+    random_state = torch.get_rng_state()
     peak = flops.peak_flops(cpu, dtype)
     assert 1e8 < peak < 1e15
+    assert torch.equal(torch.get_rng_state(), random_state)  # it falls into trainings with dropout
     monkeypatch.setattr(flops, "_measure_peak", lambda *_: 7.0)
     assert flops.peak_flops(cpu, dtype) == peak  # the minute is not over
     clock = flops.time.monotonic() + flops.PEAK_SECONDS
