@@ -145,6 +145,7 @@ CELERY_BEAT_SCHEDULE = {
     name: {"task": task, "schedule": seconds, "options": {"expires": seconds}}
     for name, task, seconds in [
         ("expire leases", "annotate.feedback.tasks.expire_leases", 30.0),
+        ("count agreement", "annotate.quality.tasks.count_agreement", 30.0),
         ("advance imports", "annotate.snapshots.tasks.advance_imports", 5.0),
         ("advance runs", "annotate.runs.tasks.advance_runs", 3.0),
         ("advance rounds", "annotate.runs.tasks.advance_rounds", 3.0),

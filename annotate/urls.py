@@ -10,6 +10,7 @@ urlpatterns = [
     path("api/", include("annotate.accounts.urls")),
     path("api/", include("annotate.campaigns.urls")),
     path("api/", include("annotate.feedback.urls")),
+    path("api/", include("annotate.quality.urls")),
     path("api/", include("annotate.snapshots.urls")),
     path("api/", include("annotate.runs.urls")),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),

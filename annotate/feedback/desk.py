@@ -76,6 +76,7 @@ def _reviewed(assignment_id: int) -> dict[str, Any] | None:
     if work is None:
         return None
     return {
+        "assignment": assignment.id,
         "campaign": assignment.campaign,
         "completions": _shown(assignment),
         "content": content_of(work),

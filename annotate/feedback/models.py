@@ -49,13 +49,20 @@ class Unit(models.Model):
         ),
     )
     external_id = models.CharField(max_length=200, blank=True, default="")
+    has_new_judgements = models.BooleanField(
+        db_default=False,
+        help_text="of several people: ranked, or a ranking corrected, since their agreement was counted",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
         indexes = [
             models.Index(
                 fields=["campaign", "priority", "position"], condition=Q(open_slots__gt=0), name="unit_queue"
-            )
+            ),
+            models.Index(
+                fields=["id"], condition=Q(has_new_judgements=True, open_slots=0), name="unit_newly_judged"
+            ),
         ]
         constraints = [
             models.CheckConstraint(

@@ -93,6 +93,7 @@ class ReviewSerializer(serializers.Serializer):
 class ReviewedSerializer(serializers.Serializer):
     """Another person's submission, with what was before them."""
 
+    assignment = serializers.IntegerField(help_text="names it where its versions are asked for")
     campaign = serializers.SerializerMethodField()
     completions = OfferedCompletionSerializer(many=True)
     content = serializers.JSONField(help_text="in the form in which it is handed in")
@@ -118,6 +119,18 @@ class SubmittedContentSerializer(serializers.Serializer):
     correct_until = serializers.DateTimeField()
     can_correct = serializers.BooleanField()
     review = ReviewSerializer(allow_null=True, help_text="the latest")
+
+
+class SubmittedVersionSerializer(serializers.Serializer):
+    """What a submission said at one time."""
+
+    number = serializers.IntegerField()
+    content = serializers.JSONField(help_text="in the form in which it is handed in")
+    given_at = serializers.DateTimeField()
+    is_by_reviewer = serializers.BooleanField(
+        help_text="a reviewer's correction; otherwise its author's words"
+    )
+    person = PersonSerializer(allow_null=True, help_text="for admins alone")
 
 
 class AssignmentSerializer(LeaseSerializer):

@@ -518,6 +518,9 @@ def submit_ranking(
         Comparison(ranking=ranking, campaign=campaign, chosen_id=chosen, rejected_id=rejected, margin=margin)
         for chosen, rejected, margin in ranking_to_comparisons(ranking.tiers, strength)
     )
+    if assignment.unit.overlap > 1:
+        # Also where it is marked already: who counts just now is waited for, and counts again.
+        Unit.objects.filter(id=assignment.unit_id).update(has_new_judgements=True)
     return Stored(ranking, True)
 
 

@@ -11,6 +11,7 @@ urlpatterns = [
     path("assignments/<int:assignment_id>/draft", views.DraftView.as_view()),
     path("assignments/<int:assignment_id>/renew", views.RenewView.as_view()),
     path("assignments/<int:assignment_id>/submit", views.SubmitView.as_view()),
+    path("assignments/<int:assignment_id>/versions", views.VersionsView.as_view()),
     path("assignments/<int:assignment_id>/skip", views.SkipView.as_view()),
     path("assignments/<int:assignment_id>/release", views.ReleaseView.as_view()),
     path("assignments/<int:assignment_id>/remarks", views.RemarkView.as_view()),

@@ -22,6 +22,7 @@ from annotate.feedback import chats, remarks, services, suggestions
 from annotate.feedback.desk import lay_out, nothing_now, own_assignment, progress
 from annotate.feedback.models import Assignment
 from annotate.feedback.own_work import own_work
+from annotate.feedback.revisions import versions_of
 from annotate.feedback.serializers import (
     AddedPromptsSerializer,
     AssignmentSerializer,
@@ -44,6 +45,7 @@ from annotate.feedback.serializers import (
     SettleSerializer,
     SkipSerializer,
     SubmittedSerializer,
+    SubmittedVersionSerializer,
     SuggestionRequestSerializer,
 )
 from annotate.languages import spoken_now
@@ -170,6 +172,15 @@ class SubmitView(FeedbackView):
             {"id": submission.id, "kind": kind, "is_surplus": submission.is_surplus},
             status=status.HTTP_201_CREATED if stored.is_new else status.HTTP_200_OK,
         )
+
+
+class VersionsView(FeedbackView):
+    """What a submission said before each correction, and as it stands: for its author, its reviewers and admins."""
+
+    @extend_schema(operation_id="versions", responses=SubmittedVersionSerializer(many=True))
+    def get(self, request: SignedInRequest, assignment_id: int) -> Response:
+        versions = versions_of(request.user, assignment_id)
+        return Response(SubmittedVersionSerializer(versions, many=True).data)
 
 
 class SkipView(FeedbackView):

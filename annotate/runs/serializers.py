@@ -2,10 +2,11 @@
 
 from typing import Any
 
+from django.utils.translation import gettext as _
 from rest_framework import serializers
 
 from annotate.campaigns.models import Campaign
-from annotate.campaigns.serializers import NamedSerializer
+from annotate.campaigns.serializers import CampaignPolicySerializer, NamedSerializer
 from annotate.runs.models import (
     CampaignPolicy,
     Evaluation,
@@ -280,6 +281,32 @@ class PromotionSerializer(serializers.Serializer):
     sample = serializers.BooleanField(
         required=False, default=True, help_text="sample the next candidates now"
     )
+
+
+class ChosenPolicySerializer(serializers.Serializer):
+    policy_version = serializers.PrimaryKeyRelatedField(queryset=PolicyVersion.objects.all())
+    weight = serializers.FloatField(
+        min_value=0, max_value=1000, default=1.0, help_text="beside the others' weights; 0: not for now"
+    )
+
+
+class PolicyChoiceSerializer(serializers.Serializer):
+    """The policies that a campaign is to sample from."""
+
+    policies = ChosenPolicySerializer(many=True, max_length=20)  # type: ignore[call-arg]
+    sample = serializers.BooleanField(
+        default=False, help_text="where people judge: sample candidates from each of them now"
+    )
+
+    def validate_policies(self, policies: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        if len({chosen["policy_version"] for chosen in policies}) < len(policies):
+            raise serializers.ValidationError(_("Each policy once; give it more weight."), code="twice")
+        return policies
+
+
+class PoliciesOfCampaignSerializer(serializers.Serializer):
+    policies = CampaignPolicySerializer(many=True)
+    available = NamedSerializer(many=True, help_text="the newest policy versions, to choose from")
 
 
 class RewardModelSerializer(serializers.ModelSerializer):

@@ -180,3 +180,35 @@ def promote_policy(
         policy.promoted_at, policy.promoted_by = timezone.now(), promoted_by
         policy.save(update_fields=["promoted_at", "promoted_by"])
     return policy
+
+
+def choose_policies(
+    *, campaign: Campaign, weights: dict[PolicyVersion, float], chosen_by: Any = None, sample: bool = False
+) -> None:
+    """From now on the campaign samples from these policies, in these proportions, and from no other.
+
+    The gate is not asked: two policies are set side by side to find out which is better. `sample`: where people judge,
+    each is sampled now; for a comparison with one completion a prompt, so that those of two policies meet.
+    """
+    if weights and campaign.kind == Campaign.Kind.REVIEW:
+        reason = _("A campaign of reviews samples from no policy.")
+        raise ValidationError({"policies": [reason]}, code="kind")
+    with transaction.atomic():
+        campaign = Campaign.objects.select_for_update(no_key=True).get(pk=campaign.pk)
+        CampaignPolicy.objects.filter(campaign=campaign).exclude(policy_version__in=weights).delete()
+        for policy, weight in weights.items():
+            CampaignPolicy.objects.update_or_create(
+                campaign=campaign, policy_version=policy, defaults={"weight": weight}
+            )
+        meets = campaign.kind == Campaign.Kind.COMPARISON and len(weights) > 1
+        for policy, weight in weights.items():
+            is_asked = sample and weight > 0 and campaign.kind in Campaign.JUDGING
+            if is_asked and next(rows_to_sample(campaign, policy, 0, 1), None):
+                config = {"num_completions": 1} if meets else {}
+                queue_run(
+                    kind=Run.Kind.SAMPLE,
+                    policy=policy,
+                    campaign=campaign,
+                    config=config,
+                    triggered_by=chosen_by,
+                )

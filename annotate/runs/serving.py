@@ -24,6 +24,7 @@ import httpx
 import psutil
 from django.conf import settings
 from django.db import transaction
+from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -53,12 +54,11 @@ State = ModelServer.State
 
 
 def wanted_policy() -> PolicyVersion | None:
-    """The newest promoted policy that an open campaign samples from; one where people write goes first."""
+    """The policy of an open campaign that was promoted last; one where people write goes first."""
     in_use = PolicyVersion.objects.filter(
-        campaigns__weight__gt=0, campaigns__campaign__status=Campaign.Status.OPEN, promoted_at__isnull=False
-    )
-    writing = in_use.filter(campaigns__campaign__kind__in=Campaign.WRITING)
-    return writing.order_by("-promoted_at").first() or in_use.order_by("-promoted_at").first()
+        campaigns__weight__gt=0, campaigns__campaign__status=Campaign.Status.OPEN
+    ).order_by(F("promoted_at").desc(nulls_last=True), "-pk")
+    return in_use.filter(campaigns__campaign__kind__in=Campaign.WRITING).first() or in_use.first()
 
 
 def current_state() -> ModelServer:

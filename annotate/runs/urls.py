@@ -17,6 +17,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("policy-versions/<int:policy_version_id>", views.PolicyVersionView.as_view()),
     path("policy-versions/<int:policy_version_id>/promote", views.PromoteView.as_view()),
     path("policy-versions/<int:policy_version_id>/comparisons", views.AgainstOthersView.as_view()),
+    path("campaigns/<int:campaign_id>/policies", views.PoliciesOfCampaignView.as_view()),
     path("reward-models", views.RewardModelsView.as_view()),
     path("schedules", views.SchedulesView.as_view()),
     path("schedules/<int:schedule_id>", views.ScheduleView.as_view()),

@@ -10,7 +10,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from annotate.permissions import IsTrainer
+from annotate.campaigns.access import visible_campaign
+from annotate.permissions import IsAdminOrTrainer, IsTrainer, SignedInRequest
 from annotate.runs import arena, reading, registering, rounds, schedules, serving
 from annotate.runs import services as runs
 from annotate.runs.models import PolicyVersion, RewardModel, Round, Run, Schedule
@@ -23,6 +24,8 @@ from annotate.runs.serializers import (
     NewPolicyVersionSerializer,
     NewRoundSerializer,
     NewRunSerializer,
+    PoliciesOfCampaignSerializer,
+    PolicyChoiceSerializer,
     PolicyVersionDetailSerializer,
     PolicyVersionSerializer,
     PromotionSerializer,
@@ -35,6 +38,7 @@ from annotate.runs.serializers import (
     checked,
 )
 
+NEWEST = 200  # more than a menu can hold
 ROWS_OF_NUMBERS = {"type": "array", "items": {"type": "object", "additionalProperties": True}}
 
 
@@ -239,6 +243,31 @@ class PromoteView(APIView):
         runs.promote_policy(policy=policy, promoted_by=request.user, **asked)
         promoted = all_policies().get(pk=policy_version_id)
         return Response(PolicyVersionSerializer(promoted, context=policy_context()).data)
+
+
+class PoliciesOfCampaignView(APIView):
+    """Which policies a campaign samples from, and with what weight."""
+
+    permission_classes = [IsAdminOrTrainer]
+
+    @extend_schema(operation_id="policies_of_campaign", responses=PoliciesOfCampaignSerializer)
+    def get(self, request: SignedInRequest, campaign_id: int) -> Response:
+        campaign = visible_campaign(request.user, campaign_id)
+        chosen = campaign.policies.select_related("policy_version").order_by("pk")
+        available = PolicyVersion.objects.order_by("-pk")[:NEWEST]
+        return Response(PoliciesOfCampaignSerializer({"policies": chosen, "available": available}).data)
+
+    @extend_schema(
+        operation_id="choose_policies", request=PolicyChoiceSerializer, responses=PoliciesOfCampaignSerializer
+    )
+    def put(self, request: SignedInRequest, campaign_id: int) -> Response:
+        campaign = visible_campaign(request.user, campaign_id)
+        asked = checked(PolicyChoiceSerializer, request.data)
+        weights = {chosen["policy_version"]: chosen["weight"] for chosen in asked["policies"]}
+        runs.choose_policies(
+            campaign=campaign, weights=weights, chosen_by=request.user, sample=asked["sample"]
+        )
+        return self.get(request, campaign_id)
 
 
 class RewardModelsView(generics.ListAPIView):

@@ -32,6 +32,7 @@ KNOWN = {
     "campaigns": "campaign_id",
     "snapshot": "snapshot_id",
     "policy": "policy_version_id",
+    "policy_version": "policy_version_id",
     "base_policy": "policy_version_id",
     "ref_policy": None,
     "reward_model": None,

@@ -121,6 +121,12 @@ def test_work_is_returned_by_keyboard_and_its_author_submits_it_again(site, open
     )
     page.get_by_role("button", name="Look again").click()
     page.get_by_text("Returned on").wait_for()  # and what was said of it
+    page.get_by_role("button", name="Earlier versions").click()
+    dialog = page.get_by_role("dialog", name="Earlier versions")
+    dialog.locator("ins", has_text=", on Gull").wait_for()
+    assert dialog.get_by_label("From").locator("option").count() == 2
+    assert "by its author" in dialog.get_by_label("From").inner_text()
+    page.keyboard.press("Escape")
     page.keyboard.press("a")
     page.keyboard.press("Control+Enter")
     page.get_by_text("nothing more for now").wait_for()

@@ -6,6 +6,7 @@ import re
 import pytest
 
 from tests.e2e.desk import ask, desk_site
+from tests.e2e.test_accessibility import violations
 from tests.e2e.units import card_with, make_campaigns, question
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
@@ -31,6 +32,13 @@ def site(browser_path, tmp_path_factory):
             {"name": "Own", **ranking, "own_answer": "demonstration"},
             {"name": "Long", **ranking, "completions": LONG},
             {"name": "Again", **ranking, "members": ["bob"]},
+            {
+                **ranking,
+                "name": "Together",
+                "prompts": [question(f"Together {i}?") for i in range(7)],
+                "members": ["alice", "bob"],
+                "overlap": 2,
+            },
             {
                 "name": "Dialogue",
                 "kind": "demonstration",
@@ -277,6 +285,14 @@ def test_my_work_is_found_again_and_corrected_with_its_history(site, open_page):
     page.get_by_text("The time to correct it ended").wait_for()
     assert page.locator(f"[data-completion='{tiny}'] select").is_disabled()
     assert page.get_by_role("button", name="Save the correction").count() == 0
+    page.get_by_role("button", name="Earlier versions").click()
+    dialog = page.get_by_role("dialog", name="Earlier versions")
+    dialog.locator("del", has_text=">").wait_for()  # one was above the other, now they are tied
+    assert dialog.locator("ins", has_text="=").count() == 1
+    assert dialog.get_by_label("To").locator("option").all_inner_texts()[1].endswith("by you")
+    dialog.get_by_label("To").select_option("1")
+    dialog.locator("ins", has_text="=").wait_for(state="detached")
+    assert violations(page) == []
 
 
 def test_what_changed_in_the_guidelines_is_shown_once(site, open_page):
@@ -390,3 +406,60 @@ def test_ones_own_keys_and_text_size_come_with_the_account_and_everything_is_fou
     elsewhere.keyboard.type("moderator")
     elsewhere.keyboard.press("Enter")
     elsewhere.get_by_role("dialog", name="Tell a moderator").wait_for()
+
+
+def test_an_admin_chooses_two_policies_for_a_campaign(site, open_page):
+    site.python(
+        "from annotate.runs.models import PolicyVersion\n"
+        "for name in ('first', 'second'): PolicyVersion.objects.create(name=name, path='/' + name)"
+    )
+    versus = make_campaigns(site, {"name": "Versus", "kind": "chat", "prompts": [question()]})["Versus"]
+    page = open_page("carol", viewport={"width": 390, "height": 844})
+    page.goto(f"/campaigns/{versus}/progress")
+    page.get_by_role("tab", name="Policies").click()
+    page.get_by_text("samples from no policy").wait_for()
+    page.get_by_role("button", name="Add a policy").click()
+    page.get_by_role("button", name="Add a policy").click()
+    assert page.get_by_role("button", name="Add a policy").count() == 0  # there are two
+    page.get_by_label("Weight").first.fill("3")
+    page.get_by_text("75%").wait_for()
+    assert violations(page) == []
+    page.get_by_role("button", name="Save").click()
+    page.get_by_text("Saved", exact=True).wait_for()
+    chosen = """SELECT p.name, c.weight FROM runs_campaignpolicy c JOIN runs_policyversion p ON p.id = c.policy_version_id
+        WHERE c.campaign_id = %s ORDER BY c.id"""
+    assert ask(site, chosen, versus) == [("second", 3), ("first", 1)]
+    page.get_by_role("tab", name="Progress").click()
+    page.get_by_role("link", name="second").wait_for()
+
+
+# Both rank the next units; bob puts the last two completions the other way round.
+RANK_TOGETHER = """
+import uuid
+from annotate.accounts.models import User
+from annotate.campaigns.models import Campaign
+from annotate.feedback.services import lease_next_assignment, submit_ranking
+from annotate.quality.agreement import count_agreement
+
+campaign = Campaign.objects.get(name="Together")
+for name in ("alice", "bob"):
+    for _ in range(NUM):
+        unit = lease_next_assignment(campaign, User.objects.get(username=name)).assignment
+        first, second, third = sorted(unit.shown_order)
+        order = [first, second, third] if name == "alice" else [first, third, second]
+        submit_ranking(unit.id, unit.annotator, submission_key=uuid.uuid4(), tiers=[[id] for id in order])
+count_agreement()
+"""
+
+
+def test_agreement_with_others_is_among_ones_figures_once_there_are_enough_pairs(site, open_page):
+    page = open_page("alice")
+    line = page.get_by_role("listitem").filter(has=page.get_by_role("heading", name="Together"))
+    line.wait_for()
+    assert line.get_by_text("agree").count() == 0  # nothing given yet
+    site.python("NUM = 6" + RANK_TOGETHER)
+    page.reload()
+    line.get_by_text("shown after 2 more pairs").wait_for()
+    site.python("NUM = 1" + RANK_TOGETHER)
+    page.reload()
+    line.get_by_text("You put 66.7% of 21 pairs in the same order as others").wait_for()

@@ -1,10 +1,9 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
-import { useEffect, useMemo } from "react";
+import { useEffect } from "react";
 import { useTranslation } from "react-i18next";
 import { api, bodyOf } from "@/lib/api/client";
-import { differences } from "@/lib/differences";
 import { Dialog } from "./dialog";
-import classes from "./guidelines-changes.module.css";
+import { Differences } from "./differences";
 import { Markdown } from "./markdown";
 import { ProblemNote, Waiting } from "./notes";
 
@@ -44,32 +43,10 @@ export function GuidelinesChanges({ campaignId, onClose }: { campaignId: number;
       <ProblemNote error={seen.error} />
       {seen.data &&
         (seen.data.read ? (
-          <Changes before={seen.data.read.text} after={seen.data.text} />
+          <Differences before={seen.data.read.text} after={seen.data.text} hasLegend />
         ) : (
           <Markdown text={seen.data.text} isSmall />
         ))}
     </Dialog>
-  );
-}
-
-function Changes({ before, after }: { before: string; after: string }) {
-  const { t } = useTranslation();
-  const parts = useMemo(
-    () => differences(before, after) ?? [{ value: after, added: false, removed: false }],
-    [before, after],
-  );
-  return (
-    <>
-      <p className={classes.legend}>
-        <ins>{t("guidelines.added")}</ins> <del>{t("guidelines.removed")}</del>
-      </p>
-      <div className={classes.text} dir="auto">
-        {parts.map((part, index) => {
-          const Tag = part.added ? "ins" : part.removed ? "del" : "span";
-          // biome-ignore lint/suspicious/noArrayIndexKey: a part is its place
-          return <Tag key={index}>{part.value}</Tag>;
-        })}
-      </div>
-    </>
   );
 }

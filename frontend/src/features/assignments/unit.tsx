@@ -15,6 +15,7 @@ import { useDraft } from "./use-draft";
 import { useLease } from "./use-lease";
 import classes from "./work-page.module.css";
 
+const Versions = lazy(() => import("@/components/versions").then((m) => ({ default: m.Versions })));
 const RemarkDialog = lazy(() => import("./remark-dialog").then((m) => ({ default: m.RemarkDialog })));
 
 export type Finished = Written & { seconds_spent: number; revises: number | undefined };
@@ -59,6 +60,7 @@ export function Unit(props: UnitProps) {
   const [isSkipping, setSkipping] = useState(false);
   const [isRemarking, setRemarking] = useState(false);
   const [hasRemarked, setRemarked] = useState(false);
+  const [showsVersions, setShowsVersions] = useState(false);
   const [spoken, setSpoken] = useState("");
   const [showsMissing, setShowsMissing] = useState(false);
   const heading = useRef<HTMLHeadingElement>(null);
@@ -134,20 +136,20 @@ export function Unit(props: UnitProps) {
             </Note>
           </div>
         )}
-        {submitted?.review && (
+        {submitted && (
           <div className={classes.notice}>
-            <Note look={submitted.review.verdict === "returned" ? "caution" : "note"}>
-              {t(`review.told.${submitted.review.verdict}`, { comment: submitted.review.comment })}
-            </Note>
-          </div>
-        )}
-        {submitted && !submitted.review && (
-          <div className={classes.notice}>
-            <Note>
-              {t(isOver ? "correction.over" : "correction.until", {
-                when: format.date(submitted.given_at),
-                until: format.date(submitted.correct_until),
-              })}
+            <Note look={submitted.review?.verdict === "returned" ? "caution" : "note"}>
+              {submitted.review
+                ? t(`review.told.${submitted.review.verdict}`, { comment: submitted.review.comment })
+                : t(isOver ? "correction.over" : "correction.until", {
+                    when: format.date(submitted.given_at),
+                    until: format.date(submitted.correct_until),
+                  })}{" "}
+              {submitted.revision > 1 && (
+                <Button size="compact-sm" variant="default" onClick={() => setShowsVersions(true)}>
+                  {t("versions.title")}
+                </Button>
+              )}
             </Note>
           </div>
         )}
@@ -178,6 +180,17 @@ export function Unit(props: UnitProps) {
         {spoken}
       </p>
       {isSkipping && <SkipDialog onClose={() => setSkipping(false)} onSkip={skip} />}
+      {showsVersions && (
+        <Suspense fallback={null}>
+          <Versions
+            assignmentId={assignment.id}
+            assignment={assignment}
+            kind={kind}
+            isOwn
+            onClose={() => setShowsVersions(false)}
+          />
+        </Suspense>
+      )}
       {isRemarking && (
         <Suspense fallback={null}>
           <RemarkDialog

@@ -43,6 +43,11 @@ export const REMARKS_PER_PAGE = 50;
 export const settleRemark = (remark_id: number, is_settled: boolean) =>
   bodyOf(api.PATCH("/api/remarks/{remark_id}", { params: { path: { remark_id } }, body: { is_settled } }));
 
+export const readPolicies = (id: number) => bodyOf(api.GET("/api/campaigns/{campaign_id}/policies", at(id)));
+
+export const choosePolicies = (id: number, body: Schemas["PolicyChoiceRequest"]) =>
+  bodyOf(api.PUT("/api/campaigns/{campaign_id}/policies", { ...at(id), body }));
+
 export const listMembers = (id: number) => bodyOf(api.GET("/api/campaigns/{campaign_id}/members", at(id)));
 
 export const addMember = (id: number, username: string) =>

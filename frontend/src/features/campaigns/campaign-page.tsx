@@ -14,11 +14,23 @@ import { ExportSection } from "./export-section";
 import { GuidelinesTab } from "./guidelines-tab";
 import { ImportTab } from "./import-tab";
 import { MembersTab } from "./members-tab";
+import { PoliciesTab } from "./policies-tab";
 import { ProgressTab } from "./progress-tab";
 import { RemarksTab } from "./remarks-tab";
 import { TermsTab } from "./terms-tab";
 
-const TABS = ["progress", "members", "guidelines", "terms", "remarks", "material", "settings"] as const;
+const TABS = [
+  "progress",
+  "members",
+  "policies",
+  "guidelines",
+  "terms",
+  "remarks",
+  "material",
+  "settings",
+] as const;
+/** Trainers have these alone. */
+const OVERSEEN: readonly string[] = ["progress", "policies", "remarks", "material"];
 
 /** One campaign for those who run it. Trainers see its progress and take exports; admins change it. */
 export function CampaignPage() {
@@ -29,7 +41,6 @@ export function CampaignPage() {
   const id = Number(campaignId);
   const campaign = useQuery({ queryKey: ["campaign", id], queryFn: () => readCampaign(id) });
   const isAdmin = holds(me, "admin");
-  const shown = TABS.filter((name) => isAdmin || ["progress", "remarks", "material"].includes(name));
 
   if (!campaign.data) {
     return (
@@ -40,6 +51,9 @@ export function CampaignPage() {
     );
   }
   const { data } = campaign;
+  const shown = TABS.filter((name) => isAdmin || OVERSEEN.includes(name)).filter(
+    (name) => name !== "policies" || data.kind !== "review",
+  );
   return (
     <Page
       title={data.name}
@@ -74,6 +88,9 @@ export function CampaignPage() {
         </Tabs.Panel>
         <Tabs.Panel value="members">
           <MembersTab campaign={data} />
+        </Tabs.Panel>
+        <Tabs.Panel value="policies">
+          <PoliciesTab campaign={data} />
         </Tabs.Panel>
         <Tabs.Panel value="guidelines">
           <GuidelinesTab campaign={data} />

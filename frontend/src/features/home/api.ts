@@ -5,6 +5,7 @@ type Schemas = components["schemas"];
 export type OwnDraft = Schemas["OwnDraft"];
 export type OwnSubmission = Schemas["OwnSubmission"];
 export type OwnFigures = Schemas["OwnFigures"];
+export type OwnAgreement = Schemas["OwnAgreement"];
 
 /** `onDevice`: units with words here, of which the server may not know. */
 export function readOwnWork(onDevice: number[]) {
@@ -13,3 +14,5 @@ export function readOwnWork(onDevice: number[]) {
   const drafts = onDevice.slice(0, 100).join(",") || undefined;
   return bodyOf(api.GET("/api/my-work", { params: { query: { since: since.toISOString(), drafts } } }));
 }
+
+export const readOwnAgreement = () => bodyOf(api.GET("/api/my-agreement"));

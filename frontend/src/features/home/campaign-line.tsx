@@ -6,7 +6,7 @@ import { Link } from "react-router";
 import type { Campaign } from "@/lib/api/types";
 import { useFormat } from "@/lib/format";
 import { nameOfLanguage } from "@/lib/i18n";
-import type { OwnFigures } from "./api";
+import type { OwnAgreement, OwnFigures } from "./api";
 import classes from "./home-page.module.css";
 
 const GuidelinesChanges = lazy(() =>
@@ -16,10 +16,11 @@ const GuidelinesChanges = lazy(() =>
 interface CampaignLineProps {
   campaign: Campaign;
   figures: OwnFigures | undefined;
+  agreement: OwnAgreement | undefined;
 }
 
 /** One campaign: what it is, what I gave to it, how much is left for me, and the way in or why there is none. */
-export function CampaignLine({ campaign, figures }: CampaignLineProps) {
+export function CampaignLine({ campaign, figures, agreement }: CampaignLineProps) {
   const { t } = useTranslation();
   const format = useFormat();
   const [showsChanges, setShowsChanges] = useState(false);
@@ -46,6 +47,7 @@ export function CampaignLine({ campaign, figures }: CampaignLineProps) {
           <bdi>{campaign.name}</bdi>
         </h2>
         <p className={classes.quiet}>{facts.filter(Boolean).join(" · ")}</p>
+        {figures && agreement && <Agreement {...agreement} />}
         {hasChanged && (
           <p className={classes.changed}>
             {t("guidelines.changed")}{" "}
@@ -87,6 +89,19 @@ export function CampaignLine({ campaign, figures }: CampaignLineProps) {
         </Suspense>
       )}
     </li>
+  );
+}
+
+/** How often I order two completions as others did, or how many pairs are still needed to say so. */
+function Agreement({ share, num_pairs, min_pairs }: OwnAgreement) {
+  const { t } = useTranslation();
+  const format = useFormat();
+  return (
+    <p className={classes.quiet} title={t("home.agreementHint")}>
+      {share === null
+        ? t("home.agreementLater", { count: min_pairs - num_pairs })
+        : t("home.agreement", { share: format.percent(share), count: num_pairs })}
+    </p>
   );
 }
 

@@ -8,7 +8,7 @@ import { campaignsQuery } from "@/lib/api/lists";
 import type { Campaign } from "@/lib/api/types";
 import { draftsOnDevice } from "@/lib/drafts/device-store";
 import { holds, useMe } from "@/lib/me";
-import { readOwnWork } from "./api";
+import { readOwnAgreement, readOwnWork } from "./api";
 import { CampaignLine } from "./campaign-line";
 import classes from "./home-page.module.css";
 import { Drafts, Recent } from "./own-work";
@@ -19,10 +19,12 @@ export function HomePage() {
   const me = useMe();
   const campaigns = useQuery(campaignsQuery);
   const work = useQuery({ queryKey: ["my-work"], queryFn: () => readOwnWork(draftsOnDevice(me.id)) });
+  const agreement = useQuery({ queryKey: ["my-agreement"], queryFn: readOwnAgreement });
   const mine = (campaigns.data ?? [])
     .filter((campaign) => campaign.is_member)
     .sort((a, b) => Number(hasWork(b)) - Number(hasWork(a)));
   const figures = new Map(work.data?.figures.map((row) => [row.campaign, row]));
+  const agreements = new Map(agreement.data?.map((row) => [row.campaign, row]));
 
   return (
     <Page title={t("home.title")}>
@@ -44,7 +46,12 @@ export function HomePage() {
       )}
       <ul className={classes.list}>
         {mine.map((campaign) => (
-          <CampaignLine key={campaign.id} campaign={campaign} figures={figures.get(campaign.id)} />
+          <CampaignLine
+            key={campaign.id}
+            campaign={campaign}
+            figures={figures.get(campaign.id)}
+            agreement={agreements.get(campaign.id)}
+          />
         ))}
       </ul>
       <ProblemNote error={work.error} retry={() => void work.refetch()} />

@@ -3,7 +3,7 @@ import { useTranslation } from "react-i18next";
 import { Markdown } from "@/components/markdown";
 import classes from "./ranking.module.css";
 
-const Differences = lazy(() => import("./differences").then((m) => ({ default: m.Differences })));
+const Differences = lazy(() => import("@/components/differences").then((m) => ({ default: m.Differences })));
 
 interface CompletionTextProps {
   text: string;

@@ -1,4 +1,5 @@
-import { useRef } from "react";
+import { Button } from "@mantine/core";
+import { lazy, Suspense, useRef, useState } from "react";
 import { flushSync } from "react-dom";
 import { useTranslation } from "react-i18next";
 import { KeyHint } from "@/components/key-hint";
@@ -8,6 +9,8 @@ import { useKeys } from "@/lib/keyboard/use-keys";
 import type { AnyWorkKind, WorkProps } from "@/lib/work";
 import { type ReviewContent, type Verdict, workOf } from "./content";
 import classes from "./review.module.css";
+
+const Versions = lazy(() => import("@/components/versions").then((m) => ({ default: m.Versions })));
 
 interface ReviewPageProps extends WorkProps<ReviewContent> {
   /** The kind of what is reviewed. */
@@ -29,7 +32,8 @@ export function ReviewPage({ assignment, content, change, announce, kind, shown 
   const format = useFormat();
   const comment = useRef<HTMLTextAreaElement>(null);
   const isCorrecting = content.verdict === "corrected";
-  const earlier = assignment.reviewed?.earlier ?? [];
+  const { earlier = [], revision = 1, assignment: reviewedId = 0 } = assignment.reviewed ?? {};
+  const [showsVersions, setShowsVersions] = useState(false);
 
   function decide(verdict: Verdict) {
     change((before) => ({
@@ -59,6 +63,25 @@ export function ReviewPage({ assignment, content, change, announce, kind, shown 
           {t("review.earlier", { when: format.date(review.created_at), comment: review.comment })}
         </Note>
       ))}
+      {revision > 1 && (
+        <Note>
+          {t("versions.latest", { number: revision })}{" "}
+          <Button size="compact-sm" variant="default" onClick={() => setShowsVersions(true)}>
+            {t("versions.title")}
+          </Button>
+        </Note>
+      )}
+      {showsVersions && (
+        <Suspense fallback={null}>
+          <Versions
+            assignmentId={reviewedId}
+            assignment={workOf(assignment)}
+            kind={kind}
+            isOwn={false}
+            onClose={() => setShowsVersions(false)}
+          />
+        </Suspense>
+      )}
       {/* Disabled, all of it can still be read. */}
       <fieldset className={classes.work} disabled={!isCorrecting} aria-label={t("review.work")}>
         {kind.Reading && !isCorrecting ? (

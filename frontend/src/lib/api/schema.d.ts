@@ -135,6 +135,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/assignments/{assignment_id}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description What a submission said before each correction, and as it stands: for its author, its reviewers and admins. */
+        get: operations["versions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/campaigns": {
         parameters: {
             query?: never;
@@ -320,6 +337,24 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/campaigns/{campaign_id}/policies": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Which policies a campaign samples from, and with what weight. */
+        get: operations["policies_of_campaign"];
+        /** @description Which policies a campaign samples from, and with what weight. */
+        put: operations["choose_policies"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/campaigns/{campaign_id}/progress": {
         parameters: {
             query?: never;
@@ -447,6 +482,23 @@ export interface paths {
         };
         /** @description What the people who write are given suggestions by. */
         get: operations["model_server"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/my-agreement": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description In each campaign in which several people judge a unit, how often one's order of a pair is that of others. */
+        get: operations["own_agreement"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1099,6 +1151,15 @@ export interface components {
             /** @description the chosen answer made better */
             edited?: string;
         };
+        ChosenPolicyRequest: {
+            policy_version: number;
+            /**
+             * Format: double
+             * @description beside the others' weights; 0: not for now
+             * @default 1
+             */
+            weight: number;
+        };
         ComparisonSubmissionRequest: {
             /**
              * Format: uuid
@@ -1401,6 +1462,19 @@ export interface components {
          * @enum {string}
          */
         OutcomeEnum: "offered" | "taken" | "edited" | "part" | "refused";
+        /** @description How often one agrees with others in one campaign; over complete units alone. */
+        OwnAgreement: {
+            campaign: number;
+            /** @description pairs that one and somebody else have both put in order */
+            num_pairs: number;
+            /** @description so many are needed before the share is shown */
+            min_pairs: number;
+            /**
+             * Format: double
+             * @description of these pairs in the same order, from 0 to 1; null: too few pairs
+             */
+            share: number | null;
+        };
         /**
          * @description * `off` - not asked for
          *     * `ranked` - a completion in their ranking
@@ -1626,6 +1700,20 @@ export interface components {
             username: string;
             name: string;
         };
+        PoliciesOfCampaign: {
+            policies: components["schemas"]["CampaignPolicy"][];
+            /** @description the newest policy versions, to choose from */
+            available: components["schemas"]["Named"][];
+        };
+        /** @description The policies that a campaign is to sample from. */
+        PolicyChoiceRequest: {
+            policies: components["schemas"]["ChosenPolicyRequest"][];
+            /**
+             * @description where people judge: sample candidates from each of them now
+             * @default false
+             */
+            sample: boolean;
+        };
         PolicyVersion: {
             readonly id: number;
             readonly name: string;
@@ -1815,6 +1903,8 @@ export interface components {
         ReviewVerdict: "accepted" | "corrected" | "returned";
         /** @description Another person's submission, with what was before them. */
         Reviewed: {
+            /** @description names it where its versions are asked for */
+            assignment: number;
             readonly campaign: components["schemas"]["AssignmentCampaign"];
             completions: components["schemas"]["OfferedCompletion"][];
             /** @description in the form in which it is handed in */
@@ -2096,6 +2186,18 @@ export interface components {
             can_correct: boolean;
             /** @description the latest */
             review: components["schemas"]["Review"] | null;
+        };
+        /** @description What a submission said at one time. */
+        SubmittedVersion: {
+            number: number;
+            /** @description in the form in which it is handed in */
+            content: unknown;
+            /** Format: date-time */
+            given_at: string;
+            /** @description a reviewer's correction; otherwise its author's words */
+            is_by_reviewer: boolean;
+            /** @description for admins alone */
+            person: components["schemas"]["Person"] | null;
         };
         /** @description What was offered; not by which policy. */
         Suggestion: {
@@ -3022,6 +3124,81 @@ export interface operations {
             };
             /** @description not JSON */
             415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description the database or another part is out of reach */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    versions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                assignment_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SubmittedVersion"][];
+                };
+            };
+            /** @description a value is missing or wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description a role or the CSRF token is missing */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description not there, or not yours to see */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description no such form of answer */
+            406: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4508,6 +4685,187 @@ export interface operations {
             };
         };
     };
+    policies_of_campaign: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                campaign_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PoliciesOfCampaign"];
+                };
+            };
+            /** @description a value is missing or wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description a role or the CSRF token is missing */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description not there, or not yours to see */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description no such form of answer */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description the database or another part is out of reach */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    choose_policies: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                campaign_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PolicyChoiceRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PoliciesOfCampaign"];
+                };
+            };
+            /** @description a value is missing or wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description a role or the CSRF token is missing */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description not there, or not yours to see */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description no such form of answer */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description does not fit what is stored */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description not JSON */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description the database or another part is out of reach */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     progress: {
         parameters: {
             query?: never;
@@ -5247,6 +5605,61 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ModelServer"];
+                };
+            };
+            /** @description not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description a role or the CSRF token is missing */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description no such form of answer */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description the database or another part is out of reach */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    own_agreement: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OwnAgreement"][];
                 };
             };
             /** @description not signed in */
