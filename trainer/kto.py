@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 from trainer.jobs import Outcome, option, run_job
 from trainer.run_dir import RunDir, RunError
 from trainer.snapshot import open_snapshot
+from trainer.trl_options import FeedbackOptions
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -32,41 +33,18 @@ if TYPE_CHECKING:
 
 
 @dataclass(kw_only=True)
-class KtoConfig:
+class KtoConfig(FeedbackOptions):
     """Learn a policy from desirable and undesirable completions (KTO)."""
 
-    snapshot: str = option("Snapshot directory with rankings.")
-    init_model: str = option("Policy to start from: an sft run, a model directory or a hub id.")
-    run_dir: str = option("Directory of this run; the same command on it again continues the run.")
-    ref_model: str = option("Reference policy; empty: the policy as it starts.", "")
     labels: str = option("What makes a completion desirable: tiers or ratings (see above).", "tiers")
-    beta: float = option("How much a log-ratio counts; larger stays nearer to the reference.", 0.1)
     desirable_weight: float = option("Weight of a desirable completion.", 1.0)
     undesirable_weight: float = option(
         "Weight of an undesirable one; 0: so that both kinds weigh the same all together.", 0.0
     )
-    learning_rate: float = option("Peak learning rate.", 1e-6)
-    lr_scheduler: str = option("linear, cosine, constant or constant_with_warmup.", "linear")
-    warmup_steps: int = option("Steps of linear warm-up.", 0)
-    weight_decay: float = option("AdamW's weight decay.", 0.0)
-    max_grad_norm: float = option("Gradients are clipped to this norm.", 1.0)
     num_epochs: float = option("Passes over the completions, unless max_steps is given.", 1.0)
-    max_steps: int = option("Optimizer steps; -1 goes by num_epochs.", -1)
     per_device_batch_size: int = option(
         "Completions in one forward and backward on one device; 2 or more.", 16
     )
-    gradient_accumulation_steps: int = option("Batches in one optimizer step.", 1)
-    max_length: int = option("Longest prompt with completion in tokens; at most the model's own limit.", 1024)
-    lora_rank: int = option("Learn an adapter of this rank; 0: all weights.", 0)
-    lora_alpha: int = option("Scale of the adapter, divided by its rank.", 32)
-    lora_dropout: float = option("Dropout before the adapter.", 0.0)
-    lora_target: str = option("Layers that get one, by the ends of their names, with commas.", "all-linear")
-    precision: str = option("bf16, no (float32), or auto: bf16 on a GPU that has it.", "auto")
-    gradient_checkpointing: bool = option("Less memory for a slower step.", False)
-    logging_steps: int = option("Steps between two rows of metrics.", 10)
-    eval_steps: int = option("Steps between two looks at the validation split; 0: only at the end.", 0)
-    save_steps: int = option("Steps between two checkpoints; 0: by save_minutes alone.", 0)
-    save_minutes: float = option("Minutes between two checkpoints; 0: by save_steps alone.", 10.0)
     seed: int = option("Seed of the order of the completions.", 0)
 
 

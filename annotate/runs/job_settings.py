@@ -27,15 +27,30 @@ WEB_SETTINGS = {"sample": {"num_prompts": "int"}, "evaluate": {"threshold": "flo
 @cache
 def settings_of(kind: str) -> dict[str, str]:
     """{name: type} of what may stand in the `config` of a run of this kind."""
-    source = Path(settings.BASE_DIR, "trainer", f"{kind}.py").read_text(encoding="utf-8")
-    classes = [node for node in ast.parse(source).body if isinstance(node, ast.ClassDef)]
-    config = next(found for found in classes if found.name.lower() == f"{kind}config")
-    fields = {
+    fields = _fields_of(kind, f"{kind}config")
+    return {name: type for name, type in fields.items() if name not in INPUTS} | WEB_SETTINGS.get(kind, {})
+
+
+def _fields_of(module: str, name: str) -> dict[str, str]:
+    """{field: type} of a dataclass of the trainer, with those of its bases; `name` in any letter case."""
+    tree = ast.parse(Path(settings.BASE_DIR, "trainer", f"{module}.py").read_text(encoding="utf-8"))
+    config = next(
+        node for node in tree.body if isinstance(node, ast.ClassDef) and node.name.lower() == name.lower()
+    )
+    homes = {
+        alias.name: (node.module or "").removeprefix("trainer.")
+        for node in tree.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    fields: dict[str, str] = {}
+    for base in config.bases:
+        fields |= _fields_of(homes.get(ast.unparse(base), module), ast.unparse(base))
+    return fields | {
         field.target.id: ast.unparse(field.annotation).removesuffix(" | None")
         for field in config.body
         if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)
     }
-    return {name: type for name, type in fields.items() if name not in INPUTS} | WEB_SETTINGS.get(kind, {})
 
 
 def check_settings(kind: str, config: dict[str, Any], path: str = "config") -> None:
