@@ -108,8 +108,8 @@ class RewardConfig:
     logging_steps: int = option("Steps between two rows of metrics.", 10)
     eval_steps: int = option("Steps between two accuracies on the validation split; 0: only at the end.", 0)
     keep: str = option(
-        "What the run ends with: last, or best: as it was when the loss on the validation split was least, of the "
-        "looks that eval_steps sets (little feedback is soon learned by heart).",
+        "What the run ends with: last, or best: as it was when the loss on the validation split, after its "
+        "calibration, was least, of the looks that eval_steps sets (little feedback is soon learned by heart).",
         "last",
     )
     save_steps: int = option("Steps between two checkpoints; 0: by save_minutes alone.", 0)
@@ -368,7 +368,10 @@ def make_trainer(
         def evaluate(
             self, eval_dataset: Any = None, ignore_keys: Any = None, metric_key_prefix: str = "eval"
         ) -> dict[str, float]:
-            measured = measure(pair_gaps(objective.model, eval_set, pad_id))
+            gaps = pair_gaps(objective.model, eval_set, pad_id)
+            temperature = calibrate(gaps)["temperature"]
+            measured = measure(gaps)
+            measured["calibrated_loss"] = measure([own / temperature for own in gaps])["loss"]
             metrics = {f"{metric_key_prefix}_{name}": value for name, value in measured.items()}
             self.log(metrics)
             self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
@@ -471,7 +474,7 @@ def train(config: RewardConfig, run: RunDir) -> Outcome:
     if not eval_set:
         shared |= {"eval_strategy": "no", "eval_steps": None}
     elif config.keep == "best":  # each look has its checkpoint, and the best one's stays
-        shared |= {"metric_for_best_model": "eval_loss", "greater_is_better": False}
+        shared |= {"metric_for_best_model": "eval_calibrated_loss", "greater_is_better": False}
         shared |= {"save_steps": config.eval_steps}
     arguments = TrainingArguments(**shared, remove_unused_columns=False)
     trainer = make_trainer(objective, arguments, train_set, eval_set, pad_id)
