@@ -65,7 +65,6 @@ def _misfits_of_review(campaign: Campaign) -> dict[str, Any]:
     taken = Campaign.objects.filter(reviewed_campaign=reviewed).exclude(pk=campaign.pk).exists()
     return {
         "reviewed_campaign": (reviewed.kind == Campaign.Kind.REVIEW and _("Reviews are not reviewed again."))
-        or (reviewed.kind == Campaign.Kind.CHAT and _("Chats are not reviewed."))
         or (taken and _("This campaign's work is reviewed in another one already.")),
         "overlap": campaign.overlap != 1 and _("One person reviews each piece of work."),
         "correction_hours": campaign.correction_hours and _("What a reviewer has decided stands: 0 hours."),

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 from rapidfuzz.distance import Levenshtein
 
@@ -150,10 +151,8 @@ def store_choices(dialogue: Demonstration, said: Sequence[Said]) -> None:
     What an earlier revision of the dialogue had made is taken away first.
     """
     campaign, assignment = dialogue.campaign, dialogue.assignment_id
-    before = rankings_of_chat(dialogue)
-    names = [str(pk) for pk in before.values_list("pk", flat=True)]
-    Demonstration.objects.filter(campaign=campaign, source=OWN_ANSWER, external_id__in=names).delete()
-    before.delete()
+    demonstrated_in_chat(dialogue).delete()
+    rankings_of_chat(dialogue).delete()
     judged = [(i, one) for i, one in enumerate(said) if len(one.answers) > 1 or one.edited]
     prompts = _prompts(campaign, dialogue, [one for _i, one in judged])
     prompt_of = [prompts[prompt_key(one.asked)] for _i, one in judged]
@@ -195,9 +194,15 @@ def store_choices(dialogue: Demonstration, said: Sequence[Said]) -> None:
         )  # fmt: skip
 
 
-def rankings_of_chat(dialogue: Demonstration) -> Any:
+def rankings_of_chat(dialogue: Demonstration) -> QuerySet[Ranking]:
     own = Ranking.objects.filter(campaign=dialogue.campaign, source=CHAT)
     return own.filter(external_id__startswith=f"{dialogue.assignment_id}:")
+
+
+def demonstrated_in_chat(dialogue: Demonstration) -> QuerySet[Demonstration]:
+    """The answers that were made better, where they are dialogues too."""
+    names = [str(pk) for pk in rankings_of_chat(dialogue).values_list("pk", flat=True)]
+    return Demonstration.objects.filter(campaign=dialogue.campaign, source=OWN_ANSWER, external_id__in=names)
 
 
 def _prompts(campaign: Campaign, dialogue: Demonstration, said: Iterable[Said]) -> dict[str, Prompt]:

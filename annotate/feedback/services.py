@@ -568,13 +568,14 @@ def submit_chat(
     turns: list[dict[str, Any]],
     seconds_spent: float | None = None,
     revises: int | None = None,
+    by_reviewer: bool = False,
 ) -> Stored:
     """Store a dialogue with a policy, its choices and edited answers as rankings. The same key again changes nothing.
 
     With the first submission one turn, picked at random, becomes a prompt of the campaign in which it is ranked.
     """
     assignment, stored, earlier = _begin_submission(
-        assignment_id, annotator, Demonstration, submission_key, revises
+        assignment_id, annotator, Demonstration, submission_key, revises, by_reviewer
     )
     if stored:
         return Stored(stored, False)
@@ -662,6 +663,9 @@ def submit_review(
     type(work).objects.filter(pk=work.pk).update(review_state=verdict)
     if isinstance(work, Ranking):
         _demonstrated_in(work).update(review_state=verdict)
+    elif reviewed.campaign.kind == Campaign.Kind.CHAT:  # its choices fare as it does
+        chats.demonstrated_in_chat(work).update(review_state=verdict)
+        chats.rankings_of_chat(work).update(review_state=verdict)
     return Stored(review, True)
 
 

@@ -144,3 +144,56 @@ def test_a_ranking_under_review_axe_finds_nothing(site, open_page, reviewed, wid
     overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
     assert overflow <= 0
     assert work_of(site, "ranking", given)[:2] == (1, "")
+
+
+TALK = """
+import uuid
+from annotate.accounts.models import User
+from annotate.campaigns.models import Campaign
+from annotate.campaigns.services import prompt_key
+from annotate.feedback.models import Suggestion
+from annotate.feedback.services import lease_next_assignment, submit_chat
+
+campaign = Campaign.objects.get(id={id})
+talk = lease_next_assignment(campaign, User.objects.get(username="alice")).assignment
+messages, turns = talk.unit.prompt.messages, []
+for number, question in enumerate(["", "And who keeps it?"]):
+    messages = [*messages, *([{{"role": "user", "content": question}}] if question else [])]
+    said = [Suggestion.objects.create(assignment=talk, turn=len(messages), pair=number + 1, side=side, seed=1, text=text,
+                                      is_complete=True, asked=prompt_key(messages))
+            for side, text in enumerate([f"Answer {{number}} left.", f"Answer {{number}} right."])]
+    turns.append({{"content": question, "chosen": said[0].id, "strength": 2,
+                   "answers": [{{"suggestion": one.id, "text": one.text}} for one in said]}})
+    messages = [*messages, {{"role": "assistant", "content": said[0].text}}]
+submit_chat(talk.id, talk.annotator, submission_key=uuid.uuid4(), turns=turns)
+print(talk.id)
+"""
+
+
+def test_a_chat_is_mended_at_its_last_turn_by_keyboard(site, open_page):
+    campaign = make_campaigns(site, {"name": "Talks", "kind": "chat", "prompts": [question("A harbour?")]})[
+        "Talks"
+    ]
+    code = TALK.format(id=campaign) + REVIEWED.format(name="Talks", id=campaign)
+    given, review = (int(line) for line in site.python(code).split())
+    page = open_page("bob", viewport={"width": 390, "height": 844}, color_scheme="dark")
+    page.goto(f"/annotate/{review}")
+    work = page.get_by_role("group", name="The work under review")
+    work.get_by_text("Turn 1: Completion A is clearly better").click()
+    work.get_by_text("Answer 0 right.").wait_for()
+    assert work.get_by_role("button", name="Send").count() == 0  # nobody goes on with another's dialogue
+    page.keyboard.press("6")  # a key that judges does nothing yet
+    page.keyboard.press("m")
+    assert violations(page) == []
+    page.keyboard.press("6")
+    page.keyboard.press("e")
+    page.keyboard.type(" Nobody does.")
+    page.keyboard.press("Control+Enter")
+    page.get_by_text("nothing more for now").wait_for()
+    revision, state, messages = work_of(site, "demonstration", given)
+    assert (revision, state) == (2, "corrected")
+    assert messages[-1]["content"] == "Answer 1 right. Nobody does."
+    choices = (
+        "SELECT strength, review_state FROM feedback_ranking WHERE external_id LIKE %s ORDER BY external_id"
+    )
+    assert ask(site, choices, f"{given}:%") == [(2, "corrected"), (2, "corrected"), (None, "corrected")]

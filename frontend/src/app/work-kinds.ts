@@ -4,19 +4,20 @@ const made = {
   ranking: () => import("@/features/ranking/work").then((module) => module.work),
   comparison: () => import("@/features/comparison/work").then((module) => module.work),
   demonstration: () => import("@/features/demonstration/work").then((module) => module.work),
+  chat: () => import("@/features/chat/work").then((module) => module.work),
 };
 
 /** The kinds of work and where their pages are; each is loaded when its first unit comes. A review shows the others. */
 export const workKinds: WorkKinds = {
   ...made,
-  chat: () => import("@/features/chat/work").then((module) => module.work),
   review: async () => {
     const { makeWork } = await import("@/features/review/work");
-    const [ranking, comparison, demonstration] = await Promise.all([
+    const [ranking, comparison, demonstration, chat] = await Promise.all([
       made.ranking(),
       made.comparison(),
       made.demonstration(),
+      made.chat(),
     ]);
-    return makeWork({ ranking, comparison, demonstration });
+    return makeWork({ ranking, comparison, demonstration, chat });
   },
 };

@@ -7,9 +7,9 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from annotate.campaigns.models import Completion, Prompt
-from annotate.campaigns.services import NewPrompt, create_campaign
+from annotate.campaigns.services import NewPrompt, add_member, create_campaign
 from annotate.feedback.models import Assignment, Comparison, Demonstration, Ranking, Suggestion
-from annotate.feedback.services import queue_prompts
+from annotate.feedback.services import queue_all_reviews, queue_prompts
 from annotate.feedback.suggestions import draw_policies_of_side
 from annotate.runs.models import CampaignPolicy, PolicyVersion
 from annotate.snapshots.exporting import trl_messages
@@ -230,6 +230,51 @@ def test_a_brief_is_for_the_person_who_speaks_first(talking, alice_client):
     assert not Ranking.objects.exists()  # one answer, taken as it was, is no choice
 
 
+def test_a_chat_is_returned_submitted_again_and_mended_and_its_choices_fare_as_it_does(
+    talking, alice_client, bob, bob_client
+):
+    campaign = talking("polite", "repeats", own_answer="demonstration")
+    of_it = create_campaign(name="of it", kind="review", reviewed_campaign=campaign)
+    add_member(of_it, bob)
+    given = leased(alice_client, campaign)
+    seen = answers_to(alice_client, given, OPENING)
+    assert hand_in(alice_client, given, turn(seen, 0, strength=2)).status_code == 201
+    queue_all_reviews()
+
+    def review(verdict: str, **more):
+        work = leased(bob_client, of_it)
+        body = {"submission_key": str(uuid.uuid4()), "verdict": verdict} | more
+        body["reviewed_revision"] = work["reviewed"]["revision"]
+        answer = bob_client.post(f"/api/assignments/{work['id']}/submit", body, format="json")
+        return work, answer
+
+    work, answer = review("returned", comment="Look again.")
+    assert answer.status_code == 201, answer.content
+    assert work["reviewed"]["content"] == {"turns": [turn(seen, 0, strength=2)]}
+    frozen = Frozen([campaign], 0, 0.0)
+    assert list(frozen.rankings()) == []
+    assert frozen.left_out["rankings returned by a reviewer"] == 1
+
+    again = hand_in(alice_client, given, turn(seen, 0, strength=1, edited="It dives."), revises=1)
+    assert again.status_code == 201, again.content
+    assert len(list(Frozen([campaign], 0, 0.0).rankings())) == 2
+
+    unknown = {"turns": [turn([{"suggestion": 10**9, "text": "x"}])]}
+    assert review("corrected", content=unknown)[1].status_code == 400
+    mended = {"turns": [turn(seen, 1, strength=3, edited="It waits.")]}
+    assert review("corrected", content=mended)[1].status_code == 201
+    dialogue = Demonstration.objects.get(assignment=given["id"])
+    assert (dialogue.revision, dialogue.review_state) == (3, "corrected")
+    assert dialogue.messages[-1]["content"] == "It waits."
+    choice, edit = Ranking.objects.filter(campaign=campaign).order_by("external_id")
+    assert (choice.strength, choice.review_state, edit.review_state) == (3, "corrected", "corrected")
+    assert {choice.annotator, edit.annotator} == {dialogue.annotator}  # still its author's
+    written = Demonstration.objects.get(campaign=campaign, source="own_answer")
+    assert (written.messages[-1]["content"], written.review_state) == ("It waits.", "corrected")
+    late = hand_in(alice_client, given, turn(seen, 0), revises=3)
+    assert late.status_code == 409
+
+
 @pytest.mark.parametrize(
     ("field", "change"),
     [
@@ -239,7 +284,6 @@ def test_a_brief_is_for_the_person_who_speaks_first(talking, alice_client):
         ("ranking_campaign", {"ranking_campaign": "of chats"}),
         ("ranking_campaign", {"kind": "ranking", "ranking_campaign": "of chats"}),
         ("reviewed_campaign", {"reviewed_campaign": "of chats"}),
-        ("reviewed_campaign", {"kind": "review", "reviewed_campaign": "of chats"}),
     ],
 )
 def test_what_does_not_fit_a_campaign_of_chats_is_refused(carol_client, field, change):

@@ -38,9 +38,7 @@ export function CampaignForm({ initial, isNew, error, isPending, isSaved, onSubm
   const problem = error ? asProblem(error) : null;
   const campaigns = useQuery(campaignsQuery).data ?? [];
   const taken = campaigns.map((campaign) => campaign.reviewed_campaign?.id);
-  const reviewable = campaigns.filter(
-    ({ kind, id }) => kind !== "review" && kind !== "chat" && !taken.includes(id),
-  );
+  const reviewable = campaigns.filter(({ kind, id }) => kind !== "review" && !taken.includes(id));
   const ranked = campaigns.filter(({ kind }) => kind === "ranking" || kind === "comparison");
   const isReview = fields.kind === "review";
   const known = new Set([

@@ -35,7 +35,9 @@ const noNote = () => undefined;
 /** A dialogue with the current policy: one answer at each turn, or two of which one is chosen. */
 export function ChatPage({ assignment, content, change, announce }: WorkProps<ChatContent>) {
   const { t } = useTranslation();
-  const { campaign, prompt, submitted } = assignment;
+  const { campaign, prompt, submitted, reviewed } = assignment;
+  // What was handed in can be judged otherwise, but not be continued.
+  const isGiven = submitted !== null || reviewed !== null;
   const [isRaw, setRaw] = useState(false);
   const page = useRef<HTMLDivElement>(null);
   const { offers, ask, stop } = useSuggestions(assignment, noTurn, noNote);
@@ -46,8 +48,7 @@ export function ChatPage({ assignment, content, change, announce }: WorkProps<Ch
   const isStreaming = coming.some(({ state }) => state === "streaming");
   const failed = coming.find(({ state }) => state === "failed");
   const isPair = last !== undefined && last.answers.length > 1;
-  // What was handed in can be judged otherwise, but not be continued.
-  const canSay = !submitted && (!last || last.chosen !== null);
+  const canSay = !isGiven && (!last || last.chosen !== null);
   const said = messagesOf(assignment, content.turns);
   const answersPrompt = !last && isAsked(prompt.messages);
   const canEdit = campaign.own_answer !== "off" && last !== undefined && last.chosen !== null;
@@ -87,12 +88,11 @@ export function ChatPage({ assignment, content, change, announce }: WorkProps<Ch
   }
 
   function again() {
-    if (!submitted && last && !isStreaming)
-      answer(askedAgain(last), content.turns.slice(0, -1), content.written);
+    if (last && !isStreaming) answer(askedAgain(last), content.turns.slice(0, -1), content.written);
   }
 
   function takeBack() {
-    if (submitted || !last) return;
+    if (!last) return;
     for (const side of sides) stop(placeOf(last, side));
     flushSync(() =>
       change(({ turns, written }) => ({
@@ -129,8 +129,15 @@ export function ChatPage({ assignment, content, change, announce }: WorkProps<Ch
 
   const scale = last && isPair ? scaleOf(pairOf(last)) : [];
   useKeys(t("keys.chat"), [
-    { keys: "alt+Enter", label: t("chat.send"), whileTyping: true, run: send },
-    { keys: "w", label: t("chat.write"), run: () => focus("written") },
+    ...(isGiven
+      ? []
+      : [
+          { keys: "alt+Enter", label: t("chat.send"), whileTyping: true, run: send },
+          { keys: "w", label: t("chat.write"), run: () => focus("written") },
+          { keys: "t", label: t("chat.again"), run: again },
+          { keys: "x", label: t("chat.stop"), run: stopAll },
+          { keys: "b", label: t("chat.back"), run: takeBack },
+        ]),
     ...(campaign.num_completions > 1
       ? [
           {
@@ -142,9 +149,6 @@ export function ChatPage({ assignment, content, change, announce }: WorkProps<Ch
         ]
       : []),
     ...(campaign.own_answer === "off" ? [] : [{ keys: "e", label: t("chat.edit"), run: edit }]),
-    { keys: "t", label: t("chat.again"), run: again },
-    { keys: "x", label: t("chat.stop"), run: stopAll },
-    { keys: "b", label: t("chat.back"), run: takeBack },
     { keys: "v", label: t("text.raw"), run: () => setRaw((raw) => !raw) },
   ]);
 
@@ -165,6 +169,7 @@ export function ChatPage({ assignment, content, change, announce }: WorkProps<Ch
           isRaw={isRaw}
         />
       </div>
+      {isGiven && <EarlierChoices turns={content.turns.slice(0, -1)} language={language} isRaw={isRaw} />}
       {last && (
         <section className={classes.turn} aria-label={t("chat.answers", { count: sides.length })}>
           <div className={classes.answers} data-two={isPair || undefined}>
@@ -227,8 +232,8 @@ export function ChatPage({ assignment, content, change, announce }: WorkProps<Ch
                 {t("chat.asItWas")}
               </Button>
             )}
-            {!submitted && !isStreaming && button("t", t("chat.again"), again)}
-            {!submitted && button("b", t("chat.back"), takeBack)}
+            {!isGiven && !isStreaming && button("t", t("chat.again"), again)}
+            {!isGiven && button("b", t("chat.back"), takeBack)}
           </div>
         </section>
       )}
@@ -251,6 +256,35 @@ export function ChatPage({ assignment, content, change, announce }: WorkProps<Ch
         </div>
       )}
     </div>
+  );
+}
+
+/** Of a dialogue that was handed in: the turns before the last one, each with its two answers and the choice. */
+function EarlierChoices({ turns, language, isRaw }: { turns: ChatTurn[]; language: string; isRaw: boolean }) {
+  const { t } = useTranslation();
+  return turns.map(
+    (turn, index) =>
+      turn.answers.length > 1 && (
+        <details key={turn.key} className={classes.earlier}>
+          <summary>
+            {t("chat.turn", { number: index + 1 })}: {choiceInWords(pairOf(turn), choiceOf(turn), t)}
+          </summary>
+          <div className={classes.answers} data-two>
+            {turn.answers.map(({ suggestion, text }, at) => (
+              <article
+                key={suggestion}
+                className={card.card}
+                aria-label={t("ranking.completion", { letter: "AB"[at] })}
+              >
+                <p className={card.name} aria-hidden="true">
+                  {"AB"[at]}
+                </p>
+                <Markdown text={text} isRaw={isRaw} language={language} />
+              </article>
+            ))}
+          </div>
+        </details>
+      ),
   );
 }
 

@@ -1,6 +1,6 @@
 import type { TFunction } from "i18next";
 import type { Assignment, Message } from "@/lib/api/types";
-import { type Choice, NOTHING, type Strength } from "@/lib/choice";
+import { type Choice, choiceInWords, NOTHING, type Strength } from "@/lib/choice";
 import { roleInWords } from "@/lib/roles";
 import { makeUuid } from "@/lib/uuid";
 
@@ -107,8 +107,10 @@ export function read(assignment: Assignment, stored: unknown): ChatContent {
 }
 
 /** A dialogue that was handed in. */
-export const restore = (assignment: Assignment, submitted: unknown) =>
-  read(assignment, { turns: (submitted as Partial<ChatContent>).turns });
+export function restore(assignment: Assignment, submitted: unknown): ChatContent {
+  const { turns = [] } = submitted as Partial<ChatContent>;
+  return read(assignment, { turns: turns.map((turn) => ({ ...turn, edited: turn.edited || null })) });
+}
 
 export function missing(_assignment: Assignment, { turns, written }: ChatContent) {
   if (turns.length === 0) return { key: "chat.missing.none" } as const;
@@ -128,8 +130,12 @@ export function submission(_assignment: Assignment, { turns }: ChatContent) {
   };
 }
 
-export function inWords(assignment: Assignment, content: ChatContent, t: TFunction): string {
-  const said = messagesOf(assignment, content.turns).slice(assignment.prompt.messages.length);
-  const spoken = said.map((message) => `${roleInWords(message.role, t)}\n${message.content}`);
+export function inWords(_assignment: Assignment, content: ChatContent, t: TFunction): string {
+  const said = (role: "user" | "assistant", text: string) => text && `${roleInWords(role, t)}\n${text}`;
+  const spoken = content.turns.flatMap((turn) => [
+    said("user", turn.content),
+    turn.answers.length > 1 && choiceInWords(pairOf(turn), choiceOf(turn), t),
+    turn.chosen !== null && said("assistant", answerOf(turn)),
+  ]);
   return [...spoken, content.written].filter(Boolean).join("\n\n");
 }
