@@ -4,6 +4,8 @@ import { type FormEvent, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Dialog } from "@/components/dialog";
 import { ProblemNote } from "@/components/notes";
+import { dropRemarkFromDevice, keepRemarkOnDevice, remarkOnDevice } from "@/lib/drafts/device-store";
+import { useMe } from "@/lib/me";
 import { makeRemark, type RemarkReason } from "./api";
 import classes from "./dialogs.module.css";
 
@@ -19,11 +21,20 @@ interface RemarkDialogProps {
 export function RemarkDialog({ assignmentId, onClose, onSent }: RemarkDialogProps) {
   const { t } = useTranslation();
   const [reason, setReason] = useState<RemarkReason>("comment");
-  const [text, setText] = useState("");
+  const me = useMe();
+  // What was begun here before: the tab was closed, or the dialog by a slip.
+  const [text, setText] = useState(() => remarkOnDevice(me.id, assignmentId));
   const sending = useMutation({
     mutationFn: () => makeRemark(assignmentId, reason, text),
-    onSuccess: onSent,
+    onSuccess: () => {
+      dropRemarkFromDevice(me.id, assignmentId);
+      onSent();
+    },
   });
+  function write(words: string) {
+    setText(words);
+    keepRemarkOnDevice(me.id, assignmentId, words);
+  }
   function submit(event: FormEvent) {
     event.preventDefault();
     sending.mutate();
@@ -48,7 +59,7 @@ export function RemarkDialog({ assignmentId, onClose, onSent }: RemarkDialogProp
             rows={4}
             dir="auto"
             value={text}
-            onChange={(event) => setText(event.currentTarget.value)}
+            onChange={(event) => write(event.currentTarget.value)}
             data-autofocus
           />
           <ProblemNote error={sending.error} />

@@ -2,7 +2,7 @@ import {
   DndContext,
   type DragEndEvent,
   DragOverlay,
-  PointerSensor,
+  MouseSensor,
   pointerWithin,
   rectIntersection,
   TouchSensor,
@@ -58,7 +58,7 @@ export function OrderStep(props: OrderStepProps) {
   const view = useView();
   const scrollTogether = useScrollTogether(view.scrollsTogether);
   const sensors = useSensors(
-    useSensor(PointerSensor, { activationConstraint: { distance: 6 } }),
+    useSensor(MouseSensor, { activationConstraint: { distance: 6 } }),
     useSensor(TouchSensor, { activationConstraint: { delay: 180, tolerance: 8 } }),
   );
   const offered = completions.map((completion) => completion.id);

@@ -48,7 +48,7 @@ function SampleTexts({ sample }: { sample: Sample }) {
       {typeof sample.prompt === "string" && <Markdown text={sample.prompt} />}
       {texts.map(([name, text]) => (
         <div key={name}>
-          <h3>{nameOf(name)}</h3>
+          <h2>{nameOf(name)}</h2>
           <Markdown text={text} />
         </div>
       ))}

@@ -32,6 +32,33 @@ export function draftsOnDevice(userId: number): number[] {
   return names.filter((name) => name.startsWith(prefix)).map((name) => Number(name.slice(prefix.length)));
 }
 
+const remarkKeyOf = (userId: number, assignmentId: number) => `parley.remark.${userId}.${assignmentId}`;
+
+/** A remark to a moderator that is not sent yet. */
+export function keepRemarkOnDevice(userId: number, assignmentId: number, text: string): void {
+  try {
+    localStorage.setItem(remarkKeyOf(userId, assignmentId), text);
+  } catch {
+    // It is on the page, until it is closed.
+  }
+}
+
+export function remarkOnDevice(userId: number, assignmentId: number): string {
+  try {
+    return localStorage.getItem(remarkKeyOf(userId, assignmentId)) ?? "";
+  } catch {
+    return "";
+  }
+}
+
+export function dropRemarkFromDevice(userId: number, assignmentId: number): void {
+  try {
+    localStorage.removeItem(remarkKeyOf(userId, assignmentId));
+  } catch {
+    // A device that refuses storage has nothing to drop.
+  }
+}
+
 export function dropFromDevice(userId: number, assignmentId: number): void {
   try {
     localStorage.removeItem(keyOf(userId, assignmentId));
