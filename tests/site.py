@@ -76,7 +76,8 @@ class Site:
         setup = "import django; django.setup()\n"
         env = {**self.env, "DJANGO_SETTINGS_MODULE": "annotate.settings"}
         result = subprocess.run(
-            [sys.executable, "-c", setup + code],
+            [sys.executable, "-"],
+            input=setup + code,
             cwd=ROOT,
             env=env,
             capture_output=True,

@@ -1,6 +1,8 @@
-"""A small site for tests of the desk: two annotators, an admin, two campaigns; a web process and no model."""
+"""A small site for tests of the desk: people, two campaigns, a web process; no model, unless a server stands in for one."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,7 +10,7 @@ from pathlib import Path
 import psycopg
 
 from tests.e2e.conftest import PASSWORD
-from tests.site import Site
+from tests.site import ROOT, Site
 
 SEED = """
 import json, os
@@ -19,7 +21,7 @@ from annotate.campaigns.services import NewPrompt, add_member, add_prompts, crea
 from annotate.feedback.services import queue_prompts, queue_ranking_units
 
 password = os.environ["E2E_PASSWORD"]
-roles = {"alice": ["annotator"], "bob": ["annotator"], "carol": ["admin"]}
+roles = {"alice": ["annotator"], "bob": ["annotator"], "carol": ["admin"], "tom": ["trainer"]}
 people = {name: create_user(username=name, password=password, roles=held, name=name.title()) for name, held in roles.items()}
 guidelines = "# What we ask\\n\\nBe **kind** and *true*. Read everything first."
 asked = [NewPrompt(messages=[{"role": "user", "content": f"What is the harbour of island number {i} called?"}]) for i in range(60)]
@@ -43,14 +45,31 @@ print(json.dumps({
 
 
 @contextmanager
-def desk_site(directory: Path) -> Iterator[Site]:
-    site = Site(directory, E2E_PASSWORD=PASSWORD)
+def desk_site(directory: Path, **settings: str) -> Iterator[Site]:
+    site = Site(directory, E2E_PASSWORD=PASSWORD, **settings)
     try:
         site.seeded = json.loads(site.python(SEED))
         site.start_web()
         yield site
     finally:
         site.stop()
+
+
+@contextmanager
+def model_server() -> Iterator[dict[str, str]]:
+    """An OpenAI-style server as an outside party would run one: the settings with which a site asks it.
+
+    What it does is told by the path of the policy that is asked for; "speaks" says a sentence.
+    """
+    script = ROOT / "tests" / "annotate" / "feedback" / "model_server.py"
+    process = subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout
+        port = int(process.stdout.readline())
+        yield {"PARLEY_MODEL_SERVER_URL": f"http://127.0.0.1:{port}/v1", "PARLEY_MODEL_SERVER_TIMEOUT": "1.5"}
+    finally:
+        process.kill()
+        process.wait()
 
 
 def ask(site: Site, query: str, *values) -> list[tuple]:

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.e2e.test_accessibility import violations
+from tests.e2e.axe import violations
 from tests.e2e.test_demonstration import model_server_is_ready
 from tests.e2e.units import make_campaigns, question
 

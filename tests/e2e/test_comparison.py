@@ -4,8 +4,9 @@ import json
 
 import pytest
 
+from tests.e2e.axe import violations
 from tests.e2e.desk import desk_site
-from tests.e2e.test_accessibility import violations
+from tests.e2e.phone import PHONE, fits
 from tests.e2e.units import make_campaigns, question
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
@@ -36,7 +37,8 @@ def campaigns(site):
         "prompts": [question("ما اسم الميناء؟")],
         "completions": ["اسمه ميناء الأمل.", "لا أعرف."],
     }
-    return make_campaigns(site, mouse, mouse | {"name": "Pairs by keys", "members": ["bob"]}, arabic)
+    keys, phone = mouse | {"name": "Pairs by keys", "members": ["bob"]}, mouse | {"name": "Pairs by finger"}
+    return make_campaigns(site, mouse, keys, phone, arabic)
 
 
 def given(site, campaign: int) -> list:
@@ -100,6 +102,25 @@ def test_two_are_compared_by_keyboard_alone(site, open_page, campaigns):
     stored = given(site, campaigns["Pairs by keys"])
     assert stored[0][:3] == [[[first[0]], [first[1]]], 2, False]
     assert stored[1][:3] == [[], None, True]
+
+
+def test_two_are_compared_on_a_phone(site, open_page, campaigns):
+    page = open_page("alice", **PHONE)
+    page.goto(f"/annotate/{campaigns['Pairs by finger']}")
+    first = shown(page)
+    page.get_by_role("button", name="Submit").tap()
+    page.get_by_role("alert").get_by_text("Choose the better one").wait_for()
+    page.get_by_role("radio", name="Completion B is slightly better").tap()
+    assert fits(page)
+    page.get_by_role("button", name="Submit").tap()
+    wait_for_another(page, first)
+    second = shown(page)
+    page.get_by_role("radio", name="Both are equally good").tap()
+    page.get_by_role("button", name="Submit").tap()
+    wait_for_another(page, second)
+    site.wait_until(lambda: len(given(site, campaigns["Pairs by finger"])) == 2, 20, "one was not stored")
+    stored = given(site, campaigns["Pairs by finger"])
+    assert [row[:3] for row in stored] == [[[[first[1]], [first[0]]], 1, False], [[second], None, False]]
 
 
 @pytest.mark.parametrize("width", [390, 1440])

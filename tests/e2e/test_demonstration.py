@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from tests.e2e.phone import PHONE, fits
+
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 LAST_DEMONSTRATION = """
@@ -93,10 +95,12 @@ def test_both_sides_are_written_by_keyboard_alone(site, open_page):
     page = open_page("bob")
     field = open_unit(page, site)
     field.fill("")  # whatever an earlier test left in the draft
+    page.get_by_role("heading", level=1).focus()  # as when one comes from the unit before
+    page.keyboard.press("e")
     page.keyboard.type("It is called Candlewick.")
-    page.get_by_role("button", name="Add the person’s turn").press("Enter")
+    page.keyboard.press("Alt+Enter")
     page.keyboard.type("Thank you. Is it far?")
-    page.get_by_role("button", name="Add the assistant’s turn").press("Enter")
+    page.keyboard.press("Alt+Enter")
     page.keyboard.type("An hour by ferry.")
     page.keyboard.press("Control+Enter")
     page.wait_for_function(
@@ -108,6 +112,39 @@ def test_both_sides_are_written_by_keyboard_alone(site, open_page):
         "It is called Candlewick.",
         "Thank you. Is it far?",
         "An hour by ferry.",
+    ]
+
+
+def test_both_sides_are_written_on_a_phone(site, open_page):
+    page = open_page("alice", **PHONE)
+    field = open_unit(page, site)
+    field.fill("")
+    field.tap()
+    page.keyboard.type("It is called Lamplight.")
+    page.get_by_role("button", name="Add the person’s turn").tap()
+    page.keyboard.type("And what else?")
+    page.get_by_role("button", name="Add the assistant’s turn").tap()
+    page.keyboard.type("Nothing else.")
+    turns = page.locator("textarea[data-turn]")
+    page.get_by_role("button", name="Delete").last.tap()
+    page.get_by_role("button", name="Undo").tap()
+    assert [turn.input_value() for turn in turns.all()][1:] == ["And what else?", "Nothing else."]
+    page.get_by_role("button", name="Guidelines").tap()
+    page.get_by_text("Read everything first.").wait_for()
+    page.get_by_role("button", name="Close").tap()
+    assert fits(page)
+    page.get_by_role("button", name="Submit").tap()
+    page.wait_for_function(
+        "() => ![...document.querySelectorAll('textarea')].some(a => a.value.includes('Lamplight'))"
+    )
+    site.wait_until(
+        lambda: "Lamplight" in str(last_demonstration(site, "alice")), 20, "the dialogue was not stored"
+    )
+    messages = last_demonstration(site, "alice")["messages"]
+    assert [message["content"] for message in messages][1:] == [
+        "It is called Lamplight.",
+        "And what else?",
+        "Nothing else.",
     ]
 
 

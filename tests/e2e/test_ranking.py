@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from tests.e2e.phone import PHONE, drag_by_finger, fits
+
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 LAST_RANKING = """
@@ -100,8 +102,8 @@ def test_all_bad_by_one_key(site, open_page):
     assert last_ranking(site, "bob")["all_bad"] is True
 
 
-def test_a_phone_ranks_by_menu_in_french(site, open_page):
-    page = open_page("alice", viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+def test_a_phone_ranks_by_finger_and_by_menu_in_french(site, open_page):
+    page = open_page("alice", **PHONE)
     site.python(
         "from annotate.accounts.models import User\nUser.objects.filter(username='alice').update(language='fr')"
     )
@@ -110,20 +112,30 @@ def test_a_phone_ranks_by_menu_in_french(site, open_page):
         menus = page.locator("article[data-completion] select")
         menus.first.wait_for()
         ids = shown_ids(page)
-        for at, row in enumerate(["0", "1", "1", "2"]):
-            menus.nth(at).select_option(row)
         assert page.evaluate("document.documentElement.lang") == "fr"
-        overflow = page.evaluate(
-            "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        for at, row in enumerate(["0", "1", "1"]):
+            menus.nth(at).select_option(row)
+        last = page.locator("article[data-completion]").nth(3)
+        last.locator("[role=group] button").first.tap()
+        last.locator("input[type=radio][value='2']").tap()
+        drag_by_finger(
+            page, page.locator("[data-chip='D']"), page.locator("section ol > li:has(> span)").nth(2)
         )
-        assert overflow <= 0, "the page scrolls sideways on a phone"
-        page.locator("button", has_text="Envoyer").or_(
-            page.locator("button", has_text="Soumettre")
-        ).first.click()
+        page.wait_for_function("() => document.querySelectorAll('select')[3].value === '2'")
+        assert fits(page), "the page scrolls sideways on a phone"
+        page.get_by_role("button", name="Envoyer").tap()
         page.wait_for_function(
             "id => !document.querySelector(`article[data-completion='${id}']`)", arg=ids["A"]
         )
-        assert [len(tier) for tier in last_ranking(site, "alice")["tiers"]] == [1, 2, 1]
+        site.wait_until(
+            lambda: last_ranking(site, "alice")["shown"] == list(ids.values()), 20, "it was not stored"
+        )
+        stored = last_ranking(site, "alice")
+        assert [sorted(tier) for tier in stored["tiers"]] == [
+            [ids["A"]], sorted([ids["B"], ids["C"]]), [ids["D"]],
+        ]  # fmt: skip
+        [(rated, value, flags)] = stored["ratings"]
+        assert (rated, value, len(flags)) == (ids["D"], 2.0, 1)
     finally:
         site.python(
             "from annotate.accounts.models import User\nUser.objects.filter(username='alice').update(language='')"

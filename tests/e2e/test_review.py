@@ -5,8 +5,9 @@ import uuid
 import httpx
 import pytest
 
+from tests.e2e.axe import violations
 from tests.e2e.desk import ask, desk_site
-from tests.e2e.test_accessibility import violations
+from tests.e2e.phone import PHONE, fits
 from tests.e2e.units import make_campaigns, question
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
@@ -49,21 +50,22 @@ def order(found: dict) -> dict:
 
 @pytest.fixture(scope="module")
 def reviewed(site) -> dict[str, tuple[int, int]]:
-    """{name: (assignment of alice, campaign of reviews)}: a dialogue, a comparison and a ranking."""
-    asked = [question("What is the harbour called?")]
-    names = ["Tales", "Notes", "Orders"]
-    made = make_campaigns(
-        site,
-        {"name": "Tales", "kind": "demonstration", "prompts": asked},
-        {"name": "Notes", "kind": "demonstration", "prompts": asked},
-        {"name": "Orders", "kind": "ranking", "prompts": asked, "completions": TEXTS},
-    )
-    given = {
-        name: submit_as(site, "alice", made[name], order if name == "Orders" else dialogue) for name in names
+    """{name: (assignment of alice, campaign of reviews)}: dialogues and rankings."""
+    asked = {"prompts": [question("What is the harbour called?")]}
+    tales = {"kind": "demonstration", **asked}
+    orders = {"kind": "ranking", **asked, "completions": TEXTS}
+    wanted = {
+        **dict.fromkeys(["Tales", "Notes", "Tales by finger"], tales),
+        **dict.fromkeys(["Orders", "Orders by mouse", "Orders by keys", "Orders by finger"], orders),
     }
-    code = "".join(REVIEWED.format(name=name, id=made[name]) for name in names)
+    made = make_campaigns(site, *[{"name": name, **settings} for name, settings in wanted.items()])
+    given = {
+        name: submit_as(site, "alice", made[name], order if settings is orders else dialogue)
+        for name, settings in wanted.items()
+    }
+    code = "".join(REVIEWED.format(name=name, id=made[name]) for name in wanted)
     reviews = [int(line) for line in site.python(code).split()]
-    return {name: (given[name], review) for name, review in zip(names, reviews, strict=True)}
+    return {name: (given[name], review) for name, review in zip(wanted, reviews, strict=True)}
 
 
 def work_of(site, table: str, assignment: int) -> tuple:
@@ -131,6 +133,99 @@ def test_work_is_returned_by_keyboard_and_its_author_submits_it_again(site, open
     page.keyboard.press("Control+Enter")
     page.get_by_text("nothing more for now").wait_for()
     assert work_of(site, "demonstration", given)[:2] == (2, "accepted")
+
+
+def open_order(page, review: int) -> list[int]:
+    """Opens the review of a ranking; gives what stood in the two places, best first."""
+    page.goto(f"/annotate/{review}")
+    page.get_by_role("article", name="Completion A").wait_for()
+    cards = page.locator("article[data-completion]").all()
+    places = {
+        card.locator("select").input_value(): int(card.get_attribute("data-completion")) for card in cards
+    }
+    return [places["0"], places["1"]]
+
+
+def menu_of(page, completion: int):
+    return page.locator(f"article[data-completion='{completion}'] select")
+
+
+def expect_order(site, given: int, tiers: list[list[int]]) -> None:
+    """Until the corrected order has arrived, as the second revision."""
+
+    def arrived() -> bool:
+        revision, state, stored = work_of(site, "ranking", given)
+        return (revision, state, [sorted(tier) for tier in stored]) == (2, "corrected", tiers)
+
+    site.wait_until(arrived, 20, f"the order is not {tiers}")
+
+
+def test_a_ranking_is_mended_by_mouse(site, open_page, reviewed):
+    given, review = reviewed["Orders by mouse"]
+    page = open_page("bob")
+    best, worst = open_order(page, review)
+    assert menu_of(page, best).is_disabled()
+    page.get_by_role("radio", name="Mend it yourself").check(force=True)
+    chip = page.locator("[data-chip]").first.bounding_box()
+    place = page.get_by_role("region", name="Order").get_by_role("listitem", name="Place 2").bounding_box()
+    page.mouse.move(chip["x"] + chip["width"] / 2, chip["y"] + chip["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(place["x"] + place["width"] * 0.6, place["y"] + place["height"] / 2, steps=8)
+    page.mouse.move(place["x"] + place["width"] * 0.6 + 2, place["y"] + place["height"] / 2, steps=2)
+    page.mouse.up()
+    page.wait_for_function(
+        "id => document.querySelector(`[data-completion='${id}'] select`).value === '1'", arg=best
+    )
+    page.get_by_label("A word to its author").fill("Both are as good.")
+    page.get_by_role("button", name="Submit").click()
+    page.get_by_text("nothing more for now").wait_for()
+    expect_order(site, given, [sorted([best, worst])])
+
+
+def test_a_ranking_is_mended_by_keyboard_alone(site, open_page, reviewed):
+    given, review = reviewed["Orders by keys"]
+    page = open_page("bob")
+    best, worst = open_order(page, review)
+    page.keyboard.press("m")
+    for key in ["j", "k"]:  # to the second, and back to the first
+        page.keyboard.press(key)
+    first = int(page.locator("article[data-completion]").first.get_attribute("data-completion"))
+    page.keyboard.press("2" if first == best else "1")  # the two change places
+    page.keyboard.press("j")
+    page.keyboard.press("1" if first == best else "2")
+    page.keyboard.press("Control+Enter")
+    page.get_by_text("nothing more for now").wait_for()
+    expect_order(site, given, [[worst], [best]])
+
+
+def test_a_dialogue_and_a_ranking_are_reviewed_on_a_phone(site, open_page, reviewed):
+    given, review = reviewed["Tales by finger"]
+    page = open_page("bob", **PHONE)
+    page.goto(f"/annotate/{review}")
+    page.get_by_role("radio", name="Mend it yourself").tap()
+    field = page.get_by_role("group", name="The work under review").get_by_role("textbox").last
+    field.tap()
+    field.fill("It is Port Lamp.")
+    assert fits(page)
+    page.get_by_role("button", name="Submit").tap()
+    page.get_by_text("nothing more for now").wait_for()
+    site.wait_until(
+        lambda: work_of(site, "demonstration", given)[1] == "corrected", 20, "the correction did not arrive"
+    )
+    assert work_of(site, "demonstration", given)[2][-1]["content"] == "It is Port Lamp."
+
+    given, review = reviewed["Orders by finger"]
+    best, worst = open_order(page, review)
+    page.get_by_role("radio", name="Return it to its author").tap()
+    page.get_by_role("button", name="Submit").tap()
+    page.get_by_role("alert").wait_for()
+    page.get_by_role("radio", name="Mend it yourself").tap()
+    menu_of(page, best).select_option("1")
+    menu_of(page, worst).select_option("0")
+    assert fits(page)
+    page.get_by_role("button", name="Submit").tap()
+    page.get_by_text("nothing more for now").wait_for()
+    expect_order(site, given, [[worst], [best]])
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(390, "dark"), (1440, "light")])

@@ -143,3 +143,48 @@ def test_what_nobody_would_see_is_shown_and_does_nothing(page):
     text = card_with(page, "Unseen:").inner_text()
     assert "bell ␇, escape ␛[31m, turned U+202Egnihton" in text
     assert card_with(page, "Unseen:").locator("[data-control]").count() == 3  # the flag stays a flag
+
+
+HUGE = "".join(f"Line {number} of a text that is far too long.\n" for number in range(4_600))[:200_000]
+ENDLESS = "endless" * 28_571 + "end"
+SIGNS = "".join(map(chr, [*range(1, 32), *range(127, 160)])) * 300
+
+
+def test_texts_and_dialogues_beyond_all_measure_leave_the_page_usable(site, open_page):
+    turns = [
+        {
+            "role": "user" if number % 2 == 0 else "assistant",
+            "content": f"Turn {number}. " + "And so on. " * 20,
+        }
+        for number in range(301)
+    ]
+    wanted = {"kind": "ranking", "prompts": [turns], "completions": [HUGE, ENDLESS, f"Signs {SIGNS}"]}
+    campaign = make_campaigns(site, {"name": "Beyond measure", **wanted})["Beyond measure"]
+    page = open_page("alice", viewport={"width": 390, "height": 844})
+    page.goto(f"/annotate/{campaign}")
+    card = card_with(page, "Line 1 of")
+    card.wait_for()
+    page.get_by_text("Turn 300.").wait_for()
+    page.get_by_role("button", name="Show 291 turns between").click()
+    page.get_by_text("Turn 150.").wait_for()
+    card.get_by_role("button", name="Show all").click()
+    page.wait_for_function(
+        "() => document.body.textContent.includes('Line 4000 of a text that is far too long.')"
+    )
+    endless = card_with(page, "endlessendless")
+    endless.get_by_role("button", name="Show all").click()
+    page.wait_for_function("() => document.body.textContent.includes('endlessend')")
+    assert endless.evaluate(
+        "card => card.querySelector('[lang]').textContent.includes('endless'.repeat(28571) + 'end')"
+    )
+    assert "␁␂␃" in card_with(page, "Signs").text_content()
+    assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+    for at, row in enumerate(["0", "1", "2"]):
+        page.locator("article[data-completion] select").nth(at).select_option(row)
+    page.get_by_role("button", name="Submit").click()
+    page.get_by_text("nothing more for now").wait_for()
+    stored = (
+        "from annotate.feedback.models import Ranking\n"
+        f"print([len(r.tiers) for r in Ranking.objects.filter(campaign_id={campaign})])"
+    )
+    site.wait_until(lambda: site.python(stored) == "[3]", 30, "the ranking was not stored")

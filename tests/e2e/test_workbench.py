@@ -5,8 +5,8 @@ import re
 
 import pytest
 
+from tests.e2e.axe import violations
 from tests.e2e.desk import ask, desk_site
-from tests.e2e.test_accessibility import violations
 from tests.e2e.units import card_with, make_campaigns, question
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]

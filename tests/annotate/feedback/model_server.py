@@ -40,7 +40,9 @@ class Server(BaseHTTPRequestHandler):
             self.say({"content": word})
             if model == "endless":
                 time.sleep(0.01)
-        if model == "falls-silent":
+        if model == "stalls":
+            time.sleep(60)
+        if model in ("falls-silent", "stalls"):
             return
         self.say({}, finish_reason="stop")
         self.wfile.write(b'data: {"choices": [], "usage": {"total_tokens": 9}}\n\n')
