@@ -27,6 +27,7 @@ import signal
 import sys
 import tempfile
 import time
+from datetime import datetime
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -237,10 +238,10 @@ def weights_differ(path: Path, other: Path) -> float:
 def measure(kind: str, world: Path, num_kills: int, seed: int) -> dict[str, object]:
     whole, broken = world / f"{kind}-whole", world / f"{kind}-broken"
     arguments = arguments_of(kind, world)
-    began = time.monotonic()
     finish(kind, arguments | {"run_dir": whole})
     rows = num_rows(whole)
-    row_seconds = (time.monotonic() - began) / rows
+    first, last = (datetime.fromisoformat(run_dir.read_metrics(whole)[at]["time"]) for at in (0, -1))
+    row_seconds = (last - first).total_seconds() / rows
     rng = random.Random(seed)
     targets = sorted(rng.sample(range(1, rows), num_kills))
     own = arguments | {"run_dir": broken}
