@@ -1,12 +1,12 @@
 """Held-out accuracy of a reward model from a tiny base on real rankings, against plain baselines. JSON lines.
 
-    python bench/reward_real.py --snapshot DIR [--folds 3] [--base-steps 400] [--steps 300]
+    python bench/reward_real.py --snapshot DIR [--folds 3] [--base-steps 400] [--steps 180] [--work DIR]
 
 The snapshot is one that `manage.py create_snapshot` made, with a campaign for each source; without one there is
 nothing to measure, and one line says so. Its prompts are dealt into folds by their first user message, so that
 no prompt is on both sides. For each fold a base is pretrained from nothing on the other folds' texts
-(trainer.tiny_base), a reward model is trained on their rankings by the job itself (a tenth of their prompts held back
-for its temperature), and the fold's pairs are ordered by
+(trainer.tiny_base), a reward model is trained on their rankings by the job itself (a tenth of their prompts held back,
+for its temperature and to stop where it only learns by heart), and the fold's pairs are ordered by
 
     reward_model      with its calibrated probabilities
     longer, shorter   the longer or shorter completion, in characters
@@ -43,9 +43,10 @@ from trainer.run_dir import read_manifest
 from trainer.snapshot import SnapshotWriter, open_snapshot
 from trainer.tiny_base import TinyBaseConfig, make_tiny_base
 
+TOLD = ("best_step", "train_accuracy", "accuracy", "temperature", "seconds")  # of a fold's run
 METHODS = ("reward_model", "longer", "shorter", "ngrams")
 NUM_FEATURES, PENALTIES = 1 << 16, (3.0, 30.0, 300.0)
-MAX_LENGTH = 384
+MAX_LENGTH = 768
 
 
 @dataclass
@@ -98,15 +99,18 @@ def teach(rows: list[dict], texts: list[str], folder: Path, options: argparse.Na
         num_steps=options.base_steps,
         seed=seed,
     )
-    make_tiny_base(base)
-    with SnapshotWriter(folder / "snapshot") as writer:
-        for row in rows:
-            split = "validation" if share_of(row["prompt"], "temperature") < 0.1 else "train"
-            writer.write("rankings", row | {"split": split})
-        writer.close()
+    if not (folder / "base").exists():
+        make_tiny_base(base)
+    if not (folder / "snapshot").exists():
+        with SnapshotWriter(folder / "snapshot") as writer:
+            for row in rows:
+                split = "validation" if share_of(row["prompt"], "temperature") < 0.1 else "train"
+                writer.write("rankings", row | {"split": split})
+            writer.close()
     arguments = {"snapshot": folder / "snapshot", "init_model": folder / "base", "run_dir": folder / "run"}
     arguments |= {"learning_rate": options.learning_rate, "warmup_steps": 20, "max_length": MAX_LENGTH}
-    arguments |= {"max_steps": options.steps, "per_device_batch_size": 16, "logging_steps": 50, "seed": seed}
+    arguments |= {"max_steps": options.steps, "per_device_batch_size": 16, "logging_steps": 25, "seed": seed}
+    arguments |= {"eval_steps": max(1, options.steps // 6), "keep": "best"}
     line = [part for name, value in arguments.items() for part in (f"--{name}", str(value))]
     if run_job("reward", reward.RewardConfig, reward.train, line):
         sys.exit(f"the reward run in {folder} failed")
@@ -230,8 +234,9 @@ def main() -> None:
     parser.add_argument("--snapshot", default="")
     parser.add_argument("--folds", type=int, default=3)
     parser.add_argument("--base-steps", type=int, default=400)
-    parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--steps", type=int, default=180)
     parser.add_argument("--learning-rate", type=float, default=5e-4)
+    parser.add_argument("--work", default="", help="folder to keep: the same command continues in it")
     options = parser.parse_args()
     if not options.snapshot:
         print(json.dumps({"name": "reward_real", "left_out": "no --snapshot with real rankings was given"}))
@@ -240,6 +245,7 @@ def main() -> None:
     snapshot = open_snapshot(options.snapshot)
     rows = [row for row in snapshot.rows("rankings") if not row["all_bad"]]
     judged: list[Pair] = []
+    taught: list[dict] = []
     too_long: Counter[str] = Counter()
     for fold in range(options.folds):
         held_out, train = [], []
@@ -250,21 +256,26 @@ def main() -> None:
             for row in train
             for c in row["completions"]
         ]
+        texts = list(dict.fromkeys(texts))  # several people judged the same completions
         train_pairs, pairs = ([pair for row in part for pair in pairs_of(row)] for part in (train, held_out))
-        with tempfile.TemporaryDirectory() as folder:
-            metrics = teach(train, texts, Path(folder), options, seed=fold)
-            kept = judge(pairs, Path(folder) / "run")
+        with tempfile.TemporaryDirectory() as temporary:
+            folder = Path(options.work or temporary) / f"fold-{fold}"
+            folder.mkdir(parents=True, exist_ok=True)
+            metrics = teach(train, texts, folder, options, seed=fold)
+            kept = judge(pairs, folder / "run")
         judge_by_length(kept)
         judge_by_ngrams(train_pairs, kept)
         judged += kept
         too_long.update(Counter(pair.campaign for pair in pairs) - Counter(pair.campaign for pair in kept))
-        told = {name: metrics[name] for name in ("train_accuracy", "accuracy", "temperature", "seconds")}
+        told = {name: metrics[name] for name in TOLD}
+        taught.append(told)
         print(f"fold {fold + 1} of {options.folds}: {told}", file=sys.stderr)
     for campaign in dict.fromkeys(row["campaign"] for row in rows):
         own = [pair for pair in judged if pair.campaign == campaign]
         if own:
             print(json.dumps(summary(campaign, own, too_long[campaign])))
     total = summary("all", judged, sum(too_long.values()))
+    total |= {"learned": taught}
     print(json.dumps(total | {"seconds": round(time.monotonic() - began), "load": os.getloadavg()[0]}))
 
 
