@@ -6,6 +6,7 @@ on a desktop, light in English and dark in French; on a phone, dark in English a
 
 import argparse
 import json
+import re
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -23,6 +24,7 @@ from annotate.feedback.models import Draft, Suggestion
 from annotate.feedback.services import (
     lease_next_assignment, queue_all_reviews, queue_prompts, queue_ranking_units, submit_demonstration,
     submit_ranking)
+from annotate.quality.agreement import count_agreement
 
 password = os.environ["E2E_PASSWORD"]
 ada = create_user(username="ada", password=password, roles=["annotator"], name="Ada Lind")
@@ -148,7 +150,11 @@ for person, num_letters, num_harbours in ((bob, 0, 5), (cleo, 4, 6)):
 begun = lease_next_assignment(letters, cleo).assignment
 Draft.objects.create(assignment=begun, revision=1, content={"turns": [{"key": "a", "role": "assistant", "content": "The light on Cresk"}]})
 add_member(made["terms"], cleo)
-print(json.dumps({name: campaign.id for name, campaign in made.items()}))
+last = letters.demonstrations.filter(annotator__user=cleo).latest("id")
+submit_demonstration(last.assignment_id, last.annotator, submission_key=uuid.uuid4(), revises=1, messages=[
+    *last.prompt.messages, {"role": "assistant", "content": "Of course. Ask for Ma Reed, at the quay of Tansyquay, before noon."}])
+count_agreement()
+print(json.dumps({name: campaign.id for name, campaign in made.items()} | {"letters": letters.id, "corrected": last.assignment_id}))
 """
 VARIANTS = {
     "desktop-light-en": {
@@ -246,6 +252,10 @@ def take_all(
     sign_in(page, "cleo")
     page.locator("main li").first.wait_for()
     take("home")
+    page.goto(f"/annotate/{campaigns['letters']}?unit={campaigns['corrected']}")
+    page.get_by_role("button", name=re.compile("Earlier versions|Versions précédentes")).click()
+    page.locator("dialog ins").first.wait_for()
+    take("versions")
     page.context.close()
 
 
