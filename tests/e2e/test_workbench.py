@@ -289,7 +289,7 @@ def test_my_work_is_found_again_and_corrected_with_its_history(site, open_page):
     dialog = page.get_by_role("dialog", name="Earlier versions")
     dialog.locator("del", has_text=">").wait_for()  # one was above the other, now they are tied
     assert dialog.locator("ins", has_text="=").count() == 1
-    assert dialog.get_by_label("To").locator("option").all_inner_texts()[1].endswith("by you")
+    assert dialog.get_by_label("To").locator("option").all_inner_texts()[1].startswith("1 · by you · ")
     dialog.get_by_label("To").select_option("1")
     dialog.locator("ins", has_text="=").wait_for(state="detached")
     assert violations(page) == []

@@ -267,13 +267,17 @@ function EarlierChoices({ turns, language, isRaw }: { turns: ChatTurn[]; languag
       turn.answers.length > 1 && (
         <details key={turn.key} className={classes.earlier}>
           <summary>
-            {t("chat.turn", { number: index + 1 })}: {choiceInWords(pairOf(turn), choiceOf(turn), t)}
+            {t("chat.turn", {
+              number: index + 1,
+              choice: choiceInWords(pairOf(turn), choiceOf(turn), t),
+            })}
           </summary>
           <div className={classes.answers} data-two>
             {turn.answers.map(({ suggestion, text }, at) => (
               <article
                 key={suggestion}
                 className={card.card}
+                data-chosen={(turn.strength !== null && turn.chosen === suggestion) || undefined}
                 aria-label={t("ranking.completion", { letter: "AB"[at] })}
               >
                 <p className={card.name} aria-hidden="true">
