@@ -284,9 +284,12 @@ def test_a_chat_is_mended_at_its_last_turn_by_keyboard(site, open_page):
     page.keyboard.press("e")
     page.keyboard.type(" Nobody does.")
     page.keyboard.press("Control+Enter")
-    page.get_by_text("nothing more for now").wait_for()
-    revision, state, messages = work_of(site, "demonstration", given)
-    assert (revision, state) == (2, "corrected")
+    site.wait_until(
+        lambda: work_of(site, "demonstration", given)[:2] == (2, "corrected"),
+        20,
+        "the correction did not arrive",
+    )
+    messages = work_of(site, "demonstration", given)[2]
     assert messages[-1]["content"] == "Answer 1 right. Nobody does."
     choices = (
         "SELECT strength, review_state FROM feedback_ranking WHERE external_id LIKE %s ORDER BY external_id"
