@@ -11,7 +11,12 @@ the packages of this one. What is reported:
     episodes_per_second   median over the repetitions, of a batch: rollout and update
     peak_mib              largest resident memory of the process; beyond_libraries_mib: above that once all
                           libraries were imported, which is what models and training took
-    score                 of the policy at the end on held-out prompts, by the reward model, mean over repetitions
+    score, score_error    of the policy at the end by the reward model, eight completions to each held-out prompt:
+                          mean over repetitions (of each: scores) and its standard error, which follows from how the
+                          repetitions differ, so from what seeds do; score_before is the policy's before training
+    kl, objective         what that cost: KL to the policy before, of a completion; and what both were told to
+                          raise, the score less kl_coef KL and the penalty of completions that never end
+    score_ahead, _error   ours minus TRL's, seed by seed, and the standard error of that mean; the same of objective
     mfu                   of ours: (10 N + 12 E N) FLOPs an episode token with a separate critic, (8 N + 6 E N) on a shared
                           trunk, E epochs, attention added; through the best matrix product of the same minute
 """
@@ -42,6 +47,7 @@ SETTINGS = {  # by our names; what they are called in TRL is in run_trl
     "num_mini_batches": 1,
     "max_new_tokens": 48,
     "learning_rate": 1e-4,
+    "lr_end_share": 1.0,  # TRL's falls once a batch, ours at each step: in a run of ten batches 8 % less of it
     "temperature": 1.0,
     "kl_coef": 0.05,
     "gamma": 1.0,
@@ -53,6 +59,7 @@ SETTINGS = {  # by our names; what they are called in TRL is in run_trl
     "max_grad_norm": 1e9,  # TRL's PPO never clips its gradients
 }
 WIDTH, LAYERS, VOCABULARY, NUM_TALK, NUM_LIKED = 256, 4, 1024, 64, 16
+COMPLETIONS_OF_PROMPT = 8  # of each held-out prompt, where the trained policy is scored
 
 # ---------------------------------------------------------------- the world
 
@@ -228,10 +235,10 @@ def best_product(precision: str) -> float:
     return 2 * size**3 / best
 
 
-def prepare_ours(variant: str, world: Path, out: Path, seed: int, num_batches: int, precision: str):
-    from trainer import ppo, run_dir
+def config_of_ours(variant: str, world: Path, out: Path, seed: int, num_batches: int, precision: str):
+    from trainer import ppo
 
-    config = ppo.PPOConfig(
+    return ppo.PPOConfig(
         snapshot=str(world / "snapshot"),
         init_model=str(world / "policy"),
         reward_model=str(world / "reward"),
@@ -244,6 +251,12 @@ def prepare_ours(variant: str, world: Path, out: Path, seed: int, num_batches: i
         seed=seed,
         **SETTINGS,
     )
+
+
+def prepare_ours(variant: str, world: Path, out: Path, seed: int, num_batches: int, precision: str):
+    from trainer import ppo, run_dir
+
+    config = config_of_ours(variant, world, out, seed, num_batches, precision)
 
     def train():
         run = run_dir.start(out, "ppo", vars(config))
@@ -293,6 +306,7 @@ def prepare_trl(world: Path, out: Path, seed: int, num_batches: int):
         response_length=SETTINGS["max_new_tokens"],
         stop_token="eos",
         learning_rate=SETTINGS["learning_rate"],
+        lr_scheduler_type="constant",
         temperature=SETTINGS["temperature"],
         kl_coef=SETTINGS["kl_coef"],
         gamma=SETTINGS["gamma"],
@@ -384,7 +398,8 @@ def measure(variant: str, world: Path, seed: int, options: argparse.Namespace) -
 
 
 def score_policy(model: Path, world: Path) -> dict:
-    """On the held-out prompts, one completion each, seeds the same for all: what the reward model says."""
+    """On the held-out prompts, from the same random numbers whatever the policy: what the reward model says."""
+    from trainer.evaluate import completion_logprobs
     from trainer.generation import Sampling, generate
     from trainer.modeling import (
         encode_prompt,
@@ -396,16 +411,23 @@ def score_policy(model: Path, world: Path) -> dict:
     from trainer.snapshot import open_snapshot
 
     tokenizer = load_tokenizer(model)
+    pad_id = tokenizer.pad_token_id
     policy = load_causal_lm(model, tokenizer).eval()
+    before = load_causal_lm(world / "policy", tokenizer).eval()
     reward_model, _ = load_reward_model(world / "reward")
     rows = open_snapshot(world / "snapshot").rows("prompts", "validation")
-    prompts = [encode_prompt(tokenizer, row["prompt"]) for row in rows]
+    prompts = [encode_prompt(tokenizer, row["prompt"]) for row in rows] * COMPLETIONS_OF_PROMPT
     sampling = Sampling(max_new_tokens=SETTINGS["max_new_tokens"])
-    made = generate(policy, prompts, range(len(prompts)), sampling, [1], tokenizer.pad_token_id)
-    sequences = [prompt + each.token_ids for prompt, each in zip(prompts, made, strict=True)]
-    scores = score_tokens(reward_model, sequences, tokenizer.pad_token_id)
-    lengths = [len(each.token_ids) for each in made]
-    return {"score": float(scores.mean()), "length": statistics.mean(lengths)}
+    made = generate(policy, prompts, range(len(prompts)), sampling, [1], pad_id)
+    completions = [each.token_ids for each in made]
+    sequences = [prompt + own for prompt, own in zip(prompts, completions, strict=True)]
+    score = float(score_tokens(reward_model, sequences, pad_id).mean())
+    own, ref = (completion_logprobs(each, prompts, completions, 1.0, pad_id) for each in (policy, before))
+    kl = statistics.mean(float((a - b).sum()) for a, b in zip(own, ref, strict=True))
+    ended = statistics.mean(each.finish_reason == "stop" for each in made)
+    paid = score - SETTINGS["kl_coef"] * kl - SETTINGS["missing_eos_penalty"] * (1 - ended)
+    length = statistics.mean(len(tokens) for tokens in completions)
+    return {"score": score, "kl": kl, "objective": paid, "ended": ended, "length": length}
 
 
 def main() -> None:
@@ -437,27 +459,43 @@ def main() -> None:
         for variant in variants:
             found[variant].append(measure(variant, world, seed, options))
             print(variant, json.dumps(found[variant][-1]), f"load {os.getloadavg()[0]:.1f}", file=sys.stderr)
-    summary = {
-        variant: {name: statistics.median(row[name] for row in rows) for name in rows[0]}
-        for variant, rows in found.items()
-    }
-    for variant, rows in found.items():
-        summary[variant]["score"] = statistics.mean(row["score"] for row in rows)
+    score_before = score_policy(world / "policy", world)["score"]
     for variant in variants:
         if variant != "trl":
-            print(json.dumps(line_of(variant, summary, options)))
+            print(json.dumps(line_of(variant, found, options) | {"score_before": round(score_before, 3)}))
 
 
-def line_of(variant: str, summary: dict, options: argparse.Namespace) -> dict:
-    ours, trl = summary[variant], summary.get("trl")
+def medians(rows: list[dict]) -> dict:
+    """Of what was measured, medians; of what the policy became, means, with the scores and their error."""
+    of_policy = ("score", "kl", "objective", "ended", "length")
+    middle = {
+        name: (statistics.mean if name in of_policy else statistics.median)(row[name] for row in rows)
+        for name in rows[0]
+    }
+    scores = [row["score"] for row in rows]
+    rounded = {name: round(value, 3) for name, value in middle.items()}
+    return rounded | {"scores": [round(score, 3) for score in scores], "score_error": standard_error(scores)}
+
+
+def standard_error(values: list[float]) -> float | None:
+    """Of the mean of a few values; one alone has none."""
+    return round(statistics.stdev(values) / len(values) ** 0.5, 3) if len(values) > 1 else None
+
+
+def line_of(variant: str, found: dict[str, list[dict]], options: argparse.Namespace) -> dict:
     line = {"name": f"ppo, {variant}", "precision": options.precision, "repetitions": options.repetitions}
-    line |= {name: round(value, 3) for name, value in ours.items()}
-    line |= {"asked_ratio": ASKED[variant], "asked_memory": ASKED_MEMORY, "load": os.getloadavg()[0]}
-    if trl:
+    ours = medians(found[variant])
+    line |= ours | {"asked_ratio": ASKED[variant], "asked_memory": ASKED_MEMORY, "load": os.getloadavg()[0]}
+    if "trl" in found:
+        trl = medians(found["trl"])
         line["ratio"] = round(ours["episodes_per_second"] / trl["episodes_per_second"], 2)
         line["memory"] = round(ours["peak_mib"] / trl["peak_mib"], 2)
         line["memory_beyond_libraries"] = round(ours["beyond_libraries_mib"] / trl["beyond_libraries_mib"], 2)
-        line["trl"] = {name: round(value, 3) for name, value in trl.items()}
+        for name in ("score", "objective"):
+            ahead = [a[name] - b[name] for a, b in zip(found[variant], found["trl"], strict=True)]
+            line[f"{name}_ahead"] = round(statistics.mean(ahead), 3)
+            line[f"{name}_ahead_error"] = standard_error(ahead)
+        line["trl"] = trl
     return line
 
 
