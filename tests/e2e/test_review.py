@@ -74,6 +74,13 @@ def work_of(site, table: str, assignment: int) -> tuple:
     return row
 
 
+def wait_for_verdict(site, given: int, revision: int, state: str) -> None:
+    """What is handed in goes to the server beside the page."""
+    site.wait_until(
+        lambda: work_of(site, "demonstration", given)[:2] == (revision, state), 20, f"it is not {state!r}"
+    )
+
+
 def test_a_dialogue_is_mended_by_mouse(site, open_page, reviewed):
     given, review = reviewed["Tales"]
     page = open_page("bob")
@@ -95,8 +102,8 @@ def test_a_dialogue_is_mended_by_mouse(site, open_page, reviewed):
     assert field.input_value() == "It is Port Hope." and field.is_enabled()
     page.get_by_role("button", name="Submit").click()
     page.get_by_text("nothing more for now").wait_for()
-    revision, state, messages = work_of(site, "demonstration", given)
-    assert (revision, state, messages[-1]["content"]) == (2, "corrected", "It is Port Hope.")
+    wait_for_verdict(site, given, 2, "corrected")
+    assert work_of(site, "demonstration", given)[2][-1]["content"] == "It is Port Hope."
 
 
 def test_work_is_returned_by_keyboard_and_its_author_submits_it_again(site, open_page, reviewed):
@@ -108,7 +115,7 @@ def test_work_is_returned_by_keyboard_and_its_author_submits_it_again(site, open
     page.keyboard.type("Name the island.")
     page.keyboard.press("Control+Enter")
     page.get_by_text("nothing more for now").wait_for()
-    assert work_of(site, "demonstration", given)[:2] == (1, "returned")
+    wait_for_verdict(site, given, 1, "returned")
 
     author = open_page("alice")
     author.goto("/")
@@ -118,9 +125,7 @@ def test_work_is_returned_by_keyboard_and_its_author_submits_it_again(site, open
     author.get_by_text("A reviewer has returned this: Name the island.").wait_for()
     author.get_by_role("textbox").last.fill("It is Port, on Gull.")
     author.keyboard.press("Control+Enter")
-    site.wait_until(
-        lambda: work_of(site, "demonstration", given)[:2] == (2, ""), 20, "the author's words did not arrive"
-    )
+    wait_for_verdict(site, given, 2, "")
     page.get_by_role("button", name="Look again").click()
     page.get_by_text("Returned on").wait_for()  # and what was said of it
     page.get_by_role("button", name="Earlier versions").click()
@@ -132,7 +137,7 @@ def test_work_is_returned_by_keyboard_and_its_author_submits_it_again(site, open
     page.keyboard.press("a")
     page.keyboard.press("Control+Enter")
     page.get_by_text("nothing more for now").wait_for()
-    assert work_of(site, "demonstration", given)[:2] == (2, "accepted")
+    wait_for_verdict(site, given, 2, "accepted")
 
 
 def open_order(page, review: int) -> list[int]:
@@ -209,9 +214,7 @@ def test_a_dialogue_and_a_ranking_are_reviewed_on_a_phone(site, open_page, revie
     assert fits(page)
     page.get_by_role("button", name="Submit").tap()
     page.get_by_text("nothing more for now").wait_for()
-    site.wait_until(
-        lambda: work_of(site, "demonstration", given)[1] == "corrected", 20, "the correction did not arrive"
-    )
+    wait_for_verdict(site, given, 2, "corrected")
     assert work_of(site, "demonstration", given)[2][-1]["content"] == "It is Port Lamp."
 
     given, review = reviewed["Orders by finger"]
@@ -284,11 +287,7 @@ def test_a_chat_is_mended_at_its_last_turn_by_keyboard(site, open_page):
     page.keyboard.press("e")
     page.keyboard.type(" Nobody does.")
     page.keyboard.press("Control+Enter")
-    site.wait_until(
-        lambda: work_of(site, "demonstration", given)[:2] == (2, "corrected"),
-        20,
-        "the correction did not arrive",
-    )
+    wait_for_verdict(site, given, 2, "corrected")
     messages = work_of(site, "demonstration", given)[2]
     assert messages[-1]["content"] == "Answer 1 right. Nobody does."
     choices = (
