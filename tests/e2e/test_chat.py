@@ -51,7 +51,15 @@ def campaigns(site):
 
 
 def given(site, campaign: int) -> dict:
-    return json.loads(site.python(GIVEN.format(campaign=campaign)))
+    """What the campaign's dialogue came to, once it is there: it goes to the server beside the page."""
+    found: dict = {}
+
+    def has_come() -> bool:
+        found.update(json.loads(site.python(GIVEN.format(campaign=campaign))) or {})
+        return bool(found)
+
+    site.wait_until(has_come, 20, "the dialogue was not stored")
+    return found
 
 
 def two_answers(page) -> list[str]:

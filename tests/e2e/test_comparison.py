@@ -41,8 +41,16 @@ def campaigns(site):
     return make_campaigns(site, mouse, keys, phone, arabic)
 
 
-def given(site, campaign: int) -> list:
-    return json.loads(site.python(GIVEN.format(campaign=campaign)))
+def given(site, campaign: int, count: int) -> list:
+    """The campaign's comparisons, once there are so many: they go to the server beside the page."""
+    found: list = []
+
+    def have_come() -> bool:
+        found[:] = json.loads(site.python(GIVEN.format(campaign=campaign)))
+        return len(found) == count
+
+    site.wait_until(have_come, 20, f"there are not {count} comparisons")
+    return found
 
 
 def shown(page) -> list[int]:
@@ -69,7 +77,7 @@ def test_two_are_compared_by_mouse(site, open_page, campaigns):
         page.get_by_role("button", name="Submit").click()
         wait_for_another(page, ids)
     page.get_by_text("nothing more for now").wait_for()
-    better, tie, bad = given(site, campaigns["Pairs"])
+    better, tie, bad = given(site, campaigns["Pairs"], 3)
     (first, second), equal, _ = orders
     assert better == [[[second], [first]], 3, False, orders[0], orders[0]]
     assert tie == [[equal], None, False, equal, equal]
@@ -98,8 +106,7 @@ def test_two_are_compared_by_keyboard_alone(site, open_page, campaigns):
     page.keyboard.press("b")
     page.keyboard.press("Control+Enter")
     wait_for_another(page, second)
-    page.wait_for_timeout(300)
-    stored = given(site, campaigns["Pairs by keys"])
+    stored = given(site, campaigns["Pairs by keys"], 2)
     assert stored[0][:3] == [[[first[0]], [first[1]]], 2, False]
     assert stored[1][:3] == [[], None, True]
 
@@ -118,8 +125,7 @@ def test_two_are_compared_on_a_phone(site, open_page, campaigns):
     page.get_by_role("radio", name="Both are equally good").tap()
     page.get_by_role("button", name="Submit").tap()
     wait_for_another(page, second)
-    site.wait_until(lambda: len(given(site, campaigns["Pairs by finger"])) == 2, 20, "one was not stored")
-    stored = given(site, campaigns["Pairs by finger"])
+    stored = given(site, campaigns["Pairs by finger"], 2)
     assert [row[:3] for row in stored] == [[[[first[1]], [first[0]]], 1, False], [[second], None, False]]
 
 

@@ -18,8 +18,16 @@ print(json.dumps(d and {{"messages": d.messages, "suggestions": [
 """
 
 
-def last_demonstration(site, name: str) -> dict:
-    return json.loads(site.python(LAST_DEMONSTRATION.format(name=name)))
+def last_demonstration(site, name: str, words: str) -> dict:
+    """A person's newest dialogue, once it has these words: it goes to the server beside the page."""
+    found: dict = {}
+
+    def has_come() -> bool:
+        found.update(json.loads(site.python(LAST_DEMONSTRATION.format(name=name))) or {})
+        return words in str(found.get("messages"))
+
+    site.wait_until(has_come, 20, f"no dialogue with {words!r} was stored")
+    return found
 
 
 def model_server_is_ready(site) -> bool:
@@ -53,7 +61,7 @@ def test_a_suggestion_is_taken_and_edited_and_the_trace_is_kept(site, open_page)
         "text => ![...document.querySelectorAll('textarea')].some(area => area.value.includes(text))",
         arg="And welcome!",
     )
-    stored = last_demonstration(site, "alice")
+    stored = last_demonstration(site, "alice", "And welcome!")
     assert stored["messages"][-1] == {"role": "assistant", "content": field_text(taken)}
     refused, edited = stored["suggestions"][-2:]
     assert refused[1] == "refused" and refused[5] == "tiny base" and refused[6]
@@ -81,7 +89,7 @@ def test_of_two_suggestions_a_part_of_the_first_is_taken(site, open_page):
     page.wait_for_function(
         "() => ![...document.querySelectorAll('textarea')].some(area => area.value.startsWith('Well.'))"
     )
-    stored = last_demonstration(site, "bob")
+    stored = last_demonstration(site, "bob", "Well.")
     assert stored["messages"][-1]["content"].split() == f"Well. {part}".split()
     first, second = stored["suggestions"][-2:]
     assert first[1] == "part" and first[3].split() == f"Well. {part}".split() and second[1] == "refused"
@@ -106,7 +114,7 @@ def test_both_sides_are_written_by_keyboard_alone(site, open_page):
     page.wait_for_function(
         "() => ![...document.querySelectorAll('textarea')].some(a => a.value.includes('ferry'))"
     )
-    messages = last_demonstration(site, "bob")["messages"]
+    messages = last_demonstration(site, "bob", "An hour by ferry.")["messages"]
     assert [message["role"] for message in messages] == ["user", "assistant", "user", "assistant"]
     assert [message["content"] for message in messages][1:] == [
         "It is called Candlewick.",
@@ -137,10 +145,7 @@ def test_both_sides_are_written_on_a_phone(site, open_page):
     page.wait_for_function(
         "() => ![...document.querySelectorAll('textarea')].some(a => a.value.includes('Lamplight'))"
     )
-    site.wait_until(
-        lambda: "Lamplight" in str(last_demonstration(site, "alice")), 20, "the dialogue was not stored"
-    )
-    messages = last_demonstration(site, "alice")["messages"]
+    messages = last_demonstration(site, "alice", "Lamplight")["messages"]
     assert [message["content"] for message in messages][1:] == [
         "It is called Lamplight.",
         "And what else?",
@@ -210,4 +215,5 @@ def test_the_web_process_is_killed_in_mid_writing(site, open_page):
     page.wait_for_function(
         "() => ![...document.querySelectorAll('textarea')].some(a => a.value.includes('crash'))"
     )
-    assert last_demonstration(site, "bob")["messages"][-1]["content"] == "Before the crash. After it."
+    stored = last_demonstration(site, "bob", "Before the crash.")
+    assert stored["messages"][-1]["content"] == "Before the crash. After it."

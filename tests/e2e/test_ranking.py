@@ -19,8 +19,16 @@ print(json.dumps(r and {{"id": r.id, "shown": r.shown_order, "tiers": r.tiers, "
 """
 
 
-def last_ranking(site, name: str) -> dict:
-    return json.loads(site.python(LAST_RANKING.format(name=name)))
+def last_ranking(site, name: str, ids: dict[str, int]) -> dict:
+    """A person's newest ranking, once it is that of these completions: it goes to the server beside the page."""
+    found: dict = {}
+
+    def has_come() -> bool:
+        found.update(json.loads(site.python(LAST_RANKING.format(name=name))) or {})
+        return found.get("shown") == list(ids.values())
+
+    site.wait_until(has_come, 20, "the ranking was not stored")
+    return found
 
 
 def open_unit(page, site) -> None:
@@ -67,8 +75,8 @@ def test_four_completions_are_ranked_with_a_tie_by_mouse(site, open_page):
     card.get_by_text("7", exact=True).click()
     page.get_by_role("group", name="Flags of completion B").get_by_role("button").first.click()
     submit_and_see_the_next_unit(page, ids)
-    stored = last_ranking(site, "alice")
-    assert stored["order_stored"] and stored["shown"] == list(ids.values())
+    stored = last_ranking(site, "alice", ids)
+    assert stored["order_stored"]
     tiers = [sorted(tier) for tier in stored["tiers"]]
     assert tiers == [[ids["C"]], sorted([ids["A"], ids["D"]]), [ids["B"]]]
     assert stored["comparisons"] == 5  # six pairs, one of them tied
@@ -87,7 +95,7 @@ def test_four_completions_are_ranked_with_a_tie_by_keyboard_alone(site, open_pag
     page.get_by_text("Saved", exact=True).wait_for()
     page.keyboard.press("Control+Enter")
     page.wait_for_function("id => !document.querySelector(`article[data-completion='${id}']`)", arg=ids["A"])
-    stored = last_ranking(site, "bob")
+    stored = last_ranking(site, "bob", ids)
     tiers = [sorted(tier) for tier in stored["tiers"]]
     assert tiers == [[ids["B"]], sorted([ids["A"], ids["C"]]), [ids["D"]]]
     assert [ids["B"], 6.0, []] in stored["ratings"]
@@ -99,7 +107,7 @@ def test_all_bad_by_one_key(site, open_page):
     ids = shown_ids(page)
     page.keyboard.press("b")
     submit_and_see_the_next_unit(page, ids)
-    assert last_ranking(site, "bob")["all_bad"] is True
+    assert last_ranking(site, "bob", ids)["all_bad"] is True
 
 
 def test_a_phone_ranks_by_finger_and_by_menu_in_french(site, open_page):
@@ -127,10 +135,7 @@ def test_a_phone_ranks_by_finger_and_by_menu_in_french(site, open_page):
         page.wait_for_function(
             "id => !document.querySelector(`article[data-completion='${id}']`)", arg=ids["A"]
         )
-        site.wait_until(
-            lambda: last_ranking(site, "alice")["shown"] == list(ids.values()), 20, "it was not stored"
-        )
-        stored = last_ranking(site, "alice")
+        stored = last_ranking(site, "alice", ids)
         assert [sorted(tier) for tier in stored["tiers"]] == [
             [ids["A"]], sorted([ids["B"], ids["C"]]), [ids["D"]],
         ]  # fmt: skip
