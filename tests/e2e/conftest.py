@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tokenizers import Tokenizer
 
 from tests.site import ROOT, Site
 
@@ -110,7 +111,25 @@ def tiny_model(tmp_path_factory) -> Path:
     ]
     sizes = ["--num_steps", "40", "--hidden_size", "64", "--num_layers", "2", "--vocab_size", "600"]
     subprocess.run([*command, *sizes], cwd=ROOT, check=True, capture_output=True, timeout=300)
+    speak_plainly(out)
     return out
+
+
+def speak_plainly(model: Path) -> None:
+    """So small a model may write anything: here printable words, and one at least, so that no test hangs on chance."""
+    tokenizer = Tokenizer.from_file(str(model / "tokenizer.json"))
+    texts = [tokenizer.decode([id], skip_special_tokens=False) for id in range(tokenizer.get_vocab_size())]
+    path = model / "generation_config.json"
+    config = json.loads(path.read_text())
+    ends = config["eos_token_id"]
+    ends = {ends} if isinstance(ends, int) else set(ends)
+    odd = [
+        id
+        for id, text in enumerate(texts)
+        if id not in ends and not (text.isascii() and text.isprintable() and not text.startswith("<|"))
+    ]
+    no_words = [id for id, text in enumerate(texts) if id in ends or not text.strip()]
+    path.write_text(json.dumps(config | {"suppress_tokens": odd, "begin_suppress_tokens": no_words}))
 
 
 @pytest.fixture(scope="session")
