@@ -136,9 +136,9 @@ def labelled_completions(
 ) -> tuple[Dataset, dict[str, int]]:
     """prompt_ids, completion_ids, KL_completion_ids and label (see `desirable`), and what happened to the rankings.
 
-    KL_completion_ids, of another prompt and cut where it is too long for this one: log-ratios of such pairs estimate
-    KTO's reference point (4.1). It is that of the row half the rows away, so it does not depend on how rows come to
-    be shuffled, put into batches and dealt out to processes.
+    KL_completion_ids, of another prompt (unless one prompt has half of all rows) and cut where it is too long for
+    this one: log-ratios of such pairs estimate KTO's reference point (4.1). It is that of the row half the rows away,
+    so it does not depend on how rows come to be shuffled, put into batches and dealt out to processes.
     """
     from datasets import Dataset
 

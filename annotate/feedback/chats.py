@@ -151,8 +151,9 @@ def store_choices(dialogue: Demonstration, said: Sequence[Said]) -> None:
     What an earlier revision of the dialogue had made is taken away first.
     """
     campaign, assignment = dialogue.campaign, dialogue.assignment_id
-    demonstrated_in_chat(dialogue).delete()
-    rankings_of_chat(dialogue).delete()
+    if dialogue.revision > 1:
+        demonstrated_in_chat(dialogue).delete()
+        rankings_of_chat(dialogue).delete()
     judged = [(i, one) for i, one in enumerate(said) if len(one.answers) > 1 or one.edited]
     prompts = _prompts(campaign, dialogue, [one for _i, one in judged])
     prompt_of = [prompts[prompt_key(one.asked)] for _i, one in judged]
@@ -195,8 +196,12 @@ def store_choices(dialogue: Demonstration, said: Sequence[Said]) -> None:
 
 
 def rankings_of_chat(dialogue: Demonstration) -> QuerySet[Ranking]:
-    own = Ranking.objects.filter(campaign=dialogue.campaign, source=CHAT)
-    return own.filter(external_id__startswith=f"{dialogue.assignment_id}:")
+    """Found by their whole names: an index on text serves no beginnings in every collation."""
+    assert dialogue.assignment
+    num_turns = dialogue.assignment.suggestions.count()  # at most: each turn has an answer that was offered
+    turns = [f"{dialogue.assignment_id}:{turn}" for turn in range(num_turns)]
+    names = [*turns, *(f"{name}:edited" for name in turns)]
+    return Ranking.objects.filter(campaign=dialogue.campaign, source=CHAT, external_id__in=names)
 
 
 def demonstrated_in_chat(dialogue: Demonstration) -> QuerySet[Demonstration]:

@@ -24,7 +24,7 @@ import httpx
 import psutil
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -55,10 +55,10 @@ State = ModelServer.State
 
 def wanted_policy() -> PolicyVersion | None:
     """The policy of an open campaign that was promoted last; one where people write goes first."""
-    in_use = PolicyVersion.objects.filter(
-        campaigns__weight__gt=0, campaigns__campaign__status=Campaign.Status.OPEN
-    ).order_by(F("promoted_at").desc(nulls_last=True), "-pk")
-    return in_use.filter(campaigns__campaign__kind__in=Campaign.WRITING).first() or in_use.first()
+    newest_first = PolicyVersion.objects.order_by(F("promoted_at").desc(nulls_last=True), "-pk")
+    in_use = Q(campaigns__weight__gt=0, campaigns__campaign__status=Campaign.Status.OPEN)
+    where_people_write = Q(campaigns__campaign__kind__in=Campaign.WRITING)  # in one filter: of one campaign
+    return newest_first.filter(in_use & where_people_write).first() or newest_first.filter(in_use).first()
 
 
 def current_state() -> ModelServer:

@@ -36,15 +36,15 @@ def test_nothing_is_served_until_a_policy_is_promoted(tom_client, base):
 
 
 def test_the_newest_promoted_policy_is_wanted_and_writing_goes_first(base, new_campaign):
-    judging, writing = new_campaign("ranking"), new_campaign("demonstration")
+    judging, other, writing = (new_campaign(kind) for kind in ("ranking", "ranking", "demonstration"))
     for_judging, for_writing, newest = make_policy(), make_policy(), make_policy()
     promote_policy(policy=for_judging, campaigns=[judging])
     assert serving.wanted_policy() == for_judging
-    promote_policy(policy=for_writing, campaigns=[writing])
+    promote_policy(policy=for_writing, campaigns=[writing, other])
     promote_policy(policy=newest, campaigns=[judging])
     assert serving.wanted_policy() == for_writing
     writing.status = "closed"
-    writing.save()
+    writing.save()  # the policy is still in use in another campaign, where nobody writes
     assert serving.wanted_policy() == newest
 
 
