@@ -59,12 +59,6 @@ def check_config(config: DpoConfig) -> None:
                 if config.loss_type == "robust"
                 else config.label_smoothing == 0
             ),
-            "per_device_batch_size and gradient_accumulation_steps must be at least 1": (
-                min(config.per_device_batch_size, config.gradient_accumulation_steps) >= 1
-            ),
-            "pairs_per_ranking and lora_rank must not be negative": (
-                min(config.pairs_per_ranking, config.lora_rank) >= 0
-            ),
         }
     )
 

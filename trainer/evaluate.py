@@ -24,7 +24,7 @@ from __future__ import annotations
 import logging
 import random
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -95,10 +95,6 @@ def completion_logprobs(
     return logprobs
 
 
-class TooLong(RunError):
-    """A conversation is longer than what the reward model reads."""
-
-
 class Contest:
     """Two policies and a reward model, loaded; `rows` gives the samples.jsonl rows of a batch of prompts."""
 
@@ -132,18 +128,13 @@ class Contest:
             return False
 
     def scores(self, prompts: Sequence[list[dict[str, str]]], texts: Sequence[str]) -> list[float]:
-        from trainer.modeling import context_length, encode_messages, score_tokens
+        from trainer.modeling import score
 
-        sequences = [
-            encode_messages(self.reward_tokenizer, [*messages, {"role": "assistant", "content": text}])[0]
+        conversations = [
+            [*messages, {"role": "assistant", "content": text}]
             for messages, text in zip(prompts, texts, strict=True)
         ]
-        if (longest := max(map(len, sequences))) > context_length(self.reward_model):
-            raise TooLong(
-                f"The reward model reads {context_length(self.reward_model)} tokens and a conversation has {longest}; "
-                "lower max_new_tokens, or choose a reward model that reads more."
-            )
-        return score_tokens(self.reward_model, sequences, self.reward_tokenizer.pad_token_id).tolist()
+        return score(self.reward_model, self.reward_tokenizer, conversations).tolist()
 
     def rows(self, prompts: list[dict[str, Any]]) -> list[dict[str, Any]]:
         from trainer.generation import completion_text, seed_of
@@ -183,34 +174,48 @@ class Contest:
             for i, row in enumerate(prompts)
         ]
 
-    def judged_rankings(self, snapshot: Snapshot) -> Iterator[dict[str, Any]]:
-        """Validation rankings with the scores of their completions, as evaluation.reward_accuracy reads them."""
+    def judged_rankings(self, snapshot: Snapshot) -> tuple[list[dict[str, Any]], int]:
+        """Validation rankings with the scores of their completions, as evaluation.reward_accuracy reads them, and how
+        many more there are of which nothing can be said: without a pair, refused by the template, or too long.
+
+        As in training an empty completion leaves its ranking.
+        """
         from trainer.evaluation import prompt_key
-        from trainer.modeling import TemplateRefused
+        from trainer.modeling import TemplateRefused, TooLong
+        from trainer.reward_data import places_of
 
         about = {prompt_key(row["prompt"]): row for row in snapshot.rows("prompts")}
-        rankings = [
-            row
-            for row in snapshot.rows("rankings", "validation")
-            if len(row["tiers"]) > 1 and not row["all_bad"]
-        ]
+        rankings, num_left_out = [], 0
+        for row in snapshot.rows("rankings", "validation"):
+            texts = {completion["id"]: completion["text"] for completion in row["completions"]}
+            places = places_of(row["id"], row["tiers"], texts)
+            ranked = [(tier, texts[one]) for one, tier in places.items() if texts[one].strip()]
+            if row["all_bad"] or len({tier for tier, _ in ranked}) < 2:
+                num_left_out += 1
+            else:
+                rankings.append((row["prompt"], ranked))
         if len(rankings) > self.config.num_rankings:
             rankings = random.Random(self.config.seed).sample(rankings, self.config.num_rankings)
-        for row in rankings:
-            texts = {completion["id"]: completion["text"] for completion in row["completions"]}
-            ranked = [(tier, texts[one]) for tier, members in enumerate(row["tiers"]) for one in members]
+        found = []
+        for prompt, ranked in rankings:
             try:
-                scores = self.scores([row["prompt"]] * len(ranked), [text for _, text in ranked])
+                scores = self.scores([prompt] * len(ranked), [text for _, text in ranked])
             except (TemplateRefused, TooLong):
+                num_left_out += 1
                 continue
-            prompt = about.get(prompt_key(row["prompt"]), {})
-            yield {
-                "language": prompt.get("language", ""),
-                "source": prompt.get("source", ""),
-                "tiers": [tier for tier, _ in ranked],
-                "scores": scores,
-                "lengths": [len(text) for _, text in ranked],
-            }
+            key = prompt_key(prompt)
+            row = about.get(key, {})
+            found.append(
+                {
+                    "prompt": key,
+                    "language": row.get("language", ""),
+                    "source": row.get("source", ""),
+                    "tiers": [tier for tier, _ in ranked],
+                    "scores": scores,
+                    "lengths": [len(text) for _, text in ranked],
+                }
+            )
+        return found, num_left_out
 
 
 def second_opinion(config: EvaluateConfig) -> tuple[ModelServer, str] | None:
@@ -261,9 +266,10 @@ def figures(
     found = summarize(rows, config.seed) | diversity(own, ref)
     if config.judge_server:
         found |= judge_figures(rows, config.seed)
-    rankings = list(contest.judged_rankings(snapshot)) if config.num_rankings else []
-    if rankings:
-        found |= reward_accuracy(rankings, config.seed)
+    if config.num_rankings:
+        rankings, num_left_out = contest.judged_rankings(snapshot)
+        found["num_rankings_left_out"] = num_left_out
+        found |= reward_accuracy(rankings, config.seed) if rankings else {}
     found |= {"score_by_kl": score_by_kl(rows), "win_rate_by": groups_of_prompts(rows, config.seed)}
     return found | contest.policy.meter.total()
 

@@ -24,25 +24,32 @@ def win_share(score: float, ref_score: float) -> float:
 
 
 def bootstrap_interval(
-    values: Sequence[float], seed: int, num_draws: int = NUM_BOOTSTRAP
+    values: Sequence[float], seed: int, prompts: Sequence[Any] = (), num_draws: int = NUM_BOOTSTRAP
 ) -> tuple[float, float]:
-    """95 % percentile interval of the mean, drawing prompts with replacement."""
-    observed = torch.tensor(values, dtype=torch.float64)
+    """95 % percentile interval of the mean, drawing prompts with replacement.
+
+    `prompts` names that of each value, where one has several: they are drawn together, since what several people say
+    of one prompt's completions is no independent draw. Without it each value is of its own.
+    """
+    places: dict[Any, int] = {}
+    of = torch.tensor([places.setdefault(prompt, len(places)) for prompt in prompts or range(len(values))])
+    counts = torch.bincount(of).double()
+    sums = torch.bincount(of, weights=torch.tensor(values, dtype=torch.float64))
     generator = torch.Generator().manual_seed(seed)
-    size = len(observed)
-    means = torch.cat(
-        [
-            observed[torch.randint(size, (100, size), generator=generator)].mean(1)
-            for _ in range(0, num_draws, 100)
-        ]
-    )
-    low, high = torch.quantile(means, torch.tensor([0.025, 0.975], dtype=torch.float64)).tolist()
+    means = []
+    for _ in range(0, num_draws, 100):
+        drawn = torch.randint(len(counts), (100, len(counts)), generator=generator)
+        means.append(sums[drawn].sum(1) / counts[drawn].sum(1))
+    bounds = torch.tensor([0.025, 0.975], dtype=torch.float64)
+    low, high = torch.quantile(torch.cat(means), bounds).tolist()
     return low, high
 
 
-def with_interval(name: str, values: Sequence[float], seed: int) -> dict[str, float]:
+def with_interval(
+    name: str, values: Sequence[float], seed: int, prompts: Sequence[Any] = ()
+) -> dict[str, float]:
     """{name, name_low, name_high}"""
-    low, high = bootstrap_interval(values, seed)
+    low, high = bootstrap_interval(values, seed, prompts)
     return {name: sum(values) / len(values), f"{name}_low": low, f"{name}_high": high}
 
 
@@ -156,10 +163,11 @@ def ranked_pairs(tiers: Sequence[int]) -> list[tuple[int, int]]:
 def reward_accuracy(rankings: Sequence[dict[str, Any]], seed: int) -> dict[str, Any]:
     """How often the reward model orders people's pairs as they did: over all, and by group.
 
-    `rankings`: {language, source, tiers: [tier of each completion], scores, lengths}. A ranking counts once,
-    whatever its number of pairs; equal scores count half.
+    `rankings`: {prompt, language, source, tiers: [tier of each completion], scores, lengths}, each with a pair. A
+    ranking counts once, whatever its number of pairs; equal scores count half.
     """
     shares = []
+    prompts = [ranking["prompt"] for ranking in rankings]
     longer: dict[str, list[float]] = {"longer": [], "shorter": []}
     num_pairs = 0
     for ranking in rankings:
@@ -175,11 +183,11 @@ def reward_accuracy(rankings: Sequence[dict[str, Any]], seed: int) -> dict[str, 
     def summary(places: list[int]) -> dict[str, float]:
         return {
             "num_rankings": len(places),
-            **with_interval("accuracy", [shares[at] for at in places], seed),
+            **with_interval("accuracy", [shares[at] for at in places], seed, [prompts[at] for at in places]),
         }
 
     return {
-        **with_interval("reward_accuracy", shares, seed),
+        **with_interval("reward_accuracy", shares, seed, prompts),
         "num_rankings": len(rankings),
         "num_pairs": num_pairs,
         "reward_accuracy_by": {

@@ -29,6 +29,34 @@ from trainer.snapshot import SnapshotError
 log = logging.getLogger("trainer")
 Outcome = tuple[dict[str, Any], dict[str, Any]]  # metrics and inputs of the manifest
 
+# What the settings of these names may be, in whatever job has them; no number may be NaN or infinite.
+ONE_OR_MORE = (
+    *("logging_steps", "sample_every", "checkpoint_every", "gradient_accumulation_steps", "max_length"),
+    *("per_device_batch_size", "batch_size", "num_mini_batches", "kl_horizon", "concurrency", "length_pool"),
+    *("num_score_prompts", "ensemble_size", "num_episodes", "max_new_tokens", "num_ppo_epochs"),
+    *("num_completions", "best_of", "judge_max_new_tokens"),
+)
+NOT_NEGATIVE = (
+    *("learning_rate", "scalar_learning_rate", "value_learning_rate", "weight_decay", "warmup_steps"),
+    *("num_warmup_steps", "eval_steps", "eval_every", "save_steps", "save_minutes", "micro_batch_tokens"),
+    *(
+        "rollout_batch_size",
+        "num_samples",
+        "num_eval_prompts",
+        "num_prompts",
+        "num_rankings",
+        "max_resamples",
+    ),
+    *("kl_coef", "kl_target", "max_kl", "max_update_kl", "score_clip", "normalize_scores", "value_coef"),
+    *("ptx_coef", "ptx_batch_size", "lora_rank", "rating_coef", "judgement_coef", "length_coef"),
+    *("prior_scale", "eval_temperature", "score_temperature", "score_every", "score_patience"),
+    *("neftune_alpha", "clip_range", "value_clip_range", "penalty_coef", "seed"),
+    *("tie_parameter", "pairs_per_ranking", "undesirable_weight"),
+)
+ABOVE_ZERO = ("num_epochs", "max_grad_norm", "penalty_target", "lora_alpha")
+SHARES = ("gamma", "lam", "lr_end_share", "ema_decay", "lora_dropout", "adam_beta2")
+SCHEDULERS = ("linear", "cosine", "constant", "constant_with_warmup")
+
 EXIT_FINISHED, EXIT_FAULT, EXIT_REFUSED, EXIT_STOPPED = 0, 1, 2, 3
 
 
@@ -67,6 +95,29 @@ def parse_config(config_type: type, argv: list[str]) -> Any:
     return config
 
 
+def check_settings(config: Any) -> None:
+    """Refuse a number or a schedule that no job can work with, before anything is loaded."""
+    for name, value in dataclasses.asdict(config).items():
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if is_number and not math.isfinite(value):
+            raise RunError(f"{name} is {value}; give a finite number.")
+        for names, holds, wanted in (
+            (ONE_OR_MORE, is_number and value >= 1, "1 or more"),
+            (NOT_NEGATIVE, is_number and value >= 0, "0 or more"),
+            (ABOVE_ZERO, is_number and value > 0, "a number above 0"),
+            (SHARES, is_number and 0 <= value <= 1, "a number from 0 to 1"),
+            (
+                ("max_steps",),
+                value == -1 or (is_number and value >= 1),
+                "1 or more, or -1 to go by num_epochs",
+            ),
+            (("seed",), is_number and value < 2**32, "a number below 2**32"),
+            (("lr_scheduler",), value in SCHEDULERS, f"one of {', '.join(SCHEDULERS)}"),
+        ):
+            if name in names and not holds:
+                raise RunError(f"{name} is {value}; give {wanted}.")
+
+
 def _from_file(config_type: type, path: Path) -> list[str]:
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
@@ -100,6 +151,7 @@ def run_job(
     arguments = sys.argv[1:] if argv is None else argv
     try:
         config = parse_config(config_type, arguments)
+        check_settings(config)
     except RunError as error:
         print(error, file=sys.stderr)
         run_dir.leave_refusal(_named_run_dir(arguments), kind, str(error))

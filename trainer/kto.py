@@ -54,14 +54,10 @@ def check_config(config: KtoConfig) -> None:
     refuse(
         {
             "beta and desirable_weight must be above 0": min(config.beta, config.desirable_weight) > 0,
-            "undesirable_weight and lora_rank must not be negative": (
-                min(config.undesirable_weight, config.lora_rank) >= 0
-            ),
             "labels must be tiers or ratings": config.labels in ("tiers", "ratings"),
             "per_device_batch_size must be at least 2: a batch estimates the reference point": (
                 config.per_device_batch_size >= 2
             ),
-            "gradient_accumulation_steps must be at least 1": config.gradient_accumulation_steps >= 1,
         }
     )
 

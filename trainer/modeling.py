@@ -67,6 +67,18 @@ class TemplateRefused(RunError):
     """The chat template will not write these messages (an order of roles it does not know, for example)."""
 
 
+def reads_tokens(reward_tokenizer: PreTrainedTokenizerBase, tokenizer: PreTrainedTokenizerBase) -> bool:
+    """Whether a reward model reads a policy's tokens as they are; one with other tokens or another template reads text."""
+    return (
+        reward_tokenizer.get_vocab() == tokenizer.get_vocab()
+        and reward_tokenizer.chat_template == tokenizer.chat_template
+    )
+
+
+class TooLong(RunError):
+    """A conversation is longer than what the reward model reads."""
+
+
 # ---------------------------------------------------------------- places
 
 
@@ -408,11 +420,23 @@ def pad_right(
 def raw_scores(
     model: PreTrainedModel, sequences: Sequence[Sequence[int]], pad_id: int, max_tokens: int = 8192
 ) -> torch.Tensor:
-    """The head's value at each sequence's last token, (sequences,) float32 on the CPU; one forward each."""
+    """The head's value at each sequence's last token, (sequences,) float32 on the CPU; one forward each.
+
+    The last token is told by length: the library's own reading passes over a padding token that was sampled.
+    """
+    longest, most = max(map(len, sequences), default=0), context_length(model)
+    if longest > most:
+        raise TooLong(
+            f"The reward model reads {most} tokens and a conversation has {longest}; lower max_new_tokens, or choose "
+            "a reward model that reads more."
+        )
     scores = torch.empty(len(sequences))
     for batch in batches_by_length([len(sequence) for sequence in sequences], max_tokens):
         inputs = pad_right([sequences[i] for i in batch], pad_id, model.device)
-        scores[batch] = model(**inputs, use_cache=False).logits[:, 0].float().cpu()
+        states = model.base_model(**inputs, use_cache=False).last_hidden_state
+        last = inputs["attention_mask"].sum(1) - 1
+        values = model.score(states[torch.arange(len(batch), device=last.device), last])  # type: ignore[operator]
+        scores[batch] = values[:, 0].float().cpu()
     if not scores.isfinite().all():
         raise RunError(
             "The reward model gives scores that are no numbers; choose another, or train it again with a lower "

@@ -176,10 +176,6 @@ def check_config(config: PPOConfig, num_processes: int, score_function: ScoreFun
             f"--batch-size {config.batch_size} cannot be divided over {num_processes} processes and "
             f"{config.num_mini_batches} minibatches; choose a multiple of their product."
         )
-    if min(config.num_episodes, config.batch_size, config.max_new_tokens, config.num_ppo_epochs) < 1:
-        raise RunError(
-            "--num-episodes, --batch-size, --max-new-tokens and --num-ppo-epochs must be 1 or more."
-        )
     if not config.reward_model and score_function is None:
         raise RunError("PPO needs a score: name a finished reward run as --reward-model.")
 
@@ -223,7 +219,8 @@ def train(config: PPOConfig, run: RunDir, score: ScoreFunction | None = None) ->
     check_config(config, accelerator.num_processes, score)
     models = load_models(config, accelerator, score)
     context = context_length(accelerator.unwrap_model(models.learner).policy)
-    longest = context - config.max_new_tokens
+    read = context_length(models.reward_model) if models.same_tokens else context
+    longest = min(context, read) - config.max_new_tokens
     prompts = load_prompts(config, models.tokenizer, longest)
     progress, kept = load_checkpoint(run, models, accelerator, prompts)
     training = Training(

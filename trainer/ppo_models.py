@@ -21,7 +21,14 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from trainer import rl_math
-from trainer.modeling import Messages, load_causal_lm, load_reward_model, load_tokenizer, stop_token_ids
+from trainer.modeling import (
+    Messages,
+    load_causal_lm,
+    load_reward_model,
+    load_tokenizer,
+    reads_tokens,
+    stop_token_ids,
+)
 from trainer.run_dir import RunError
 
 if TYPE_CHECKING:
@@ -120,10 +127,7 @@ def load_models(
     reward_model, reward_tokenizer, same_tokens = None, tokenizer, False
     if score_function is None:
         reward_model, reward_tokenizer = load_reward_model(config.reward_model)
-        same_tokens = (
-            reward_tokenizer.get_vocab() == tokenizer.get_vocab()
-            and reward_tokenizer.chat_template == tokenizer.chat_template
-        )
+        same_tokens = reads_tokens(reward_tokenizer, tokenizer)
         if not same_tokens:
             log.info("The reward model has another tokenizer or chat template: it reads completions as text")
         reward_model.to(accelerator.device).eval().requires_grad_(False)  # type: ignore[arg-type]

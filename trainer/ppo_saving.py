@@ -190,7 +190,8 @@ def keep_if_best(
     if accelerator.is_main_process and (best is None or evaluated["eval/scores"] > best["eval/scores"]):
         final = run.checkpoints_dir / f"best-{progress.step}"
         temporary = final.with_suffix(".tmp")
-        shutil.rmtree(temporary, ignore_errors=True)
+        for folder in (temporary, final):  # of a process that died after a look at this very step
+            shutil.rmtree(folder, ignore_errors=True)
         temporary.mkdir(parents=True)
         policy = accelerator.unwrap_model(models.learner).policy
         save_file(copy_of(learning_weights(policy)), temporary / "policy.safetensors")

@@ -8,8 +8,9 @@ template refuses, and rankings from which nothing follows.
 
 from __future__ import annotations
 
+import logging
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from trainer.modeling import TemplateRefused, encode_messages
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from datasets import Dataset
     from transformers import PreTrainedTokenizerBase
 
+log = logging.getLogger("trainer")
 COUNTS = ("num_rankings", "num_left_out_all_bad", "num_left_out_template") + (
     "num_empty_completions",
     "num_long_completions",
@@ -136,9 +138,8 @@ def labelled_completions(
 ) -> tuple[Dataset, dict[str, int]]:
     """prompt_ids, completion_ids, KL_completion_ids and label (see `desirable`), and what happened to the rankings.
 
-    KL_completion_ids, of another prompt (unless one prompt has half of all rows) and cut where it is too long for
-    this one: log-ratios of such pairs estimate KTO's reference point (4.1). It is that of the row half the rows away,
-    so it does not depend on how rows come to be shuffled, put into batches and dealt out to processes.
+    KL_completion_ids, of another prompt (see `mismatched`) and cut where it is too long for this one: log-ratios of
+    such pairs estimate KTO's reference point (4.1).
     """
     from datasets import Dataset
 
@@ -158,10 +159,28 @@ def labelled_completions(
             columns["prompt_ids"].append(prompt_ids)
             columns["completion_ids"].append(ids)
             columns["label"].append(known[member])
-    half = len(columns["label"]) // 2
-    others = columns["completion_ids"][half:] + columns["completion_ids"][:half]
+    others = mismatched([tuple(prompt_ids) for prompt_ids in columns["prompt_ids"]])
     columns["KL_completion_ids"] = [
-        other[: max_length - len(prompt_ids)]
+        columns["completion_ids"][other][: max_length - len(prompt_ids)]
         for prompt_ids, other in zip(columns["prompt_ids"], others, strict=True)
     ]
     return Dataset.from_dict(columns), counts
+
+
+def mismatched(prompts: Sequence[tuple[int, ...]]) -> list[int]:
+    """For each row another one whose prompt is not its own: the one half of all rows further on, in order of prompts.
+
+    It does not depend on how rows are then shuffled, put into batches and dealt out to processes. Where one prompt has
+    more than half of all rows, those take the others' in turn; where there is no other prompt, its own.
+    """
+    order = sorted(range(len(prompts)), key=lambda row: prompts[row])
+    found = [0] * len(prompts)
+    others: list[int] = []  # than those of the one prompt that can have more than half
+    for place, row in enumerate(order):
+        found[row] = order[(place + len(order) // 2) % len(order)]
+        if prompts[found[row]] == prompts[row]:
+            others = others or [other for other in order if prompts[other] != prompts[row]]
+            found[row] = others[place % len(others)] if others else found[row]
+    if order and prompts[order[0]] == prompts[order[-1]]:
+        log.warning("There is one prompt alone: the reference point is estimated on its own completions")
+    return found

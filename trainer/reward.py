@@ -130,15 +130,12 @@ def check_config(config: RewardConfig) -> None:
     rules = {
         "label_flip_rate must be at least 0 and below 0.5": 0 <= config.label_flip_rate < 0.5,
         "rating_levels must be at least 2": config.rating_levels >= 2,
-        "ensemble_size must be at least 1": config.ensemble_size >= 1,
         "keep best chooses among the looks that eval_steps sets, so that must be above 0": (
             config.keep == "last" or config.eval_steps > 0
         ),
-        "per_device_batch_size must be at least 1": config.per_device_batch_size >= 1,
         "tie_parameter of rao_kupper must be above 1, or 0 to learn it": (
             config.ties != "rao_kupper" or config.tie_parameter == 0 or config.tie_parameter > 1
         ),
-        "tie_parameter must not be negative": config.tie_parameter >= 0,
     }
     for rule, holds in rules.items():
         if not holds:
@@ -369,9 +366,10 @@ def make_trainer(
             self, eval_dataset: Any = None, ignore_keys: Any = None, metric_key_prefix: str = "eval"
         ) -> dict[str, float]:
             gaps = pair_gaps(objective.model, eval_set, pad_id)
-            temperature = calibrate(gaps)["temperature"]
+            self.calibration = calibrate(gaps)
             measured = measure(gaps)
-            measured["calibrated_loss"] = measure([own / temperature for own in gaps])["loss"]
+            scaled = [own / self.calibration["temperature"] for own in gaps]
+            measured["calibrated_loss"] = measure(scaled)["loss"]
             metrics = {f"{metric_key_prefix}_{name}": value for name, value in measured.items()}
             self.log(metrics)
             self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
@@ -491,7 +489,7 @@ def train(config: RewardConfig, run: RunDir) -> Outcome:
         metrics |= {name: held_out[f"eval_{name}"] for name in ("accuracy", "accuracy_per_ranking")}
         metrics["eval_loss"] = held_out["eval_loss"]
         metrics |= {f"num_eval_{name}": eval_counts[f"num_{name}"] for name in ("rankings", "pairs")}
-        calibration = calibrate(pair_gaps(model, eval_set, pad_id))
+        calibration = trainer.calibration
     else:
         log.warning(
             "The snapshot has no validation rankings: the accuracy on unseen prompts is not known, and the "

@@ -332,8 +332,6 @@ def groups_to_sample(
 
 
 def check_config(config: SampleConfig) -> None:
-    if config.num_completions < 1 or config.batch_size < 1 or config.best_of < 1:
-        raise RunError("num_completions, batch_size and best_of must be 1 or more.")
     if bool(config.model) == bool(config.server):
         raise RunError("Give either --model DIR or --server URL with --model-name NAME.")
     if (config.best_of > 1) != bool(config.reward_model):

@@ -92,13 +92,6 @@ def check_config(config: SftConfig) -> None:
         "quantize needs --lora-rank: weights of 4 bits cannot learn": (
             not config.quantize or config.lora_rank > 0
         ),
-        "per_device_batch_size, gradient_accumulation_steps, length_pool and num_score_prompts must be at least 1": (
-            min(config.per_device_batch_size, config.gradient_accumulation_steps) >= 1
-            and min(config.length_pool, config.num_score_prompts) >= 1
-        ),
-        "lora_rank, score_every, score_patience and neftune_alpha must not be negative": (
-            min(config.lora_rank, config.score_every, config.score_patience, config.neftune_alpha) >= 0
-        ),
     }
     for rule, holds in rules.items():
         if not holds:
@@ -139,14 +132,18 @@ def encode_demonstration(
     """
     from trainer.modeling import encode_messages
 
-    for end in range(len(messages), 0, -1):
-        if not is_answer(messages[end - 1]):
-            continue
-        ids, is_assistant = encode_messages(tokenizer, messages[:end])
+    ends = [at + 1 for at, message in enumerate(messages) if is_answer(message)]
+    found, at = None, len(ends) - 1
+    first, last = 0, len(ends)  # ends before `first` fit, ends from `last` on do not: a few looks tell
+    while first < last:
+        ids, is_assistant = encode_messages(tokenizer, messages[: ends[at]])
         if len(ids) <= max_length:
             labels = [token if own else IGNORED for token, own in zip(ids, is_assistant, strict=True)]
-            return ids, labels, len(messages) - end
-    return None
+            found, first = (ids, labels, len(messages) - ends[at]), at + 1
+        else:
+            last = at
+        at = (first + last) // 2
+    return found
 
 
 def is_answer(message: dict[str, str]) -> bool:

@@ -102,8 +102,14 @@ class DemonstrationTrainer(SFTTrainer):
         pad_id = self.processing_class.pad_token_id  # type: ignore[union-attr]
         if self.is_fsdp_enabled or self.is_deepspeed_enabled:
             return {"pad_id": pad_id, "max_tokens": 0, "pass_tokens": 10**9}
-        pass_tokens = PASS_TOKENS["cpu" if self.args.device.type == "cpu" else "cuda"]
-        return {"pad_id": pad_id, "max_tokens": self.options.micro_batch_tokens, "pass_tokens": pass_tokens}
+        return {
+            "pad_id": pad_id,
+            "max_tokens": self.options.micro_batch_tokens,
+            "pass_tokens": self.pass_tokens(),
+        }
+
+    def pass_tokens(self) -> int:
+        return PASS_TOKENS["cpu" if self.args.device.type == "cpu" else "cuda"]
 
     def get_train_dataloader(self) -> EpochLoader:
         arguments = self.args
@@ -191,9 +197,10 @@ class DemonstrationTrainer(SFTTrainer):
         model.eval()
         rows: list[dict[str, Any]] = list(self.eval_dataset)  # type: ignore[arg-type]
         total = number = right = 0.0
-        cut = self.cut()
-        pad_id = cut.pop("pad_id")
-        for places in cut_by_length([len(row["input_ids"]) for row in rows], **cut):
+        pad_id = self.processing_class.pad_token_id  # type: ignore[union-attr]
+        lengths = [len(row["input_ids"]) for row in rows]
+        # the same parts in every process, so that sharded weights can be waited for
+        for places in cut_by_length(lengths, self.options.micro_batch_tokens, self.pass_tokens()):
             part = self._prepare_inputs(padded([rows[place] for place in places], pad_id))
             with self.accelerator.autocast():
                 logprobs, _, is_right = self.target_logprobs(self.model_wrapped, part)

@@ -36,6 +36,7 @@ from trainer.modeling import (
     load_reward_model,
     load_tokenizer,
     pick_device,
+    reads_tokens,
     score,
     score_tokens,
     stop_token_ids,
@@ -198,20 +199,11 @@ def check_rollouts(config: Any) -> None:
             "num_completions must be 2 or more: a completion is held against the others of its prompt": (
                 config.num_completions >= 2
             ),
-            "num_episodes, batch_size, max_new_tokens and gradient_accumulation_steps must be 1 or more": min(
-                config.num_episodes,
-                config.batch_size,
-                config.max_new_tokens,
-                config.gradient_accumulation_steps,
-            )
-            >= 1,
             f"batch_size must be a multiple of num_completions and of {share} (processes times "
             "gradient_accumulation_steps)": (
                 config.batch_size % config.num_completions == 0 and config.batch_size % max(share, 1) == 0
             ),
             "temperature must be above 0: the policy learns from sampled completions": config.temperature > 0,
-            "kl_coef must not be negative": config.kl_coef >= 0,
-            "lora_rank must not be negative": config.lora_rank >= 0,
         }
     )
 
@@ -255,7 +247,10 @@ def train_on_scores(
     # 1. the prompts of the whole run, in the order of PPO's: every pass over the snapshot is shuffled anew
     tokenizer = load_tokenizer(config.init_model)
     policy = load_causal_lm(config.init_model, tokenizer)
-    longest = context_length(policy) - config.max_new_tokens
+    reward_model, reward_tokenizer = load_reward_model(config.reward_model)
+    same_tokens = reads_tokens(reward_tokenizer, tokenizer)
+    context = context_length(policy)
+    longest = min(context, context_length(reward_model) if same_tokens else context) - config.max_new_tokens
     prompts = load_prompts(config, tokenizer, longest)
     num_prompts = num_steps(config) * config.batch_size // config.num_completions
     chosen = in_shuffled_passes(list(range(len(prompts))), list(range(num_prompts)), config.seed, "prompts")
@@ -278,7 +273,6 @@ def train_on_scores(
 
     # 2. TRL's trainer, with our sampling, scores and reference
     stop_ids = stop_token_ids(tokenizer, policy)
-    reward_model, reward_tokenizer = load_reward_model(config.reward_model)
     trainer = build(
         config,
         trainer_type,
@@ -412,10 +406,7 @@ def scorer(
     their text.
     """
     reward_model.to(pick_device()).requires_grad_(False)  # type: ignore[arg-type]
-    same_tokens = (
-        reward_tokenizer.get_vocab() == tokenizer.get_vocab()
-        and reward_tokenizer.chat_template == tokenizer.chat_template
-    )
+    same_tokens = reads_tokens(reward_tokenizer, tokenizer)
     if not same_tokens:
         log.info("The reward model has another tokenizer or chat template: it reads completions as text")
     autocast = torch.autocast(pick_device().type, torch.bfloat16, enabled=uses_bf16(config.precision))

@@ -11,6 +11,8 @@ from tests.trainer.tiny import (
     kill_when,
     make_model,
     make_tokenizer,
+    prompt_row,
+    ranking_row,
     run_in_process,
     start_process,
     write_snapshot,
@@ -19,7 +21,7 @@ from trainer import evaluate, run_dir
 from trainer.evaluate import completion_logprobs
 from trainer.evaluation import win_share
 from trainer.modeling import load_causal_lm, load_reward_model, load_tokenizer, save_model, score
-from trainer.snapshot import open_snapshot
+from trainer.snapshot import SnapshotWriter, open_snapshot
 
 
 def run(path, snapshot_dir, model, ref_model, reward_run, **changes):
@@ -102,6 +104,22 @@ def test_the_reward_model_is_held_against_the_validation_rankings(evaluated, rew
     assert metrics["reward_accuracy"] == pytest.approx(sum(shares) / 12)
     assert (metrics["num_rankings"], metrics["num_pairs"]) == (12, 60)
     assert metrics["reward_accuracy_by"]["source"]["test"]["num_rankings"] == 12
+
+
+def test_validation_rankings_that_say_nothing_are_left_out_and_counted(tmp_path, sft_run, likes_a_word):
+    """A single filled tier, a tie, an empty answer against one, all bad; and one that two people gave."""
+    prompt = [{"role": "user", "content": "red"}]
+    tiers = [[["a"], []], [["a", "b"]], [["a"], [""]], [["a"], ["b"]], [[], ["a"], ["b"]], [["a"], ["b"]]]
+    with SnapshotWriter(tmp_path / "snapshot") as writer:
+        writer.write("prompts", prompt_row(0, "red", "validation"))
+        for number, members in enumerate(tiers):
+            row = ranking_row(number, prompt, members, "validation", all_bad=number == 3)
+            writer.write("rankings", row)
+        writer.close(split_seed=0, campaigns=["words"])
+    assert run(tmp_path / "run", tmp_path / "snapshot", sft_run, sft_run, likes_a_word) == 0
+    metrics = run_dir.read_manifest(tmp_path / "run")["metrics"]
+    assert (metrics["num_rankings"], metrics["num_rankings_left_out"], metrics["num_pairs"]) == (2, 4, 2)
+    assert metrics["reward_accuracy_low"] == metrics["reward_accuracy_high"]  # one prompt: nothing to draw
 
 
 def test_a_policy_held_against_itself_ties_on_every_prompt(tmp_path, snapshot_dir, sft_run, reward_run):

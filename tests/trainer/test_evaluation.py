@@ -83,7 +83,7 @@ def test_groups_are_terciles_and_names_that_enough_rows_have():
 
 
 def test_accuracy_by_group_shows_a_reward_model_that_knows_length_alone():
-    ranking = {"language": "en", "source": "hh", "tiers": [0, 1, 1], "lengths": [5, 3, 9]}
+    ranking = {"prompt": "p", "language": "en", "source": "hh", "tiers": [0, 1, 1], "lengths": [5, 3, 9]}
     rankings = [ranking | {"scores": [5.0, 3.0, 9.0]} for _ in range(6)]  # its score is the length
     assert ranked_pairs([0, 1, 1]) == [(0, 1), (0, 2)]
     found = reward_accuracy(rankings, seed=0)
@@ -93,6 +93,23 @@ def test_accuracy_by_group_shows_a_reward_model_that_knows_length_alone():
         "shorter": {"num_pairs": 6, "accuracy": 0.0},
     }
     assert found["reward_accuracy_by"]["language"]["en"]["accuracy"] == 0.5
+
+
+def test_what_several_people_say_of_one_prompt_is_drawn_together():
+    """Three judges who say the same of each prompt know no more than one."""
+    rankings = [
+        {"prompt": at, "language": "en", "source": "hh", "tiers": [0, 1], "lengths": [1, 2]}
+        | {"scores": [1.0, 0.0] if at % 3 else [0.0, 1.0]}
+        for at in range(60)
+    ]
+    one, three = reward_accuracy(rankings, seed=0), reward_accuracy(rankings * 3, seed=0)
+    for name in ("reward_accuracy", "reward_accuracy_low", "reward_accuracy_high"):
+        assert three[name] == pytest.approx(one[name])
+    assert three["reward_accuracy_by"]["language"]["en"]["accuracy_low"] == pytest.approx(
+        one["reward_accuracy_low"]
+    )
+    apart = reward_accuracy([row | {"prompt": at} for at, row in enumerate(rankings * 3)], seed=0)
+    assert apart["reward_accuracy_low"] > one["reward_accuracy_low"] + 0.03
 
 
 def test_a_ranking_finds_its_prompt_by_what_it_says():

@@ -13,6 +13,7 @@ from trainer.generation import Sampling, choose_tokens, completion_text, generat
 from trainer.modeling import (
     DEFAULT_CHAT_TEMPLATE,
     TemplateRefused,
+    TooLong,
     batches_by_length,
     encode_messages,
     encode_prompt,
@@ -261,10 +262,24 @@ def test_scores_do_not_hang_on_what_else_is_in_the_batch(base_model_dir, tokeniz
     assert torch.allclose(raw_scores(model, rows, tokenizer.pad_token_id, max_tokens=40), alone, atol=1e-5)
 
 
+def test_a_padding_token_that_was_sampled_last_is_scored_as_the_last_token(base_model_dir, tokenizer):
+    model, pad_id = new_reward_model(base_model_dir, tokenizer).eval(), tokenizer.pad_token_id
+    rows = [[1, 5, 6, 7, pad_id], [1, 5, 6], [1, 8, pad_id, 9]]
+    states = [model.base_model(torch.tensor([row])).last_hidden_state[:, -1] for row in rows]
+    expected = torch.cat([model.score(state)[:, 0] for state in states]).detach()
+    assert torch.allclose(raw_scores(model, rows, pad_id), expected, atol=1e-5)
+
+
+def test_a_conversation_that_the_reward_model_cannot_read_is_refused(base_model_dir, tokenizer):
+    model = new_reward_model(base_model_dir, tokenizer).eval()
+    with pytest.raises(TooLong, match="reads 128 tokens and a conversation has 129; lower max_new_tokens"):
+        raw_scores(model, [[1] * 129, [1]], tokenizer.pad_token_id)
+
+
 def test_each_completion_goes_forward_once(base_model_dir, tokenizer):
     model = new_reward_model(base_model_dir, tokenizer).eval()
     seen = []
-    model.register_forward_pre_hook(
+    model.base_model.register_forward_pre_hook(
         lambda module, args, kwargs: seen.append(len(kwargs["input_ids"])), with_kwargs=True
     )
     raw_scores(model, [[1, 5, 6]] * 10, tokenizer.pad_token_id)

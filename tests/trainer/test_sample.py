@@ -262,7 +262,6 @@ def test_the_best_of_n_is_kept_with_the_scores_of_all(tmp_path, sft_run, likes_a
         ({"best_of": 4}, "needs --reward-model"),
         ({"reward_model": "r"}, "needs --reward-model"),
         ({"best_of": 4, "reward_model": "r", "temperature": 0}, "temperature above 0"),
-        ({"best_of": 0}, "must be 1 or more"),
         ({"stop": "[x"}, "no JSON list"),
         ({"model": ""}, "either --model"),
     ],

@@ -21,7 +21,7 @@ from tests.trainer.tiny import (
     start_process,
     write_snapshot,
 )
-from trainer import run_dir, sft
+from trainer import modeling, run_dir, sft
 from trainer.generation import Sampling, completion_text, generate, seed_of
 from trainer.modeling import (
     encode_messages,
@@ -33,6 +33,7 @@ from trainer.modeling import (
     stop_token_ids,
 )
 from trainer.run_dir import RunDir
+from trainer.sft import encode_demonstration
 from trainer.snapshot import SnapshotWriter, open_snapshot
 
 # Loss at steps 5, 10, …, 60 of the fixture's run, whose weights and order come from seeds.
@@ -95,6 +96,24 @@ def test_a_long_demonstration_loses_whole_turns_from_its_end(tokenizer):
     assert counts["num_shortened"] == 1
     _, counts = encode(tokenizer, [row(DIALOGUE)], max_length=whole)
     assert counts["num_shortened"] == 0
+
+
+def test_a_very_long_dialogue_is_cut_to_the_same_turns_in_a_few_looks(tokenizer, monkeypatch):
+    dialogue = [
+        {"role": role, "content": "red " * (at % 3)} for at in range(40) for role in ("user", "assistant")
+    ]
+    lengths = [len(encode_messages(tokenizer, dialogue[:end])[0]) for end in range(1, 81)]
+    looks, encode_messages_of = [], modeling.encode_messages
+    monkeypatch.setattr(
+        modeling, "encode_messages", lambda *given: looks.append(1) or encode_messages_of(*given)
+    )
+    for most in (30, 100, 175, 999):
+        ids, _, num_dropped = encode_demonstration(tokenizer, dialogue, most)
+        fitting = [
+            end for end in range(2, 81, 2) if lengths[end - 1] <= most and dialogue[end - 1]["content"]
+        ]
+        assert (len(ids), num_dropped) == (lengths[fitting[-1] - 1], 80 - fitting[-1])
+    assert len(looks) <= 4 * 6
 
 
 def test_a_demonstration_whose_first_answer_does_not_fit_is_left_out_and_counted(tokenizer):
@@ -438,7 +457,6 @@ def test_an_adapter_is_merged_into_a_plain_model_and_lies_beside_it(tmp_path, sn
         ({"lora_rank": 4, "lora_target": "nothing"}, "--lora-target nothing"),
         ({"score_every": 2}, "needs --reward-model"),
         ({"score_patience": 2}, "needs --score-every"),
-        ({"per_device_batch_size": 0}, "at least 1"),
         ({"dataset_weights": "nowhere=2"}, "names nowhere"),
     ],
 )

@@ -24,7 +24,13 @@ from tests.trainer.tiny import (
 from tests.trainer.tiny_ppo import LIKED, loaded
 from trainer import rollouts, run_dir
 from trainer.modeling import encode_messages, load_causal_lm, load_tokenizer
-from trainer.preferences import desirable, encode_completion, labelled_completions, preference_pairs
+from trainer.preferences import (
+    desirable,
+    encode_completion,
+    labelled_completions,
+    mismatched,
+    preference_pairs,
+)
 from trainer.snapshot import SnapshotWriter, open_snapshot
 
 KINDS = ("dpo", "kto", "rloo", "grpo")
@@ -163,11 +169,35 @@ def test_ktos_reference_point_is_estimated_on_completions_of_other_prompts(token
     longest = len(encode_completion(tokenizer, prompts[2], "2 b " * 4)[1])
     longest += len(encode_completion(tokenizer, prompts[2], "")[0])
     made = list(labelled_completions(tokenizer, rows, longest, "tiers")[0])
-    others = [made[at - 3] for at in range(6)]
-    assert all(row["prompt_ids"] != other["prompt_ids"] for row, other in zip(made, others, strict=True))
-    for row, other in zip(made, others, strict=True):
+    for row in made:
         fits = longest - len(row["prompt_ids"])
-        assert row["KL_completion_ids"] == other["completion_ids"][:fits]
+        others = [
+            other["completion_ids"][:fits] for other in made if other["prompt_ids"] != row["prompt_ids"]
+        ]
+        assert row["KL_completion_ids"] in others
+
+
+@pytest.mark.parametrize(
+    "prompts",
+    [
+        "abcdef" * 2,  # two people rank the same prompts in the same order
+        "aabbccaabbcc",
+        "aaaaaabc",  # one prompt has more than half of all rows
+        "baacaaada",
+        "abb",
+    ],
+)
+def test_the_mismatched_row_is_never_of_the_same_prompt(prompts):
+    others = mismatched([(ord(prompt),) for prompt in prompts])
+    assert all(prompts[row] != prompts[other] for row, other in enumerate(others))
+    if max(map(prompts.count, prompts)) <= len(prompts) // 2:
+        assert sorted(others) == list(range(len(prompts)))  # each once
+
+
+def test_a_single_prompt_has_no_other_and_that_is_said(caplog):
+    with caplog.at_level("WARNING"):
+        assert mismatched([(1,)] * 4) == [2, 3, 0, 1]
+    assert "one prompt alone" in caplog.text
 
 
 # ---------------------------------------------------------------- learning
