@@ -10,6 +10,7 @@ import sys
 import pytest
 import torch
 from safetensors.torch import load_file
+from transformers import LlamaConfig
 
 from tests.trainer.tiny import (
     REPOSITORY,
@@ -37,14 +38,14 @@ PROMPT = [{"role": "user", "content": "red blue"}]
 
 
 class Fixed(torch.nn.Module):
-    """Scores a sequence by its last token's number."""
+    """Scores a sequence by its last token's number: the states are the tokens, the head leaves them as they are."""
 
-    device = "cpu"
+    device, score = "cpu", torch.nn.Identity()
+    config = LlamaConfig(max_position_embeddings=99)
 
-    def forward(self, input_ids, attention_mask, use_cache):
-        last = attention_mask.sum(1) - 1
-        values = input_ids.gather(1, last[:, None]).float()
-        return type("Output", (), {"logits": values})
+    @property
+    def base_model(self):
+        return lambda input_ids, **others: type("Output", (), {"last_hidden_state": input_ids[..., None]})
 
 
 def test_accuracy_is_the_share_of_pairs_in_the_annotators_order():
