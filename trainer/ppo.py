@@ -219,8 +219,8 @@ def train(config: PPOConfig, run: RunDir, score: ScoreFunction | None = None) ->
     check_config(config, accelerator.num_processes, score)
     models = load_models(config, accelerator, score)
     context = context_length(accelerator.unwrap_model(models.learner).policy)
-    read = context_length(models.reward_model) if models.same_tokens else context
-    longest = min(context, read) - config.max_new_tokens
+    reader = models.reward_model if models.same_tokens else None
+    longest = min(context, context_length(reader) if reader else context) - config.max_new_tokens
     prompts = load_prompts(config, models.tokenizer, longest)
     progress, kept = load_checkpoint(run, models, accelerator, prompts)
     training = Training(
