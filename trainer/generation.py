@@ -62,6 +62,7 @@ class Generated:
     token_ids: list[int]
     finish_reason: str  # "stop" or "length"
     is_cut: bool = False  # it came to a stop string, which its text leaves out
+    logprobs: list[float] | None = None  # of each token; only vLLM tells them
 
 
 def seed_of(*parts: object) -> int:
@@ -228,5 +229,5 @@ def completion_text(tokenizer: Any, generated: Generated, stop: Sequence[str] = 
         ids = ids[:-1]
     text = tokenizer.decode(ids, skip_special_tokens=True)
     if generated.is_cut:
-        text = text[: min(at for string in stop if (at := text.find(string)) >= 0)]
+        text = text[: min((at for string in stop if (at := text.find(string)) >= 0), default=len(text))]
     return text.strip()

@@ -10,7 +10,7 @@ The algorithm is that of InstructGPT (Ouyang et al. 2022) with the details that 
 
 One batch of episodes = sample a completion for each prompt, score it, then several epochs of minibatch steps
 on it. Several processes (torchrun) share each batch; each holds all models, statistics are global.
-Left out: sharded models (FSDP, ZeRO) and vLLM rollouts.
+Left out: sharded models (FSDP, ZeRO).
 """
 
 from __future__ import annotations
@@ -57,6 +57,7 @@ from trainer.rollouts import (
     roll_out,
 )
 from trainer.run_dir import RunDir, RunError, RunStopped
+from trainer.vllm_generation import VllmWriter, check_vllm
 
 log = logging.getLogger("trainer")
 SHARDED = ("ACCELERATE_USE_FSDP", "ACCELERATE_USE_DEEPSPEED")  # what accelerate launch sets
@@ -105,6 +106,12 @@ class PPOConfig:
     num_mini_batches: int = option("Optimizer steps in a pass, each on its own share of the batch.", 1)
     micro_batch_tokens: int = option("Most tokens in one forward and backward, padding included.", 8192)
     rollout_batch_size: int = option("Completions written at once in a process; 0: all of a batch.", 0)
+    vllm: bool = option("vLLM, in this process, writes the completions; it needs a GPU.", False)
+    vllm_memory: float = option("Share of the GPU's memory that vLLM takes while it writes.", 0.3)
+    importance_cap: float = option(
+        "Most that a token counts for being likelier here than where vLLM wrote it; 0: all count the same.",
+        2.0,
+    )
     learning_rate: float = option("Of the policy; Adam with epsilon 1e-5.", 3e-6)
     value_learning_rate: float = option("Of a separate value model; 0: that of the policy.", 0.0)
     lr_end_share: float = option("Share of the learning rate left at the end of the linear decay.", 0.0)
@@ -176,6 +183,8 @@ def check_config(config: PPOConfig, num_processes: int, score_function: ScoreFun
             f"--batch-size {config.batch_size} cannot be divided over {num_processes} processes and "
             f"{config.num_mini_batches} minibatches; choose a multiple of their product."
         )
+    if config.vllm:
+        check_vllm([config.temperature, config.eval_temperature], config.vllm_memory)
     if not config.reward_model and score_function is None:
         raise RunError("PPO needs a score: name a finished reward run as --reward-model.")
 
@@ -234,6 +243,8 @@ def train(config: PPOConfig, run: RunDir, score: ScoreFunction | None = None) ->
         progress=progress,
         kept=kept,
     )
+    if config.vllm:
+        models.vllm = new_vllm(training)
     log.info("%d prompts, %d batches of %d episodes", len(prompts), config.num_batches, config.batch_size)
     if config.normalize_scores and progress.step == 0:
         normalize_scores(config, models, accelerator, prompts)
@@ -249,6 +260,21 @@ def train(config: PPOConfig, run: RunDir, score: ScoreFunction | None = None) ->
                 "--micro-batch-tokens or --rollout-batch-size: it continues from its last checkpoint."
             ) from error
         raise
+
+
+def new_vllm(training: Training) -> VllmWriter:
+    """vLLM with room for this run's prompts and completions."""
+    config, models, accelerator = training.config, training.models, training.accelerator
+    longest = max(len(prompt.ids) for prompt in training.prompts + training.eval_prompts)
+    return VllmWriter(
+        training.policy,
+        models.tokenizer,
+        models.stop_ids,
+        longest + config.max_new_tokens,
+        config.vllm_memory,
+        torch.bfloat16 if accelerator.mixed_precision == "bf16" else torch.float32,
+        accelerator.num_processes,
+    )
 
 
 def learn(training: Training) -> bool:

@@ -30,6 +30,7 @@ from trainer.modeling import (
     stop_token_ids,
 )
 from trainer.run_dir import RunError
+from trainer.vllm_generation import VllmWriter
 
 if TYPE_CHECKING:
     from trainer.ppo import PPOConfig
@@ -113,6 +114,7 @@ class Models:
     adapter: Any  # the PeftModel around the policy; None where all weights learn
     score_mean: float = 0.0  # of the reference's completions, where the run measured them: see rollouts.py
     score_std: float = 1.0
+    vllm: VllmWriter | None = None  # where it writes the completions
 
 
 def load_models(

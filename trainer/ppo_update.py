@@ -92,6 +92,9 @@ def update(
     rollouts = progress.rollouts
     assert rollouts is not None
     advantages, returns = advantages_and_returns(config, models, accelerator, rollouts)
+    weights = rl_math.truncated_importance(
+        rollouts.logprobs, rollouts.written_logprobs, config.importance_cap
+    )
     models.learner.train(config.gradient_checkpointing)  # the only difference: there is no dropout
     first_step = progress.batch * config.steps_per_batch
     for number in range(len(progress.statistics), config.steps_per_batch):
@@ -104,7 +107,7 @@ def update(
         set_learning_rate(config, models.optimizer, step)
         ptx_loss = add_ptx_gradient(config, models, accelerator, ptx_texts, step)
         statistics = mini_batch_gradient(
-            config, models, accelerator, rollouts, advantages, returns, rows, step
+            config, models, accelerator, rollouts, advantages, returns, weights, rows, step
         )
         progress.is_whole = False
         models.optimizer.step()
@@ -153,6 +156,7 @@ def mini_batch_gradient(
     rollouts: Rollouts,
     advantages: Tensor,
     returns: Tensor,
+    weights: Tensor,
     rows: list[int],
     step: int,
 ) -> dict[str, float]:
@@ -179,7 +183,10 @@ def mini_batch_gradient(
                 models.update_penalty.penalty_coef,
                 logprobs,
                 values,
-                *(each[group][real] for each in (rollouts.logprobs, rollouts.values, advantages, returns)),
+                *(
+                    each[group][real]
+                    for each in (rollouts.logprobs, rollouts.values, advantages, returns, weights)
+                ),
             )
             # accelerate averages gradients over processes: times their number, so that they add up
             accelerator.backward(losses.sum() / num_tokens * accelerator.num_processes)
@@ -204,13 +211,15 @@ def token_losses(
     old_values: Tensor,
     advantages: Tensor,
     returns: Tensor,
+    weights: Tensor,
 ) -> tuple[Tensor, tuple[Tensor, ...]]:
-    """Loss of every token, (N,), and what STATISTICS names, each (N,)."""
+    """Loss of every token, (N,), and what STATISTICS names, each (N,); `weights` are for the policy's part."""
     policy_losses, policy_clipped = rl_math.clipped_policy_loss(
         logprobs, old_logprobs, advantages, config.clip_range
     )
     if config.policy_loss == "kl_penalty":
         policy_losses = rl_math.penalized_policy_loss(logprobs, old_logprobs, advantages, penalty_coef)
+    policy_losses = policy_losses * weights
     value_losses, value_clipped = rl_math.clipped_value_loss(
         values, old_values, returns, config.value_clip_range
     )
@@ -268,4 +277,15 @@ def measure(
     measured = {name: total / count for name, total in zip(per_episode, totals, strict=True)}
     measured["objective/rlhf_reward"] = measured["objective/scores"] + measured["objective/non_score_reward"]
     measured["objective/kl_coef"] = models.kl_controller.kl_coef
-    return measured
+    return measured | (gap_to_vllm(accelerator, rollouts) if models.vllm is not None else {})
+
+
+def gap_to_vllm(accelerator: Accelerator, rollouts: Rollouts) -> dict[str, float]:
+    """How far vLLM's log-probabilities of the tokens it wrote are from the policy's own, over all processes."""
+    gaps = (rollouts.logprobs - rollouts.written_logprobs).abs()[rollouts.mask]
+    sums = torch.stack([torch.ones_like(gaps).double().sum(), gaps.double().sum()])
+    count, total = sum_over_processes(accelerator, sums).tolist()
+    return {
+        "rollout/logprob_gap": total / count,
+        "rollout/logprob_gap_max": float(accelerator.gather(gaps.max().reshape(1)).max()),
+    }

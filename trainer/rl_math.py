@@ -9,6 +9,7 @@ Sources
     [FT]    Ziegler et al. 2019, "Fine-Tuning Language Models from Human Preferences"
     [GAE]   Schulman et al. 2016, "High-Dimensional Continuous Control Using Generalized Advantage Estimation"
     [PPO]   Schulman et al. 2017, "Proximal Policy Optimization Algorithms"
+    [TIS]   Yao et al. 2025, "Your Efficient RL Framework Secretly Brings You Off-Policy RL Training"
     [KL]    Schulman 2020, "Approximating KL Divergence" (joschu.net/blog/kl-approx.html)
 """
 
@@ -160,6 +161,17 @@ def penalized_policy_loss(
     """
     ratio = torch.exp(logprobs - old_logprobs)
     return -advantages * ratio + penalty_coef * kl_estimate(old_logprobs, logprobs, "k3")
+
+
+def truncated_importance(logprobs: Tensor, written_logprobs: Tensor, cap: float) -> Tensor:
+    """Weight of each token that another program wrote than the one that computes p: all of one shape. [TIS]
+
+    min(p(x) / p_written(x), cap): rounding makes the two differ, and without the cap a few rare tokens would
+    count more than all others. Cap 0: every token counts 1.
+    """
+    if not cap:
+        return torch.ones_like(logprobs)
+    return torch.exp(logprobs - written_logprobs).clamp(max=cap)
 
 
 def clipped_value_loss(

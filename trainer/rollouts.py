@@ -44,7 +44,14 @@ class Rollouts:
     """One process's episodes of a batch: B of them, T the longest completion; rows are right-padded."""
 
     PER_EPISODE: ClassVar[tuple[str, ...]] = ("has_eos", "raw_scores", "scores")
-    PER_TOKEN: ClassVar[tuple[str, ...]] = ("mask", "logprobs", "values", "entropies", "ref_logprobs")
+    PER_TOKEN: ClassVar[tuple[str, ...]] = (
+        "mask",
+        "logprobs",
+        "values",
+        "entropies",
+        "ref_logprobs",
+        "written_logprobs",
+    )
 
     prompts: list[Prompt]
     completions: list[list[int]]  # with their end token, where they came to one
@@ -59,6 +66,7 @@ class Rollouts:
     values: Tensor  # (B, T)
     entropies: Tensor  # (B, T)
     ref_logprobs: Tensor  # (B, T)
+    written_logprobs: Tensor  # (B, T) as vLLM says where it wrote them, else `logprobs`
 
     @property
     def prompt_ids(self) -> list[list[int]]:
@@ -145,6 +153,10 @@ def roll_out(
         texts = [completion_text(models.tokenizer, each) for each in generated]
         raw_scores = score_completions(config, models, prompts, completions, texts).to(accelerator.device)
         per_token = judge_tokens(config, models, accelerator, [prompt.ids for prompt in prompts], completions)
+    if temperature in (None, config.temperature):
+        per_token["written_logprobs"] = written_logprobs(generated, per_token)
+    else:  # of another distribution
+        per_token["written_logprobs"] = per_token["logprobs"]
     has_eos = torch.tensor([each.finish_reason == "stop" for each in generated], device=accelerator.device)
     return Rollouts(
         prompts=prompts,
@@ -165,8 +177,13 @@ def write_completions(
     seeds: list[int],
     temperature: float,
 ) -> list[Generated]:
-    """One completion for each prompt and seed, `rollout_batch_size` of them at a time."""
+    """One completion for each prompt and seed, `rollout_batch_size` of them at a time or as many as vLLM likes."""
     sampling = Sampling(temperature=temperature, max_new_tokens=config.max_new_tokens)
+    if models.vllm is not None:
+        models.vllm.load(policy)
+        generated = models.vllm.generate([prompt.ids for prompt in prompts], seeds, sampling)
+        models.vllm.sleep()
+        return generated
     size = config.rollout_batch_size or len(prompts)
     generated = []
     for at in range(0, len(prompts), size):
@@ -175,6 +192,16 @@ def write_completions(
             policy, ids, seeds[at : at + size], sampling, models.stop_ids, models.tokenizer.pad_token_id
         )
     return generated
+
+
+def written_logprobs(generated: list[Generated], per_token: dict[str, Tensor]) -> Tensor:
+    """(B, T) what the program that wrote the tokens says of them; the policy's own where it says nothing."""
+    if generated[0].logprobs is None:
+        return per_token["logprobs"]
+    written = torch.zeros_like(per_token["logprobs"])
+    told = [logprob for each in generated for logprob in each.logprobs or []]
+    written[per_token["mask"]] = torch.tensor(told, device=written.device)
+    return written
 
 
 def judge_tokens(

@@ -49,10 +49,19 @@ log = logging.getLogger("trainer")
 FORMAT_VERSION = 1
 STATES = ("queued", "running", "succeeded", "failed", "lost", "cancelled")
 HEARTBEAT_SECONDS = 5.0
-RECORDED_PACKAGES = ("torch", "transformers", "trl", "accelerate", "tokenizers", "safetensors", "datasets")
+RECORDED_PACKAGES = (
+    "torch",
+    "transformers",
+    "trl",
+    "accelerate",
+    "tokenizers",
+    "safetensors",
+    "datasets",
+    "vllm",
+)
 # Of a continued run: a directory that was moved still is the same run, and how much is computed at once
 # changes the memory needed and nothing else.
-MAY_DIFFER = {"run_dir", "micro_batch_tokens", "rollout_batch_size", "concurrency"}
+MAY_DIFFER = {"run_dir", "micro_batch_tokens", "rollout_batch_size", "vllm_memory", "concurrency"}
 WRITTEN_ONE_BY_ONE = ("sample", "evaluate")  # there the batch size is such a number too
 CHECKPOINT_NAME = re.compile(r"checkpoint-(\d+)")
 COMPLETE_MARK = "complete.json"  # the last file written into a checkpoint

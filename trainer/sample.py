@@ -31,12 +31,15 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from trainer.files import append_jsonl, describe_file, rewrite_jsonl
 from trainer.jobs import Outcome, input_entry, option, run_job
 from trainer.run_dir import RunDir, RunError, RunStopped
 from trainer.snapshot import SPLITS, open_snapshot
+
+if TYPE_CHECKING:
+    from trainer.vllm_generation import VllmWriter
 
 log = logging.getLogger("trainer")
 PROBE_PROMPTS, PROBE_SEEDS, PROBE_TOKENS = 3, 4, 32  # short answers that tell whether a server samples
@@ -63,6 +66,8 @@ class SampleConfig:
     best_of: int = option("Candidates for each completion, of which the best by score is kept.", 1)
     reward_model: str = option("Finished reward run that scores the candidates of best_of.", "")
     batch_size: int = option("Completions that are generated together.", 64)
+    vllm: bool = option("vLLM, in this process, writes the completions; it needs a GPU.", False)
+    vllm_memory: float = option("Share of the GPU's memory that vLLM takes.", 0.85)
     max_resamples: int = option("How often a repeated or empty completion is tried again.", 3)
     policy_version: str = option("Name of the policy version, recorded with every completion.", "")
     seed: int = option("Every completion's own seed follows from this one.", 0)
@@ -174,26 +179,44 @@ def num_repeated(texts: list[str]) -> int:
 class Sampler:
     """A loaded policy that turns prompt tokens and seeds into candidates, batch_size at a time."""
 
-    def __init__(self, model: Any, tokenizer: Any, sampling: Any, batch_size: int) -> None:
+    def __init__(
+        self, model: Any, tokenizer: Any, sampling: Any, batch_size: int, device: Any = None
+    ) -> None:
+        """`device`: where the work will be done, if that is not where the model is."""
         from trainer.flops import Meter
         from trainer.modeling import context_length, stop_token_ids
 
         self.model, self.tokenizer, self.sampling, self.batch_size = model, tokenizer, sampling, batch_size
         self.stop_ids = stop_token_ids(tokenizer, model)
         self.longest_prompt = context_length(model) - sampling.max_new_tokens
-        self.meter = Meter(model.device, model.dtype)  # of all that was generated
+        self.meter = Meter(device or model.device, model.dtype)  # of all that was generated
+        self.vllm: VllmWriter | None = None
+
+    def start_vllm(self, longest: int, memory_share: float) -> None:
+        """Lets vLLM write the completions from here on, of prompts of at most so many tokens."""
+        from trainer.vllm_generation import VllmWriter
+
+        longest += self.sampling.max_new_tokens
+        self.vllm = VllmWriter(
+            self.model, self.tokenizer, self.stop_ids, longest, memory_share, self.model.dtype
+        )
+        self.vllm.load(self.model)
+
+    def written(self, prompts: list[list[int]], seeds: list[int]) -> list[Any]:
+        from trainer.generation import generate
+
+        if self.vllm is not None:
+            return self.vllm.generate(prompts, seeds, self.sampling)
+        pad_id = self.tokenizer.pad_token_id
+        return generate(self.model, prompts, seeds, self.sampling, self.stop_ids, pad_id, self.tokenizer)
 
     def generated(self, prompts: list[list[int]], seeds: list[int]) -> list[Any]:
         from trainer.flops import forward_flops
-        from trainer.generation import generate
 
         made, began = [], time.monotonic()
         for start in range(0, len(prompts), self.batch_size):
             rows = slice(start, start + self.batch_size)
-            pad_id = self.tokenizer.pad_token_id
-            made += generate(
-                self.model, prompts[rows], seeds[rows], self.sampling, self.stop_ids, pad_id, self.tokenizer
-            )
+            made += self.written(prompts[rows], seeds[rows])
         seconds = time.monotonic() - began
         read = sum(
             map(len, {tuple(prompt) for prompt in prompts})
@@ -224,14 +247,16 @@ class Sampler:
         ]
 
 
-def load_policy(name: str, sampling: Any, batch_size: int) -> Sampler:
+def load_policy(name: str, sampling: Any, batch_size: int, with_vllm: bool = False) -> Sampler:
+    """On the device; where vLLM is to have the device's memory, in the machine's."""
     from trainer.modeling import inference_dtype, load_causal_lm, load_tokenizer, pick_device
 
     device = pick_device()
     tokenizer = load_tokenizer(name)
     model = load_causal_lm(name, tokenizer, inference_dtype(device))
-    model.to(device)  # type: ignore[arg-type]  # the library's stub for a decorated method
-    return Sampler(model.eval(), tokenizer, sampling, batch_size)
+    if not with_vllm:
+        model.to(device)  # type: ignore[arg-type]  # the library's stub for a decorated method
+    return Sampler(model.eval(), tokenizer, sampling, batch_size, device)
 
 
 class ServerSampler:
@@ -338,6 +363,12 @@ def check_config(config: SampleConfig) -> None:
         raise RunError("--best-of N needs --reward-model DIR, which chooses, and the other way round.")
     if config.best_of > 1 and config.temperature == 0:
         raise RunError("best_of chooses among different candidates; give a temperature above 0.")
+    if config.vllm:
+        from trainer.vllm_generation import check_vllm
+
+        if config.server:
+            raise RunError("--vllm True writes with --model DIR; a --server writes by itself.")
+        check_vllm([config.temperature], config.vllm_memory)
 
 
 def read_stop(text: str) -> tuple[str, ...]:
@@ -446,12 +477,14 @@ def train(config: SampleConfig, run: RunDir) -> Outcome:
     policy = (
         ServerSampler(config, sampling)
         if config.server
-        else load_policy(config.model, sampling, config.batch_size)
+        else load_policy(config.model, sampling, config.batch_size, config.vllm)
     )
     chooser = Chooser(config.reward_model, config.best_of) if config.reward_model else None
     counts = {"num_left_out_long": 0, "num_left_out_template": 0, "num_left_out_refused": 0}
     encoded = fitting_prompts(policy, prompts, counts)
     messages_of = {prompt.id: prompt.messages for prompt in prompts}
+    if config.vllm and isinstance(policy, Sampler):
+        policy.start_vllm(max(len(read) for _, read in encoded), config.vllm_memory)
 
     # 2. what an earlier process already wrote
     done = kept_prompt_ids(run, config.num_completions)

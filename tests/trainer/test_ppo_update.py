@@ -32,6 +32,7 @@ def by_hand(models, scores=(1.0, -2.0)):
         values=torch.tensor([[0.5, 0.25], [-1.0, 0.0]]),
         entropies=torch.zeros(2, 2),
         ref_logprobs=torch.tensor([[-2.0, -1.0], [-0.5, 0.0]]),
+        written_logprobs=torch.tensor([[-1.0, -1.0], [-1.0, 0.0]]),
     )
 
 
@@ -180,7 +181,7 @@ def test_a_batch_that_moved_the_policy_far_enough_is_left(ppo_arguments):
 # ---------------------------------------------------------------- losses
 
 
-def losses_of(ppo_arguments, **changes):
+def losses_of(ppo_arguments, weights=(1.0, 1.0), **changes):
     """Of two tokens whose ratios are 1.5 and .5, with advantages 1 and -1; the first value reached its return."""
     config = ppo.PPOConfig(**ppo_arguments | changes)
     tensors = [torch.tensor(row) for row in ([1.5, 0.5], [1.0, 2.0], [3.0, 1.0], [1.0, -1.0], [1.0, 1.0])]
@@ -188,7 +189,15 @@ def losses_of(ppo_arguments, **changes):
     logprobs, values, old_values, advantages, returns = tensors
     old_logprobs = torch.tensor([-1.0, -1.0])
     return ppo_update.token_losses(
-        config, 0.25, logprobs, values, old_logprobs, old_values, advantages, returns
+        config,
+        0.25,
+        logprobs,
+        values,
+        old_logprobs,
+        old_values,
+        advantages,
+        returns,
+        torch.tensor(weights),
     )
 
 
@@ -200,6 +209,13 @@ def test_the_loss_of_a_token_is_the_clipped_one_and_a_share_of_the_values(ppo_ar
     assert named["policy/clipfrac"].tolist() == [1.0, 1.0]
     assert named["val/clipfrac"].tolist() == [1.0, 0.0]
     assert named["policy/ratio"].tolist() == pytest.approx([1.5, 0.5])
+
+
+def test_a_token_that_vllm_wrote_counts_by_its_weight_and_its_value_in_full(ppo_arguments):
+    losses, _ = losses_of(
+        ppo_arguments, weights=(2.0, 0.5), clip_range=0.2, value_clip_range=0.5, value_coef=0.1
+    )
+    assert losses.tolist() == pytest.approx([2 * -1.2 + 0.1 * 1.125, 0.5 * 0.8 + 0.1 * 0.5])
 
 
 def test_the_penalty_takes_the_place_of_the_clip(ppo_arguments):

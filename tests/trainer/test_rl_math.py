@@ -172,6 +172,25 @@ def test_penalised_policy_loss_by_hand():
     close(loss, [-3 + 3 * (0.5 - math.log(1.5)), 0.5 + 3 * (-0.5 - math.log(0.5))])
 
 
+def test_truncated_importance_by_hand():
+    own, written = torch.tensor([0.2, 0.3, 0.9]).log(), torch.tensor([0.4, 0.3, 0.1]).log()
+    close(rl_math.truncated_importance(own, written, cap=2.0), [0.5, 1.0, 2.0])
+    close(rl_math.truncated_importance(own, written, cap=0.0), [1.0, 1.0, 1.0])
+
+
+def test_truncated_importance_makes_tokens_of_another_program_count_as_the_policys_own():
+    """E_written[min(p / p_written, C) f] = E_p[f] where the cap is above every ratio; below it, less."""
+    own, written, pays = (
+        torch.tensor([0.5, 0.3, 0.2]),
+        torch.tensor([0.6, 0.3, 0.1]),
+        torch.tensor([1.0, 2.0, 4.0]),
+    )
+    weights = rl_math.truncated_importance(own.log(), written.log(), cap=2.0)
+    assert float((written * weights * pays).sum()) == pytest.approx(float((own * pays).sum()), rel=1e-5)
+    capped = rl_math.truncated_importance(own.log(), written.log(), cap=1.5)
+    assert float((written * capped * pays).sum()) == pytest.approx(0.5 + 0.6 + 0.1 * 1.5 * 4, rel=1e-5)
+
+
 def test_the_penalty_averages_to_the_divergence_from_the_old_policy_in_value_and_gradient():
     old = torch.tensor([0.7, 0.2, 0.1])
     logits = torch.tensor([0.3, -0.1, 0.4], requires_grad=True)
