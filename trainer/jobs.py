@@ -50,7 +50,7 @@ NOT_NEGATIVE = (
     *("kl_coef", "kl_target", "max_kl", "max_update_kl", "score_clip", "normalize_scores", "value_coef"),
     *("ptx_coef", "ptx_batch_size", "lora_rank", "rating_coef", "judgement_coef", "length_coef"),
     *("prior_scale", "eval_temperature", "score_temperature", "score_every", "score_patience"),
-    *("neftune_alpha", "clip_range", "value_clip_range", "penalty_coef", "seed"),
+    *("neftune_alpha", "clip_range", "value_clip_range", "penalty_coef", "importance_cap", "seed"),
     *("tie_parameter", "pairs_per_ranking", "undesirable_weight"),
 )
 ABOVE_ZERO = ("num_epochs", "max_grad_norm", "penalty_target", "lora_alpha")
