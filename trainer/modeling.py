@@ -420,9 +420,17 @@ def pad_right(
 def raw_scores(
     model: PreTrainedModel, sequences: Sequence[Sequence[int]], pad_id: int, max_tokens: int = 8192
 ) -> torch.Tensor:
-    """The head's value at each sequence's last token, (sequences,) float32 on the CPU; one forward each.
+    """The head's value at each sequence's last token, (sequences,) float32 on the CPU; one forward each."""
+    rows = scores_along(model, sequences, pad_id, max_tokens)
+    return torch.stack([row[-1] for row in rows]) if rows else torch.empty(0)
 
-    The last token is told by length: the library's own reading passes over a padding token that was sampled.
+
+def scores_along(
+    model: PreTrainedModel, sequences: Sequence[Sequence[int]], pad_id: int, max_tokens: int = 8192
+) -> list[torch.Tensor]:
+    """The head's value after each token of each sequence, (tokens,) float32 on the CPU; one forward each.
+
+    What is real is told by length: the library's own reading passes over a padding token that was sampled.
     """
     longest, most = max(map(len, sequences), default=0), context_length(model)
     if longest > most:
@@ -430,18 +438,18 @@ def raw_scores(
             f"The reward model reads {most} tokens and a conversation has {longest}; lower max_new_tokens, or choose "
             "a reward model that reads more."
         )
-    scores = torch.empty(len(sequences))
+    scores = [torch.empty(0)] * len(sequences)
     for batch in batches_by_length([len(sequence) for sequence in sequences], max_tokens):
         inputs = pad_right([sequences[i] for i in batch], pad_id, model.device)
         states = model.base_model(**inputs, use_cache=False).last_hidden_state
-        last = inputs["attention_mask"].sum(1) - 1
-        values = model.score(states[torch.arange(len(batch), device=last.device), last])  # type: ignore[operator]
-        scores[batch] = values[:, 0].float().cpu()
-    if not scores.isfinite().all():
-        raise RunError(
-            "The reward model gives scores that are no numbers; choose another, or train it again with a lower "
-            "learning rate."
-        )
+        values = model.score(states)[..., 0].float().cpu()  # type: ignore[operator]
+        for i, row in zip(batch, values, strict=True):
+            scores[i] = row[: len(sequences[i])]
+            if not scores[i].isfinite().all():
+                raise RunError(
+                    "The reward model gives scores that are no numbers; choose another, or train it again with a "
+                    "lower learning rate."
+                )
     return scores
 
 

@@ -107,6 +107,7 @@ class Models:
     tokenizer: PreTrainedTokenizerBase
     reward_tokenizer: PreTrainedTokenizerBase
     same_tokens: bool  # the reward model reads the policy's tokens as they are
+    leans_on_opinions: bool  # values add to what the reward model makes of the text so far
     stop_ids: list[int]
     optimizer: torch.optim.Optimizer
     kl_controller: rl_math.FixedKLController | rl_math.AdaptiveKLController
@@ -134,7 +135,10 @@ def load_models(
             log.info("The reward model has another tokenizer or chat template: it reads completions as text")
         reward_model.to(accelerator.device).eval().requires_grad_(False)  # type: ignore[arg-type]
     ref_policy = load_reference(config, policy, tokenizer)
-    value_trunk, value_head = new_value_model(config, policy, reward_model if same_tokens else None)
+    leans = same_tokens and (config.shared_trunk or config.lora_rank > 0)
+    value_trunk, value_head = new_value_model(
+        config, policy, reward_model if same_tokens and not leans else None
+    )
     adapter = None
     if config.lora_rank:
         adapter = add_adapter(config, policy)
@@ -151,6 +155,7 @@ def load_models(
         tokenizer=tokenizer,
         reward_tokenizer=reward_tokenizer,
         same_tokens=same_tokens,
+        leans_on_opinions=leans,
         stop_ids=stop_token_ids(tokenizer, policy),
         optimizer=new_optimizer(config, learner),
         kl_controller=(
@@ -200,11 +205,12 @@ def new_value_model(
 ) -> tuple[nn.Module | None, nn.Linear]:
     """A trunk (None: the policy's) and a head.
 
-    The reward model is a good first guess of what will be scored (InstructGPT, appendix C.4): trunk and head
-    are copied from it, the head scaled to normalised scores. With a shared trunk, with adapters, or where no
-    reward model reads the policy's tokens, the head starts at zero: no opinion yet.
+    A reward model is a good first guess of what will be scored (InstructGPT, appendix C.4): trunk and head are
+    copied from it, the head scaled to normalised scores. None where it has other tokens, or where the trunk is the
+    policy's, shared or with an adapter: the head then starts at zero, and what the values lean on instead is in
+    `ppo_update.advantages_and_returns`.
     """
-    if config.shared_trunk or config.lora_rank or reward_model is None:
+    if reward_model is None:
         head = nn.Linear(policy.config.get_text_config().hidden_size, 1)
         nn.init.zeros_(head.weight)
         nn.init.zeros_(head.bias)

@@ -46,8 +46,12 @@ def sum_over_processes(accelerator: Accelerator, values: Tensor) -> Tensor:
 
 def advantages_and_returns(
     config: PPOConfig, models: Models, accelerator: Accelerator, rollouts: Rollouts
-) -> tuple[Tensor, Tensor]:
-    """Whitened advantages and returns of every token, (B, T) each; statistics of the whole batch."""
+) -> tuple[Tensor, Tensor, float]:
+    """Whitened advantages and returns of every token, (B, T) each; the share of variance that values explain.
+
+    All statistics are of the whole batch. Where the critic leans on the reward model's opinions, the returns are
+    what is left for it to learn: they and `rollouts.values` are both without what the opinions say.
+    """
 
     def add(sums: Tensor) -> Tensor:
         return sum_over_processes(accelerator, sums)
@@ -56,8 +60,18 @@ def advantages_and_returns(
     rewards = rl_math.shaped_rewards(rollouts.scores, kl, rollouts.mask, models.kl_controller.kl_coef)
     if config.whiten_rewards:
         rewards = rl_math.whiten(rewards, rollouts.mask, shift_mean=False, sum_over_processes=add)
-    advantages, returns = rl_math.gae(rewards, rollouts.values, rollouts.mask, config.gamma, config.lam)
-    return rl_math.whiten(advantages, rollouts.mask, sum_over_processes=add), returns
+    to_go = rl_math.rewards_to_go(rewards, config.gamma)
+    said = torch.zeros_like(rewards)
+    if models.leans_on_opinions:
+        said = rl_math.fitted(rollouts.opinions, to_go - rollouts.values, rollouts.mask, add)
+    values = rollouts.values + said
+    explained = rl_math.explained_variance(values, to_go, rollouts.mask, add)
+    advantages, returns = rl_math.gae(rewards, values, rollouts.mask, config.gamma, config.lam)
+    return (
+        rl_math.whiten(advantages, rollouts.mask, sum_over_processes=add),
+        returns - said,
+        float(explained),
+    )
 
 
 def rows_of_mini_batch(
@@ -91,7 +105,7 @@ def update(
     """
     rollouts = progress.rollouts
     assert rollouts is not None
-    advantages, returns = advantages_and_returns(config, models, accelerator, rollouts)
+    advantages, returns, explained = advantages_and_returns(config, models, accelerator, rollouts)
     weights = rl_math.truncated_importance(
         rollouts.logprobs, rollouts.written_logprobs, config.importance_cap
     )
@@ -115,7 +129,7 @@ def update(
         progress.statistics.append(statistics | ({"loss/ptx": ptx_loss} if ptx_texts else {}))
         progress.step = step + 1
         after_step()
-    learned = mean_of(progress.statistics)
+    learned = mean_of(progress.statistics) | {"val/explained_variance": explained}
     if config.policy_loss == "kl_penalty":
         moved = kl_of_update(config, models, accelerator, rollouts)
         learned |= {"policy/update_kl": moved, "policy/penalty_coef": models.update_penalty.penalty_coef}

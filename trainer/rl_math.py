@@ -70,6 +70,44 @@ def whiten(
     return (whitened * mask).to(values.dtype)
 
 
+def fitted(
+    opinions: Tensor,
+    targets: Tensor,
+    mask: Tensor,
+    sum_over_processes: Callable[[Tensor], Tensor] = lambda sums: sums,
+) -> Tensor:
+    """What an opinion o of each token says of the targets, by least squares over the masked tokens.
+
+    f = a + b o + (c + d o) t for the t-th token of a sequence: an opinion of a few words tells less of the end than
+    one of the whole text. opinions, targets, mask (B, T) -> (B, T), 0 on padding. Where the opinions do not differ,
+    the smallest of the coefficients that fit as well. `sum_over_processes` makes the fit global.
+    """
+    places = torch.arange(mask.shape[1], device=mask.device).expand(mask.shape)
+    columns = torch.stack([torch.ones_like(opinions), opinions, places, opinions * places], -1).double()
+    real = columns[mask]
+    sums = torch.cat([real.T @ real, real.T @ targets[mask].double()[:, None]], 1)
+    sums = sum_over_processes(sums)
+    scale = sums.diagonal().sqrt().clamp(min=1e-12)  # columns of one size, so that one tolerance fits all
+    inverse = torch.linalg.pinv(sums[:, :-1] / scale / scale[:, None], rtol=1e-10, hermitian=True)
+    coefficients = inverse @ (sums[:, -1] / scale) / scale
+    return ((columns @ coefficients) * mask).to(opinions.dtype)
+
+
+def explained_variance(
+    values: Tensor,
+    targets: Tensor,
+    mask: Tensor,
+    sum_over_processes: Callable[[Tensor], Tensor] = lambda sums: sums,
+) -> Tensor:
+    """1 - Var(targets - values) / Var(targets) over the masked tokens: 1 at best, 0 for one value for all.
+
+    All (B, T); gives (), float64. 0 where the targets do not differ.
+    """
+    sums = sum_over_processes(torch.stack([masked_sums(x, mask) for x in (targets - values, targets)]))
+    (_, left), (_, whole) = (mean_and_variance(row) for row in sums)
+    return torch.where(whole > 0, 1 - left / whole.clamp(min=1e-12), torch.zeros_like(whole))
+
+
 def kl_estimate(logprobs: Tensor, ref_logprobs: Tensor, estimator: str = "k1") -> Tensor:
     """Per-token estimate of KL(policy || reference) from tokens sampled by the policy: (B, T) -> (B, T). [KL]
 
@@ -114,6 +152,11 @@ def missing_eos_scores(
     if fixed_score is not None:
         return torch.where(has_eos, scores, torch.full_like(scores, fixed_score))
     return scores - (penalty or 0.0) * (~has_eos).to(scores.dtype)
+
+
+def rewards_to_go(rewards: Tensor, gamma: float = 1.0) -> Tensor:
+    """G_t = r_t + gamma G_{t+1}: (B, T), 0 on padding, to (B, T)."""
+    return gae(rewards, torch.zeros_like(rewards), torch.ones_like(rewards), gamma, lam=1.0)[0]
 
 
 def gae(

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 import torch
 from accelerate import Accelerator
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 from transformers import PreTrainedTokenizerBase
 
 from trainer import rl_math
 from trainer.generation import Generated, Sampling, completion_text, generate, seed_of
-from trainer.modeling import TemplateRefused, batches_by_length, encode_prompt, score, score_tokens
+from trainer.modeling import TemplateRefused, batches_by_length, encode_prompt, score, scores_along
 from trainer.ppo_models import Models, predict
 from trainer.run_dir import RunError
 from trainer.snapshot import open_snapshot
@@ -51,6 +52,7 @@ class Rollouts:
         "entropies",
         "ref_logprobs",
         "written_logprobs",
+        "opinions",
     )
 
     prompts: list[Prompt]
@@ -67,6 +69,9 @@ class Rollouts:
     entropies: Tensor  # (B, T)
     ref_logprobs: Tensor  # (B, T)
     written_logprobs: Tensor  # (B, T) as vLLM says where it wrote them, else `logprobs`
+    opinions: (
+        Tensor  # (B, T) what the reward model makes of the text before the token; 0 where it cannot tell
+    )
 
     @property
     def prompt_ids(self) -> list[list[int]]:
@@ -151,8 +156,11 @@ def roll_out(
         )
         completions = [each.token_ids for each in generated]
         texts = [completion_text(models.tokenizer, each) for each in generated]
-        raw_scores = score_completions(config, models, prompts, completions, texts).to(accelerator.device)
+        raw_scores, opinions = score_completions(config, models, prompts, completions, texts)
         per_token = judge_tokens(config, models, accelerator, [prompt.ids for prompt in prompts], completions)
+    per_token["opinions"] = torch.zeros_like(per_token["values"])
+    if opinions is not None:
+        per_token["opinions"].copy_(pad_sequence(opinions, batch_first=True))
     if temperature in (None, config.temperature):
         per_token["written_logprobs"] = written_logprobs(generated, per_token)
     else:  # of another distribution
@@ -287,21 +295,30 @@ def score_completions(
     prompts: list[Prompt],
     completions: list[list[int]],
     texts: list[str],
-) -> Tensor:
-    """Scores (B,): of the function, of the tokens, or of the text where the reward model has other tokens."""
+) -> tuple[Tensor, list[Tensor] | None]:
+    """Scores (B,): of the function, of the tokens, or of the text where the reward model has other tokens.
+
+    And where it reads the policy's own tokens its opinions, a row for each completion: what it would score if the
+    text ended before each of the tokens. They come in the same pass.
+    """
+    device = models.ref_policy.device
     if models.score_function is not None:
-        scores = models.score_function([prompt.messages for prompt in prompts], texts, completions)
-        return torch.as_tensor(scores, dtype=torch.float32)
+        given = models.score_function([prompt.messages for prompt in prompts], texts, completions)
+        return torch.as_tensor(given, dtype=torch.float32, device=device), None
     assert models.reward_model is not None
     if models.same_tokens:
         sequences = [prompt.ids + row for prompt, row in zip(prompts, completions, strict=True)]
         pad_id = models.reward_tokenizer.pad_token_id
-        return score_tokens(models.reward_model, sequences, pad_id, config.micro_batch_tokens)
+        rows = scores_along(models.reward_model, sequences, pad_id, config.micro_batch_tokens)
+        mean, std = (float(getattr(models.reward_model, name)) for name in ("score_mean", "score_std"))
+        rows = [(row[len(prompt.ids) - 1 :] - mean) / std for row, prompt in zip(rows, prompts, strict=True)]
+        return torch.stack([row[-1] for row in rows]).to(device), [row[:-1].to(device) for row in rows]
     conversations = [
         [*prompt.messages, {"role": "assistant", "content": text}]
         for prompt, text in zip(prompts, texts, strict=True)
     ]
-    return score(models.reward_model, models.reward_tokenizer, conversations, config.micro_batch_tokens)
+    scores = score(models.reward_model, models.reward_tokenizer, conversations, config.micro_batch_tokens)
+    return scores.to(device), None
 
 
 def paid_scores(config: PPOConfig, models: Models, raw_scores: Tensor, has_eos: Tensor) -> Tensor:
@@ -334,7 +351,8 @@ def normalize_scores(
                 config, models, models.ref_policy, chosen, seeds, config.temperature
             )
             texts = [completion_text(models.tokenizer, each) for each in generated]
-            scores = score_completions(config, models, chosen, [each.token_ids for each in generated], texts)
+            tokens = [each.token_ids for each in generated]
+            scores, _ = score_completions(config, models, chosen, tokens, texts)
     sums = rl_math.masked_sums(scores, torch.ones_like(scores)).to(accelerator.device)
     mean, variance = rl_math.mean_and_variance(accelerator.reduce(sums, reduction="sum"))
     if not variance > 1e-12:

@@ -25,6 +25,7 @@ from trainer.modeling import (
     resolve_model,
     score,
     score_tokens,
+    scores_along,
     stop_token_ids,
 )
 from trainer.run_dir import RunError
@@ -268,6 +269,15 @@ def test_a_padding_token_that_was_sampled_last_is_scored_as_the_last_token(base_
     states = [model.base_model(torch.tensor([row])).last_hidden_state[:, -1] for row in rows]
     expected = torch.cat([model.score(state)[:, 0] for state in states]).detach()
     assert torch.allclose(raw_scores(model, rows, pad_id), expected, atol=1e-5)
+
+
+def test_scores_along_a_text_are_those_of_its_beginnings(base_model_dir, tokenizer):
+    model, pad_id = new_reward_model(base_model_dir, tokenizer).eval(), tokenizer.pad_token_id
+    rows = [[1, 5, 6, 7, 2], [1, 5], [1, 8, 9]]
+    along = scores_along(model, rows, pad_id)
+    assert [len(row) for row in along] == [5, 2, 3]
+    beginnings = [row[: end + 1] for row in rows for end in range(len(row))]
+    assert torch.allclose(torch.cat(along), raw_scores(model, beginnings, pad_id), atol=1e-5)
 
 
 def test_a_conversation_that_the_reward_model_cannot_read_is_refused(base_model_dir, tokenizer):

@@ -32,13 +32,27 @@ def test_the_value_model_starts_as_the_reward_model(ppo_arguments, tmp_path, tok
     last = torch.tensor([len(row) - 1 for row in rolled.completions])
     torch.testing.assert_close(rolled.values[torch.arange(16), last], before, atol=1e-5, rtol=0)
     assert before.unique().numel() > 1
+    # which its opinions are at every token, read off the pass that scored
+    torch.testing.assert_close(rolled.opinions, rolled.values, atol=1e-5, rtol=0)
+    assert not models.leans_on_opinions  # it has them already
 
 
 @pytest.mark.parametrize("changes", [{"shared_trunk": True}, {"lora_rank": 2}])
-def test_a_critic_that_cannot_start_from_the_reward_model_has_no_opinion_yet(ppo_arguments, changes):
+def test_a_critic_that_cannot_start_from_the_reward_model_leans_on_its_opinions(ppo_arguments, changes):
     _, _, models, rolled = first_batch(ppo_arguments, **changes)
     assert (models.learner.value_trunk is None) == ("shared_trunk" in changes)
     assert rolled.values.abs().max() == 0
+    assert models.leans_on_opinions and rolled.opinions.unique().numel() > 1
+
+
+def test_a_critic_without_a_reward_model_that_reads_its_tokens_has_no_opinion(ppo_arguments):
+    config, accelerator, _ = loaded(ppo_arguments)
+    models = ppo_models.load_models(
+        config, accelerator, lambda prompts, texts, tokens: [len(t) for t in texts]
+    )
+    prompts = rollouts.load_prompts(config, models.tokenizer, 100)[:2]
+    rolled = rollouts.roll_out(config, models, accelerator, prompts, [0, 1])
+    assert not models.leans_on_opinions and rolled.opinions.abs().max() == 0
 
 
 def test_dropout_is_off_in_all_four_models_even_where_activations_are_recomputed(
@@ -116,6 +130,7 @@ def test_adapters_share_one_base_that_does_not_learn(ppo_arguments):
 
 def test_the_reference_is_the_base_without_the_adapter_that_learned(ppo_arguments):
     config, accelerator, models, rolled = first_batch(ppo_arguments, lora_rank=4, learning_rate=1e-2)
+    rolled.scores = torch.arange(16.0) % 3  # which no opinion of the prompts tells
     learn_from(config, accelerator, models, rolled)
     with torch.no_grad():
         judged = rollouts.judge_tokens(config, models, accelerator, rolled.prompt_ids, rolled.completions)

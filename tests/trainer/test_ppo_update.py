@@ -33,6 +33,7 @@ def by_hand(models, scores=(1.0, -2.0)):
         entropies=torch.zeros(2, 2),
         ref_logprobs=torch.tensor([[-2.0, -1.0], [-0.5, 0.0]]),
         written_logprobs=torch.tensor([[-1.0, -1.0], [-1.0, 0.0]]),
+        opinions=torch.tensor([[0.2, 0.6], [-0.4, 0.0]]),
     )
 
 
@@ -54,16 +55,31 @@ def by_hand(models, scores=(1.0, -2.0)):
 def test_rewards_and_returns_of_a_batch_by_hand(ppo_arguments, changes, expected_returns):
     config, accelerator, models = loaded(ppo_arguments, **{"kl_coef": 0.1, "lam": 1.0} | changes)
     rolled = by_hand(models)
-    advantages, returns = ppo_update.advantages_and_returns(config, models, accelerator, rolled)
+    advantages, returns, _ = ppo_update.advantages_and_returns(config, models, accelerator, rolled)
     torch.testing.assert_close(returns, torch.tensor(expected_returns), atol=1e-4, rtol=0)
     raw = (torch.tensor(expected_returns) - rolled.values)[rolled.mask]
     whitened = (raw - raw.mean()) / raw.std(correction=0)
     torch.testing.assert_close(advantages[rolled.mask], whitened, atol=1e-3, rtol=0)
 
 
+def test_values_that_lean_on_opinions_are_their_sum_and_learn_what_is_left(ppo_arguments):
+    config, accelerator, models = loaded(ppo_arguments, kl_coef=0.1, lam=0.5, shared_trunk=True)
+    rolled = by_hand(models)
+    advantages, left, explained = ppo_update.advantages_and_returns(config, models, accelerator, rolled)
+    rewards = torch.tensor([[-0.1, 1.0], [-1.95, 0.0]])
+    to_come = torch.tensor([[0.9, 1.0], [-1.95, 0.0]])
+    said = rl_math.fitted(rolled.opinions, to_come - rolled.values, rolled.mask)
+    assert said[rolled.mask].abs().min() > 0.1  # they say something
+    expected, returns = rl_math.gae(rewards, rolled.values + said, rolled.mask, 1.0, 0.5)
+    torch.testing.assert_close(advantages, rl_math.whiten(expected, rolled.mask))
+    torch.testing.assert_close(left, returns - said)
+    # three tokens, three coefficients that matter: such a line goes through all of them
+    assert explained == pytest.approx(1, abs=1e-6)
+
+
 def test_whitening_rewards_scales_them_and_keeps_their_mean(ppo_arguments):
     config, accelerator, models = loaded(ppo_arguments, kl_coef=0.1, lam=1.0, whiten_rewards=True)
-    _, returns = ppo_update.advantages_and_returns(config, models, accelerator, by_hand(models))
+    _, returns, _ = ppo_update.advantages_and_returns(config, models, accelerator, by_hand(models))
     rewards = torch.tensor([-0.1, 1.0, -1.95])
     a, b, c = ((rewards - rewards.mean()) / rewards.std(correction=0) + rewards.mean()).tolist()
     torch.testing.assert_close(returns, torch.tensor([[a + b, b], [c, 0.0]]), atol=1e-4, rtol=0)
@@ -112,6 +128,7 @@ def test_the_first_step_on_a_batch_finds_the_probabilities_it_was_sampled_with(p
 @pytest.mark.parametrize("shared_trunk", [False, True])
 def test_a_step_does_not_depend_on_how_it_is_cut_into_micro_batches(ppo_arguments, shared_trunk):
     config, accelerator, models, rolled = first_batch(ppo_arguments, shared_trunk=shared_trunk)
+    rolled.scores = torch.arange(16.0) % 3  # which no opinion of the prompts tells
     learned = []
     for budget in (20, 100_000):
         config.micro_batch_tokens = budget

@@ -2,6 +2,7 @@
 
 import math
 
+import numpy
 import pytest
 import torch
 
@@ -138,6 +139,12 @@ def test_gae_with_lambda_one_returns_the_sum_of_the_rewards_to_come():
     close(returns, [[6.0, 5.0, 3.0]])
 
 
+def test_what_is_still_to_come_by_hand():
+    rewards = torch.tensor([[1.0, 2.0, 4.0], [3.0, 0.0, 0.0]])
+    close(rl_math.rewards_to_go(rewards), [[7.0, 6.0, 4.0], [3.0, 0.0, 0.0]])
+    close(rl_math.rewards_to_go(rewards, gamma=0.5), [[3.0, 4.0, 4.0], [3.0, 0.0, 0.0]])
+
+
 def test_gae_of_a_padded_row_equals_gae_of_the_row_alone():
     rewards = torch.tensor([[0.1, 1.0, 55.0, 55.0]])
     values = torch.tensor([[0.2, 0.3, 77.0, 77.0]])
@@ -147,6 +154,69 @@ def test_gae_of_a_padded_row_equals_gae_of_the_row_alone():
     close(padded[:, :2], alone)
     close(padded_returns[:, :2], alone_returns)
     close(padded[:, 2:], [[0.0, 0.0]])
+
+
+def test_what_opinions_say_is_the_least_squares_line_of_each_place():
+    """Targets that are such a line are found again; others as numpy's least squares finds them; padding is out."""
+    torch.manual_seed(0)
+    opinions, mask = torch.randn(5, 3), torch.tensor([[True] * 3] * 4 + [[True, False, False]])
+    places = torch.arange(3.0).expand(5, 3)
+    line = 0.5 + 2 * opinions + (0.25 - opinions) * places
+    close(rl_math.fitted(opinions, line + 9 * ~mask, mask), line * mask, tolerance=1e-5)
+
+    targets = torch.randn(5, 3)
+    columns = torch.stack([torch.ones(5, 3), opinions, places, opinions * places], -1)[mask]
+    by_numpy = numpy.linalg.lstsq(columns.double().numpy(), targets[mask].double().numpy())[0]
+    found = rl_math.fitted(opinions, targets, mask)
+    close(found[mask], columns.double() @ torch.from_numpy(by_numpy), tolerance=1e-5)
+    explained = 1 - (targets - found)[mask].var() / targets[mask].var()
+    assert 0 < explained < 1
+    close(rl_math.explained_variance(found, targets, mask), explained)
+
+
+def test_opinions_that_do_not_differ_say_the_mean_of_each_place():
+    mask = torch.ones(4, 2, dtype=torch.bool)
+    targets = torch.tensor([[1.0, 5.0], [2.0, 5.0], [3.0, 5.0], [2.0, 9.0]])
+    for opinion in (0.0, 7.3):
+        found = rl_math.fitted(torch.full((4, 2), opinion), targets, mask)
+        close(found, torch.tensor([[2.0, 6.0]]).expand(4, 2), tolerance=1e-5)
+    # of a single token each: no place to tell apart
+    close(
+        rl_math.fitted(torch.zeros(4, 1), targets[:, :1], mask[:, :1]),
+        torch.full((4, 1), 2.0),
+        tolerance=1e-5,
+    )
+
+
+def test_what_opinions_say_and_explain_over_two_processes_is_that_of_the_whole_batch():
+    torch.manual_seed(1)
+    opinions, targets = torch.randn(6, 4), torch.randn(6, 4)
+    mask = torch.rand(6, 4) < 0.7
+    for function in (rl_math.fitted, rl_math.explained_variance):
+        sums: list[torch.Tensor] = []
+
+        def of(half, share, function=function):
+            return function(opinions[half], targets[half], mask[half], share)
+
+        def keep(own, sums=sums):
+            sums.append(own)
+            return own
+
+        of(slice(0, 3), keep), of(slice(3, 6), keep)
+        whole = of(slice(0, 6), lambda own: own)
+        first = of(slice(0, 3), lambda own, sums=sums: sums[0] + sums[1])
+        close(first, whole[:3] if whole.dim() else whole, tolerance=1e-5)
+
+
+def test_values_that_know_the_targets_explain_all_and_one_value_for_all_nothing():
+    mask = torch.tensor([[True, True], [True, False]])
+    targets = torch.tensor([[1.0, 3.0], [5.0, 99.0]])
+    assert (
+        float(rl_math.explained_variance(targets + 7, targets, mask)) == 1
+    )  # a constant error is no variance
+    assert float(rl_math.explained_variance(torch.zeros(2, 2), targets, mask)) == 0
+    assert float(rl_math.explained_variance(-targets, targets, mask)) == -3  # errors of 2, 6 and 10
+    assert float(rl_math.explained_variance(targets, torch.ones(2, 2), mask)) == 0  # nothing to explain
 
 
 def test_policy_loss_is_pessimistic_on_both_sides():

@@ -261,7 +261,7 @@ def test_scores_are_those_of_ppo(ppo_arguments, tmp_path):
     config, _, models = loaded(ppo_arguments, missing_eos_penalty=2.5)
     (prompt,) = rollouts.load_prompts(config, models.tokenizer, 100)[:1]
     ended, cut = ids_of(models.tokenizer, f"{LIKED} cat"), ids_of(models.tokenizer, LIKED)[:-1]
-    raw = rollouts.score_completions(config, models, [prompt] * 2, [ended, cut], ["", ""])
+    raw, _ = rollouts.score_completions(config, models, [prompt] * 2, [ended, cut], ["", ""])
     expected = rollouts.paid_scores(config, models, raw, torch.tensor([True, False]))
     told = {}
     score = scorer(
