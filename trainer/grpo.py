@@ -54,7 +54,7 @@ def train(config: GrpoConfig, run: RunDir) -> Outcome:
     def arguments(shared: dict[str, Any]) -> TrlGrpoConfig:
         return TrlGrpoConfig(**shared, loss_type=config.loss_type, scale_rewards=config.scale_rewards)
 
-    return train_on_scores(config, run, GRPOTrainer, arguments, num_readings=0)
+    return train_on_scores(config, run, GRPOTrainer, arguments, num_readings=0, kl_estimator="k3")
 
 
 def main() -> None:

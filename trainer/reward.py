@@ -2,10 +2,10 @@
 
     python -m trainer.reward --snapshot DIR --init-model SFT_DIR --run-dir DIR
 
-The SFT model gets a scalar head. One ranking is one element of a batch: each of its K completions goes
-forward once (or, with --layout tree, even their prompt does), and the loss is the mean over all its pairs; a
-mean over rankings follows, so that K does not weigh. Training on the pairs one by one instead costs K-1 times
-the tokens and overfits, because each completion comes K-1 times.
+The SFT model gets a scalar head. One set of K completions is one element of a batch: each goes forward once (or,
+with --layout tree, even their prompt does) for all rankings of them, whoever gave these; the loss of a ranking is the
+mean over all its pairs; a mean over the step's rankings follows, so that K does not weigh. Training on the pairs
+one by one instead costs K-1 times the tokens and overfits, because each completion comes K-1 times.
 
 Tiers give the pairs: every completion of a tier above every completion of the tiers below. A tie makes no
 pair (unless --ties gives it a likelihood) and an unranked completion takes no part. Left out and counted:
@@ -66,7 +66,9 @@ class RewardConfig:
         "Passes over the rankings, unless max_steps is given; more than one overfits.", 1.0
     )
     max_steps: int = option("Optimizer steps; -1 goes by num_epochs.", -1)
-    per_device_batch_size: int = option("Rankings (of K completions each) on one device in a step.", 8)
+    per_device_batch_size: int = option(
+        "Sets of K completions on one device in a step, each with every ranking of it.", 8
+    )
     micro_batch_tokens: int = option(
         "Most tokens in one forward and backward, padding included; 0: the whole batch at once.", 16384
     )
@@ -188,12 +190,15 @@ def pair_gaps(model: PreTrainedModel, rankings: Sequence[EncodedRanking], pad_id
 
     was_training = model.training
     model.eval()
-    scores = raw_scores(model, [sequence for encoded in rankings for sequence in encoded.sequences], pad_id)
+    distinct: dict[tuple[int, ...], int] = {}
+    places = [
+        [distinct.setdefault(tuple(ids), len(distinct)) for ids in encoded.sequences] for encoded in rankings
+    ]
+    scores = raw_scores(model, list(distinct), pad_id)
     model.train(was_training)
-    gaps, start = [], 0
-    for encoded in rankings:
-        own = scores[start : start + len(encoded.tiers)]
-        start += len(encoded.tiers)
+    gaps = []
+    for encoded, place in zip(rankings, places, strict=True):
+        own = scores[place]
         tiers = torch.tensor(encoded.tiers)
         is_pair = (tiers[:, None] < tiers[None, :]) & (tiers[:, None] >= 0)
         if is_pair.any():
@@ -247,7 +252,8 @@ def reference_sequences(
     from trainer.modeling import encode_messages
 
     if not config.reference_run:
-        return "train rankings", [sequence for encoded in rankings for sequence in encoded.sequences]
+        distinct = dict.fromkeys(tuple(ids) for encoded in rankings for ids in encoded.sequences)
+        return "train rankings", [list(ids) for ids in distinct]
     read_manifest(config.reference_run, verify=True)
     prompts = {row["id"]: row["prompt"] for row in snapshot.rows("prompts")}
     sequences = []
@@ -298,12 +304,13 @@ def make_trainer(
     import torch
     from transformers import Trainer
 
-    from trainer.reward_data import EpochLoader, StepSampler, collate
+    from trainer.reward_data import EpochLoader, StepSampler, batch_elements, collate
     from trainer.reward_model import trunk_shape
 
     options, shape = objective.options, trunk_shape(objective.model)
     # the length terms are a correlation over the batch, which parts of a batch would each have their own of
     max_tokens = 0 if options.length_coef else options.micro_batch_tokens
+    elements = batch_elements(train_set)
     scalars = [*objective.scalars.values()]
     scalars += [p for name, p in objective.named_parameters() if name.endswith("mix_logits")]
 
@@ -311,9 +318,7 @@ def make_trainer(
         def get_train_dataloader(self) -> EpochLoader:
             arguments = self.args
             sampler = StepSampler(
-                [
-                    encoded.tree_length for encoded in train_set
-                ],  # in either layout, so that steps are the same
+                [element.tree_length for element in elements],  # in either layout: the same steps
                 arguments.per_device_train_batch_size,
                 arguments.gradient_accumulation_steps,
                 arguments.process_index,
@@ -323,7 +328,7 @@ def make_trainer(
             collator = partial(
                 collate, pad_id=pad_id, max_tokens=max_tokens, index=objective.index, shape=shape
             )
-            return EpochLoader(train_set, batch_sampler=sampler, collate_fn=collator)  # type: ignore[arg-type]
+            return EpochLoader(elements, batch_sampler=sampler, collate_fn=collator)  # type: ignore[arg-type]
 
         def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
             optimizer = super().create_optimizer(model)
@@ -376,7 +381,7 @@ def make_trainer(
             return metrics
 
     return RankingTrainer(
-        model=objective, args=arguments, train_dataset=train_set, eval_dataset=eval_set or None
+        model=objective, args=arguments, train_dataset=elements, eval_dataset=eval_set or None
     )
 
 
@@ -384,20 +389,22 @@ def choose_layouts(
     config: RewardConfig, model: PreTrainedModel, rankings: Sequence[EncodedRanking], pad_id: int
 ) -> None:
     """Set each ranking's layout; a model that cannot read trees reads rows, and that is said."""
-    from trainer.reward_data import choose_layout
+    from trainer.reward_data import batch_elements, choose_layout
     from trainer.reward_model import trunk_shape, why_no_tree
 
     shape = trunk_shape(model)
     if config.layout == "rows":
         return
-    chosen = ["tree" if config.layout == "tree" else choose_layout(encoded, shape) for encoded in rankings]
+    elements = batch_elements(rankings)
+    chosen = ["tree" if config.layout == "tree" else choose_layout(element, shape) for element in elements]
     if config.length_coef and "tree" in chosen:  # one batch, one layout: the more frequent
         chosen = [max(("rows", "tree"), key=chosen.count)] * len(chosen)
-    if "tree" in chosen and (reason := why_no_tree(model, rankings, pad_id)):
+    if "tree" in chosen and (reason := why_no_tree(model, elements, pad_id)):
         log.warning("%s reads rows, not trees: %s", type(model).__name__, reason)
         return
-    for encoded, layout in zip(rankings, chosen, strict=True):
-        encoded.layout = layout
+    for element, layout in zip(elements, chosen, strict=True):
+        for ranking in element.rankings:
+            ranking.layout = layout
 
 
 def index_of(config: RewardConfig, targets: Targets, rankings: Sequence[EncodedRanking]) -> TargetIndex:

@@ -1,6 +1,6 @@
 """Rankings as tokens: what can be learned from a snapshot's rows, and the batches that carry it.
 
-A ranking goes forward in one of two layouts, equal in loss and gradient:
+Completions go forward in one of two layouts, equal in loss and gradient, once for all rankings of them:
 
     rows  prompt | c1      each completion is a row with its prompt before it
           prompt | c2
@@ -16,7 +16,7 @@ import random
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from torch.utils.data import DataLoader
@@ -26,6 +26,7 @@ from trainer.modeling import TemplateRefused, encode_messages, pad_right
 from trainer.run_dir import RunError
 
 log = logging.getLogger("trainer")
+Element = TypeVar("Element", bound="Completions")
 STEPS_IN_A_POOL = 8  # steps whose rankings are sorted by length together
 
 # ---------------------------------------------------------------- rows of a snapshot
@@ -44,32 +45,11 @@ class Targets:
 
 
 @dataclass
-class EncodedRanking:
-    """K completions of one prompt, each with the prompt before it, and what the annotator said of them.
-
-    tiers (K): the place of each, 0 the best, equal in a tie, -1 for one that was not ranked; where one of two was
-    chosen with a strength, the other's place is that strength.
-    ratings: {criterion: (K) numbers from 0 to 1, or None}. judgements (K): 1 good, 0 bad, None unknown.
-    criteria: {name: (K) tiers as above}. bootstrap: the weight of this ranking for each head of an ensemble.
-    """
+class Completions:
+    """Completions of one prompt as tokens, each with the prompt before it, and the layout in which they go forward."""
 
     sequences: list[list[int]]
-    tiers: list[int]
-    annotator: str | None = None
-    ratings: dict[str, list[float | None]] = field(default_factory=dict)
-    judgements: list[int | None] = field(default_factory=list)
-    criteria: dict[str, list[int]] = field(default_factory=dict)
-    bootstrap: list[float] = field(default_factory=lambda: [1.0])
-    layout: str = "rows"
-
-    @property
-    def num_pairs(self) -> int:
-        return sum(0 <= a < b for a in self.tiers for b in self.tiers)
-
-    @property
-    def num_ties(self) -> int:
-        ranked = [tier for tier in self.tiers if tier >= 0]
-        return sum(a == b for at, a in enumerate(ranked) for b in ranked[:at])
+    layout: str = field(default="rows", kw_only=True)
 
     @cached_property
     def num_shared(self) -> int:
@@ -83,10 +63,73 @@ class EncodedRanking:
         return self.num_shared + sum(len(sequence) - self.num_shared for sequence in self.sequences)
 
 
+@dataclass
+class EncodedRanking(Completions):
+    """K completions of one prompt, and what one annotator said of them.
+
+    tiers (K): the place of each, 0 the best, equal in a tie, -1 for one that was not ranked; where one of two was
+    chosen with a strength, the other's place is that strength.
+    ratings: {criterion: (K) numbers from 0 to 1, or None}. judgements (K): 1 good, 0 bad, None unknown.
+    criteria: {name: (K) tiers as above}. bootstrap: the weight of this ranking for each head of an ensemble.
+    shown: the prompt and all completions that the annotator saw, as a number; None: nobody else saw the same.
+    """
+
+    tiers: list[int]
+    annotator: str | None = None
+    ratings: dict[str, list[float | None]] = field(default_factory=dict)
+    judgements: list[int | None] = field(default_factory=list)
+    criteria: dict[str, list[int]] = field(default_factory=dict)
+    bootstrap: list[float] = field(default_factory=lambda: [1.0])
+    shown: int | None = None
+
+    @property
+    def num_pairs(self) -> int:
+        return sum(0 <= a < b for a in self.tiers for b in self.tiers)
+
+    @property
+    def num_ties(self) -> int:
+        ranked = [tier for tier in self.tiers if tier >= 0]
+        return sum(a == b for at, a in enumerate(ranked) for b in ranked[:at])
+
+
+@dataclass
+class BatchElement(Completions):
+    """Completions that one annotator or several were shown, each of them once, and the rankings of them.
+
+    InstructGPT, section 3.5: all that was said of one prompt's completions is one element of a batch; else each goes
+    forward several times in an epoch and is soon learned by heart.
+    """
+
+    rankings: list[EncodedRanking]
+
+
+def batch_elements(rankings: Iterable[EncodedRanking]) -> list[BatchElement]:
+    """The rankings, those of the same completions together, in the order in which each first comes."""
+    together: dict[int, list[EncodedRanking]] = {}
+    for at, ranking in enumerate(rankings):
+        together.setdefault(-1 - at if ranking.shown is None else ranking.shown, []).append(ranking)
+    return [
+        BatchElement(
+            list({tuple(ids): ids for own in group for ids in own.sequences}.values()),
+            group,
+            layout=group[0].layout,
+        )
+        for group in together.values()
+    ]
+
+
 def encode_ranking(
-    tokenizer: PreTrainedTokenizerBase, row: dict[str, Any], max_length: int, targets: Targets
+    tokenizer: PreTrainedTokenizerBase,
+    row: dict[str, Any],
+    max_length: int,
+    targets: Targets,
+    known: dict[int, list[int]],
 ) -> tuple[EncodedRanking, dict[str, int]]:
-    """The ranking's tokens and targets, and how many completions were empty or too long."""
+    """The ranking's tokens and targets, and how many completions were empty or too long.
+
+    `known` keeps the tokens of conversations, which others may have ranked too.
+    """
+    prompt = tuple((message["role"], message["content"]) for message in row["prompt"])
     texts = {completion["id"]: completion["text"] for completion in row["completions"]}
     places = places_of(row["id"], row["tiers"], texts)
     if strength := row.get("strength"):  # a choice between two: as many tiers lie between as it is strong
@@ -99,6 +142,7 @@ def encode_ranking(
     wanted = [ratings[name] for name in ratings if targets.ratings] + [judgements, *criteria.values()]
     encoded = EncodedRanking([], [], row["annotator"], criteria={name: [] for name in criteria})
     encoded.ratings = {name: [] for name in ratings if targets.ratings}
+    encoded.shown = abs(hash((prompt, frozenset(texts.values()))))
     counts = {"num_empty_completions": 0, "num_long_completions": 0}
     for member in dict.fromkeys([*places, *texts]):
         if places.get(member, -1) < 0 and not any(member in known for known in wanted):
@@ -106,8 +150,11 @@ def encode_ranking(
         if not texts[member].strip():
             counts["num_empty_completions"] += 1
             continue
-        messages = [*row["prompt"], {"role": "assistant", "content": texts[member]}]
-        ids = encode_messages(tokenizer, messages)[0]
+        conversation = hash((prompt, texts[member]))
+        if conversation not in known:
+            messages = [*row["prompt"], {"role": "assistant", "content": texts[member]}]
+            known[conversation] = encode_messages(tokenizer, messages)[0]
+        ids = known[conversation]
         if len(ids) > max_length:
             counts["num_long_completions"] += 1
             continue
@@ -198,12 +245,13 @@ def encode_rankings(
         0,
     )
     rankings, orders = [], set()
+    known: dict[int, list[int]] = {}
     for row in rows:
         if row["all_bad"] and not targets.judgements:
             counts["num_left_out_all_bad"] += 1
             continue
         try:
-            encoded, dropped = encode_ranking(tokenizer, row, max_length, targets)
+            encoded, dropped = encode_ranking(tokenizer, row, max_length, targets, known)
         except TemplateRefused:
             counts["num_left_out_template"] += 1
             continue
@@ -242,28 +290,28 @@ def _orders(encoded: EncodedRanking) -> set[tuple[int, int]]:
 # ---------------------------------------------------------------- layouts
 
 
-def rows_inputs(rankings: Sequence[EncodedRanking], pad_id: int) -> dict[str, torch.Tensor]:
-    """input_ids and attention_mask (N, T), and `ends` (N, 2): row and column of each completion's last token."""
-    sequences = [sequence for encoded in rankings for sequence in encoded.sequences]
+def rows_inputs(elements: Sequence[Completions], pad_id: int) -> dict[str, torch.Tensor]:
+    """input_ids and attention_mask (M, T), and `ends` (M, 2): row and column of each completion's last token."""
+    sequences = [sequence for element in elements for sequence in element.sequences]
     inputs = pad_right(sequences, pad_id)
     inputs["ends"] = torch.tensor([[at, len(sequence) - 1] for at, sequence in enumerate(sequences)])
     return inputs
 
 
-def tree_inputs(rankings: Sequence[EncodedRanking], pad_id: int) -> dict[str, torch.Tensor]:
-    """One row a ranking: input_ids and position_ids (R, T), attention_mask (R, 1, T, T) bool, ends (N, 2).
+def tree_inputs(elements: Sequence[Completions], pad_id: int) -> dict[str, torch.Tensor]:
+    """One row an element: input_ids and position_ids (R, T), attention_mask (R, 1, T, T) bool, ends (M, 2).
 
     A token sees those before it that belong to the prompt or to its own completion. Padding counts as one more
     completion, so that no row of the softmax is empty.
     """
-    width = max(encoded.tree_length for encoded in rankings)
-    ids = torch.full((len(rankings), width), pad_id)
-    positions = torch.zeros(len(rankings), width, dtype=torch.long)
-    segments = torch.full((len(rankings), width), -1)  # 0: prompt, 1..K: completions, -1: padding
+    width = max(element.tree_length for element in elements)
+    ids = torch.full((len(elements), width), pad_id)
+    positions = torch.zeros(len(elements), width, dtype=torch.long)
+    segments = torch.full((len(elements), width), -1)  # 0: prompt, 1..K: completions, -1: padding
     ends = []
-    for row, encoded in enumerate(rankings):
-        shared = encoded.num_shared
-        parts = [encoded.sequences[0][:shared], *(sequence[shared:] for sequence in encoded.sequences)]
+    for row, element in enumerate(elements):
+        shared = element.num_shared
+        parts = [element.sequences[0][:shared], *(sequence[shared:] for sequence in element.sequences)]
         at = 0
         for segment, part in enumerate(parts):
             place = slice(at, at + len(part))
@@ -300,21 +348,21 @@ def row_cost(shape: TrunkShape, length: int) -> float:
     return 6.0 * shape.num_parameters * length + 12.0 * shape.num_layers * shape.width * length**2
 
 
-def choose_layout(encoded: EncodedRanking, shape: TrunkShape) -> str:
+def choose_layout(element: Completions, shape: TrunkShape) -> str:
     """ "tree" where one row of P + KC tokens costs less than K rows of P + C, attention counted."""
-    longest = max(map(len, encoded.sequences))
-    rows = len(encoded.sequences) * row_cost(shape, longest)
-    return "tree" if row_cost(shape, encoded.tree_length) < rows else "rows"
+    longest = max(map(len, element.sequences))
+    rows = len(element.sequences) * row_cost(shape, longest)
+    return "tree" if row_cost(shape, element.tree_length) < rows else "rows"
 
 
-def trained_flops(shape: TrunkShape, encoded: EncodedRanking) -> float:
-    """Model FLOPs of the ranking forward and backward, without padding: 6 N a token, 12 L d for each one it sees.
+def trained_flops(shape: TrunkShape, element: Completions) -> float:
+    """Model FLOPs of the element forward and backward, without padding: 6 N a token, 12 L d for each one it sees.
 
     The formula of trainer.flops, whose 6 L d S is the mean over a sequence in which token t sees t.
     """
-    shared = encoded.num_shared if encoded.layout == "tree" else 0
+    shared = element.num_shared if element.layout == "tree" else 0
     tokens, seen = shared, shared * (shared + 1) // 2
-    for sequence in encoded.sequences:
+    for sequence in element.sequences:
         tokens += len(sequence) - shared
         seen += len(sequence) * (len(sequence) + 1) // 2 - shared * (shared + 1) // 2
     return 6.0 * shape.num_parameters * tokens + 12.0 * shape.num_layers * shape.width * seen
@@ -323,26 +371,26 @@ def trained_flops(shape: TrunkShape, encoded: EncodedRanking) -> float:
 # ---------------------------------------------------------------- batches
 
 
-def row_length(encoded: EncodedRanking) -> int:
-    """Tokens in the longest row that the ranking needs in its layout."""
-    return encoded.tree_length if encoded.layout == "tree" else max(map(len, encoded.sequences))
+def row_length(element: Completions) -> int:
+    """Tokens in the longest row that the element needs in its layout."""
+    return element.tree_length if element.layout == "tree" else max(map(len, element.sequences))
 
 
-def micro_batches(rankings: Sequence[EncodedRanking], max_tokens: int) -> Iterator[list[EncodedRanking]]:
-    """Rankings of one layout and similar lengths, at most max_tokens with padding, longest first.
+def micro_batches(elements: Sequence[Element], max_tokens: int) -> Iterator[list[Element]]:
+    """Elements of one layout and similar lengths, at most max_tokens with padding, longest first.
 
-    A ranking that alone is above max_tokens has a batch of its own; max_tokens 0 is no limit.
+    An element that alone is above max_tokens has a batch of its own; max_tokens 0 is no limit.
     """
-    for layout in dict.fromkeys(encoded.layout for encoded in rankings):
-        own = [encoded for encoded in rankings if encoded.layout == layout]
-        batch: list[EncodedRanking] = []
+    for layout in dict.fromkeys(element.layout for element in elements):
+        own = [element for element in elements if element.layout == layout]
+        batch: list[Element] = []
         num_rows = 0
-        for encoded in sorted(own, key=row_length, reverse=True):
-            rows = 1 if layout == "tree" else len(encoded.sequences)
+        for element in sorted(own, key=row_length, reverse=True):
+            rows = 1 if layout == "tree" else len(element.sequences)
             if batch and max_tokens and (num_rows + rows) * row_length(batch[0]) > max_tokens:
                 yield batch
                 batch, num_rows = [], 0
-            batch.append(encoded)
+            batch.append(element)
             num_rows += rows
         yield batch
 
@@ -389,21 +437,36 @@ def target_tensors(rankings: Sequence[EncodedRanking], index: TargetIndex) -> di
 
 
 def collate(
-    rankings: Sequence[EncodedRanking],
+    elements: Sequence[BatchElement],
     pad_id: int,
     max_tokens: int = 0,
     index: TargetIndex = TargetIndex(),  # noqa: B008 - only read
     shape: TrunkShape | None = None,
 ) -> dict[str, Any]:
     """One process's share of a step: {micro_batches: [tensors of inputs and targets], num_rankings, flops}."""
+    parts = []
+    for batch in micro_batches(elements, max_tokens):
+        rankings = [ranking for element in batch for ranking in element.rankings]
+        parts.append(
+            LAYOUTS[batch[0].layout](batch, pad_id)
+            | target_tensors(rankings, index)
+            | {"completion": which_completions(batch)}
+        )
     return {
-        "micro_batches": [
-            LAYOUTS[batch[0].layout](batch, pad_id) | target_tensors(batch, index)
-            for batch in micro_batches(rankings, max_tokens)
-        ],
-        "num_rankings": len(rankings),
-        "flops": sum(trained_flops(shape, encoded) for encoded in rankings) if shape else 0.0,
+        "micro_batches": parts,
+        "num_rankings": sum(len(element.rankings) for element in elements),
+        "flops": sum(trained_flops(shape, element) for element in elements) if shape else 0.0,
     }
+
+
+def which_completions(elements: Sequence[BatchElement]) -> torch.Tensor:
+    """(N,): which of the M distinct completions each one of each ranking is; the order of `target_tensors`."""
+    found, offset = [], 0
+    for element in elements:
+        place = {tuple(ids): offset + at for at, ids in enumerate(element.sequences)}
+        found += [place[tuple(ids)] for ranking in element.rankings for ids in ranking.sequences]
+        offset += len(element.sequences)
+    return torch.tensor(found)
 
 
 def steps_of_epoch(
@@ -432,7 +495,7 @@ def steps_of_epoch(
 class StepSampler:
     """This process's indices of every batch of an epoch, the same step whatever the number of processes.
 
-    A step of per_share x shares rankings (or a few more, so that none is left over) is dealt out round robin,
+    A step of per_share x shares elements (or a few more, so that none is left over) is dealt out round robin,
     longest first, to its shares = processes x accumulation; the loss is divided by the rankings of the whole
     step, so that one process and several take the same step.
     """

@@ -20,7 +20,7 @@ from transformers import PreTrainedModel
 from trainer.flops import num_multiplied
 from trainer.jobs import is_out_of_memory
 from trainer.modeling import Messages, batches_by_length, encode_messages, pad_right, raw_scores
-from trainer.reward_data import EncodedRanking, TargetIndex, TrunkShape, rows_inputs, tree_inputs
+from trainer.reward_data import Completions, TargetIndex, TrunkShape, rows_inputs, tree_inputs
 from trainer.reward_loss import (
     Preference,
     centred,
@@ -162,7 +162,7 @@ def only_at(mlp: nn.Module, ends: Tensor) -> Iterator[None]:
 
 
 @torch.no_grad()
-def find_last_mlp(model: PreTrainedModel, encoded: EncodedRanking, pad_id: int) -> nn.Module | None:
+def find_last_mlp(model: PreTrainedModel, encoded: Completions, pad_id: int) -> nn.Module | None:
     """The last layer's MLP, if the scores stay the same when it is run at the scored tokens alone; else None.
 
     Above it nothing looks at another token, so what it would give elsewhere is thrown away: at 4 layers that is a
@@ -247,7 +247,8 @@ class RewardObjective(nn.Module):
         batch = dict(batch)
         names = ("input_ids", "attention_mask", "position_ids", "ends")
         inputs = {name: batch.pop(name) for name in names if name in batch}
-        features = last_states(self.model, inputs, self.last_mlp[0])
+        # each completion went forward once, and stands in every ranking of it
+        features = last_states(self.model, inputs, self.last_mlp[0])[batch.pop("completion")]
         with torch.autocast(features.device.type, enabled=False):  # a difference of scores needs its digits
             losses, extra = self.losses(features.float(), batch)
         unused = sum(
@@ -348,7 +349,7 @@ def trunk_shape(model: PreTrainedModel) -> TrunkShape:
 
 
 @torch.no_grad()
-def why_no_tree(model: PreTrainedModel, rankings: Sequence[EncodedRanking], pad_id: int) -> str | None:
+def why_no_tree(model: PreTrainedModel, elements: Sequence[Completions], pad_id: int) -> str | None:
     """Why this model must read rows, or None.
 
     A sliding window is not in the tree's mask, so no completion with its prompt may be longer than it. The rest
@@ -356,7 +357,7 @@ def why_no_tree(model: PreTrainedModel, rankings: Sequence[EncodedRanking], pad_
     row is read both ways.
     """
     config = model.config.get_text_config()
-    longest = max(rankings, key=lambda encoded: max(map(len, encoded.sequences)))
+    longest = max(elements, key=lambda element: max(map(len, element.sequences)))
     window = getattr(config, "sliding_window", None) if getattr(config, "use_sliding_window", True) else None
     length = max(map(len, longest.sequences))
     if window and length > window:

@@ -41,7 +41,7 @@ def train(config: RlooConfig, run: RunDir) -> Outcome:
     def arguments(shared: dict[str, Any]) -> TrlRlooConfig:
         return TrlRlooConfig(**shared, normalize_advantages=config.normalize_advantages)
 
-    return train_on_scores(config, run, RLOOTrainer, arguments, num_readings=1)
+    return train_on_scores(config, run, RLOOTrainer, arguments, num_readings=1, kl_estimator="k1")
 
 
 def main() -> None:

@@ -15,9 +15,10 @@ import logging
 import os
 import warnings
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from datasets import Dataset
@@ -31,6 +32,7 @@ from trainer.generation import Generated, Sampling, completion_text, generate, s
 from trainer.hf_training import common_arguments, last_logged, train_resumable, uses_bf16
 from trainer.jobs import Outcome, input_entry
 from trainer.modeling import (
+    batches_by_length,
     context_length,
     load_causal_lm,
     load_reward_model,
@@ -41,7 +43,8 @@ from trainer.modeling import (
     score_tokens,
     stop_token_ids,
 )
-from trainer.rollouts import Prompt, in_shuffled_passes, load_prompts
+from trainer.ppo_models import predict
+from trainer.rollouts import Prompt, in_shuffled_passes, load_prompts, pad_targets
 from trainer.run_dir import RunDir, RunError
 from trainer.sft import lora_config, save_result
 
@@ -239,10 +242,12 @@ def train_on_scores(
     trainer_type: Callable[..., Any],
     arguments: Callable[[dict[str, Any]], Any],
     num_readings: int,
+    kl_estimator: str,
 ) -> Outcome:
     """RLOO and GRPO: metrics and inputs. `arguments(shared)` gives the configuration of TRL's trainer.
 
-    `num_readings`: how often the policy reads its completions again before it learns from them.
+    `num_readings`: how often the policy reads its completions again before it learns from them. `kl_estimator`: that
+    of TRL's figure.
     """
     # 1. the prompts of the whole run, in the order of PPO's: every pass over the snapshot is shuffled anew
     tokenizer = load_tokenizer(config.init_model)
@@ -256,33 +261,26 @@ def train_on_scores(
     chosen = in_shuffled_passes(list(range(len(prompts))), list(range(num_prompts)), config.seed, "prompts")
     held_out = load_prompts(config, tokenizer, longest, "validation")
     shared = rollout_arguments(config, run)
-    size, num_held_out = even_batches(
-        min(config.num_eval_prompts, len(held_out)),
-        shared["per_device_eval_batch_size"],
-        int(os.environ.get("WORLD_SIZE", "1")),
-    )
-    numbers = range(num_held_out)
+    numbers = range(min(config.num_eval_prompts, len(held_out)))
     held_out = in_shuffled_passes(held_out, list(numbers), config.seed, "eval")
-    shared["per_device_eval_batch_size"] = size
     if not held_out:
         log.warning("The snapshot has no validation prompts: the score on unseen ones is not known")
-    named = {f"train {at}": prompt for at, prompt in enumerate(prompts)}
-    named |= {f"validation {at}": prompt for at, prompt in enumerate(held_out)}
+    named = {str(at): prompt for at, prompt in enumerate(prompts)}
     if not held_out:
         shared |= {"eval_strategy": "no", "eval_steps": None}
 
     # 2. TRL's trainer, with our sampling, scores and reference
     stop_ids = stop_token_ids(tokenizer, policy)
+    paid_scores = scorer(config, tokenizer, reward_model, reward_tokenizer, stop_ids)
     trainer = build(
         config,
         trainer_type,
         model=policy,
-        reward_funcs=scorer(config, run, tokenizer, reward_model, reward_tokenizer, named, stop_ids),
+        reward_funcs=reward_function(config, run, paid_scores, named),
         args=arguments(shared),
-        train_dataset=Dataset.from_dict({"prompt": [f"train {at}" for at in chosen]}),
-        eval_dataset=Dataset.from_dict({"prompt": [f"validation {at}" for at in numbers]})
-        if held_out
-        else None,
+        train_dataset=Dataset.from_dict({"prompt": [str(at) for at in chosen]}),
+        # its evaluation is ours, which needs a dataset of some sort
+        eval_dataset=Dataset.from_dict({"prompt": [prompt.id for prompt in held_out]}) if held_out else None,
         processing_class=tokenizer,
     )
     if trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled:
@@ -294,6 +292,7 @@ def train_on_scores(
     lengths: list[int] = []
     sample_as_ever(config, trainer, tokenizer, named, stop_ids, lengths)
     name_metrics(trainer)
+    evaluate_as_ever(config, trainer, tokenizer, held_out, stop_ids, paid_scores, kl_estimator)
 
     def flops_done() -> float:
         num_tokens = max(1, sum(lengths))
@@ -325,17 +324,6 @@ def train_on_scores(
     return metrics, inputs_of(config, "snapshot", "init_model", "reward_model", "ref_model")
 
 
-def even_batches(num_prompts: int, most: int, num_processes: int) -> tuple[int, int]:
-    """(size of a process's batches, prompts in all of them): equal batches, so that every prompt counts the same.
-
-    TRL takes the mean over batches, and a launcher fills up the last ones with prompts that were there before. Fewer
-    than a prompt for each batch of each process is left out.
-    """
-    num_batches = -(-num_prompts // (most * num_processes))
-    size = max(1, num_prompts // max(1, num_batches * num_processes))
-    return size, min(num_prompts, size * num_batches * num_processes)
-
-
 def add_reference(config: Any, trainer: Any, ref_policy: PreTrainedModel | None) -> None:
     """The KL's weight, and its reference; None is the policy with its adapter off."""
     trainer.beta = config.kl_coef
@@ -357,50 +345,153 @@ def sample_as_ever(
 
     `lengths` gets those of the prompts with their completions, of this process's episodes.
     """
-    sampling = Sampling(temperature=config.temperature, max_new_tokens=config.max_new_tokens)
-    asked: list[str] = []
 
     def tokenize(names: list[str]) -> tuple[list[list[int]], None, dict[str, Any]]:
-        asked[:] = names
         return [named[name].ids for name in names], None, {}
 
     def sample(prompt_ids: list[list[int]], *arguments: Any) -> Any:
-        is_training = trainer.model.training
-        if is_training:
-            first = trainer.state.global_step * config.batch_size + trainer.args.process_index * len(
-                prompt_ids
-            )
-            seeds = [seed_of(config.seed, "completion", first + at) for at in range(len(prompt_ids))]
-        else:
-            seeds = [seed_of(config.seed, "eval", named[name].id) for name in asked]
-        policy = trainer.accelerator.unwrap_model(trainer.model)
-        if config.lora_rank:
-            policy = policy.get_base_model()  # the adapter is in its layers
-        trainer.model.eval()
-        with trainer.accelerator.autocast():
-            made = generate(policy, prompt_ids, seeds, sampling, stop_ids, tokenizer.pad_token_id)
-        trainer.model.train(is_training)
+        first = trainer.state.global_step * config.batch_size
+        first += trainer.args.process_index * len(prompt_ids)
+        seeds = [seed_of(config.seed, "completion", first + at) for at in range(len(prompt_ids))]
+        made = written(config, trainer, tokenizer, stop_ids, prompt_ids, seeds)
         completion_ids = [each.token_ids for each in made]
-        if is_training:
-            lengths.extend(len(a) + len(b) for a, b in zip(prompt_ids, completion_ids, strict=True))
-        return (
-            (completion_ids, None) if arguments[2:] else completion_ids
-        )  # GRPO asks for log-probabilities too
+        lengths.extend(len(a) + len(b) for a, b in zip(prompt_ids, completion_ids, strict=True))
+        # GRPO asks for log-probabilities too
+        return (completion_ids, None) if arguments[2:] else completion_ids
 
     trainer._tokenize_prompts, trainer._generate_single_turn = tokenize, sample
     trainer.eos_token_ids = list(stop_ids)
 
 
+def written(
+    config: Any,
+    trainer: Any,
+    tokenizer: PreTrainedTokenizerBase,
+    stop_ids: Sequence[int],
+    prompt_ids: list[list[int]],
+    seeds: list[int],
+) -> list[Generated]:
+    """A completion of the present policy for each prompt and seed."""
+    sampling = Sampling(temperature=config.temperature, max_new_tokens=config.max_new_tokens)
+    was_training = trainer.model.training
+    trainer.model.eval()
+    with trainer.accelerator.autocast():
+        policy = bare_policy(config, trainer)
+        made = generate(policy, prompt_ids, seeds, sampling, stop_ids, tokenizer.pad_token_id)
+    trainer.model.train(was_training)
+    return made
+
+
+def bare_policy(config: Any, trainer: Any) -> Any:
+    """The policy without what several processes or an adapter wrap around it; the adapter is in its layers."""
+    policy = trainer.accelerator.unwrap_model(trainer.model)
+    return policy.get_base_model() if config.lora_rank else policy
+
+
+def evaluate_as_ever(
+    config: Any,
+    trainer: Any,
+    tokenizer: PreTrainedTokenizerBase,
+    prompts: list[Prompt],
+    stop_ids: Sequence[int],
+    paid_scores: Callable[..., Scored],
+    kl_estimator: str,
+) -> None:
+    """The trainer's look at validation prompts: each answered once, by the same seed every time, and counted once.
+
+    TRL's takes the mean over batches, which a launcher fills up with prompts that were there before.
+    """
+
+    @torch.no_grad()
+    def evaluate(*arguments: Any, **named: Any) -> dict[str, float]:
+        accelerator = trainer.accelerator
+        was_training = trainer.model.training
+        trainer.model.eval()
+        own = prompts[accelerator.process_index :: accelerator.num_processes]
+        size = trainer.args.per_device_train_batch_size
+        sums = torch.zeros(7, dtype=torch.float64)
+        for at in range(0, len(own), size):
+            group = own[at : at + size]
+            seeds = [seed_of(config.seed, "eval", prompt.id) for prompt in group]
+            made = written(config, trainer, tokenizer, stop_ids, [prompt.ids for prompt in group], seeds)
+            completion_ids = [each.token_ids for each in made]
+            scored = paid_scores(group, completion_ids)
+            kl, entropy = spent(config, trainer, tokenizer, group, completion_ids, kl_estimator)
+            num_tokens = sum(map(len, completion_ids))
+            sums += torch.tensor(
+                [len(group), float(scored.raw.double().sum()), float(scored.paid.double().sum())]
+                + [float(scored.has_eos.sum()), num_tokens, kl, entropy]
+            )
+        sums = accelerator.reduce(sums.to(accelerator.device), "sum")
+        number, raw, paid, has_eos, num_tokens, kl, entropy = sums.tolist()
+        means = {"raw_scores": raw, "scores": paid, "eos_share": has_eos, "length": num_tokens}
+        means |= {"kl": kl} if config.kl_coef else {}
+        metrics = {f"eval_{name}": value / number for name, value in means.items()}
+        metrics["eval_entropy"] = entropy / num_tokens
+        trainer.log(dict(metrics))
+        trainer.model.train(was_training)
+        trainer.control = trainer.callback_handler.on_evaluate(
+            trainer.args, trainer.state, trainer.control, metrics
+        )
+        return metrics
+
+    trainer.evaluate = evaluate
+
+
+def spent(
+    config: Any,
+    trainer: Any,
+    tokenizer: PreTrainedTokenizerBase,
+    prompts: list[Prompt],
+    completion_ids: list[list[int]],
+    kl_estimator: str,
+) -> tuple[float, float]:
+    """Sums over the completions' tokens: the estimated KL to the reference (0 without one), and the entropy."""
+    policy, ref_policy = bare_policy(config, trainer), trainer.ref_model
+    adapter_off = nullcontext
+    if ref_policy is None and config.lora_rank:
+        ref_policy, adapter_off = policy, trainer.accelerator.unwrap_model(trainer.model).disable_adapter
+    kl = entropy = 0.0
+    rows = [prompt.ids + ids for prompt, ids in zip(prompts, completion_ids, strict=True)]
+    targets = [
+        [0] * (len(row) - len(ids)) + [1] * len(ids) for row, ids in zip(rows, completion_ids, strict=True)
+    ]
+    for group in batches_by_length([len(row) for row in rows], config.micro_batch_tokens):
+        input_ids, where, tokens = pad_targets(
+            tokenizer.pad_token_id, trainer.args.device, [rows[i] for i in group], [targets[i] for i in group]
+        )
+        with trainer.accelerator.autocast():
+            logits, _ = predict(policy, input_ids, where)
+            entropy += float(rl_math.token_entropy(logits, config.temperature).sum())
+            if config.kl_coef:
+                own = rl_math.token_logprobs(logits, tokens, config.temperature)
+                with adapter_off():
+                    ref_logits, _ = predict(ref_policy, input_ids, where)
+                ref = rl_math.token_logprobs(ref_logits, tokens, config.temperature)
+                kl += float(rl_math.kl_estimate(own, ref, kl_estimator).sum())
+    return kl, entropy
+
+
+# ---------------------------------------------------------------- scores
+
+
+class Scored(NamedTuple):
+    """Of a batch of completions: scores as the reward model normalises them, what is paid, whether each ended."""
+
+    raw: torch.Tensor
+    paid: torch.Tensor
+    has_eos: torch.Tensor
+    texts: list[str]
+
+
 def scorer(
     config: Any,
-    run: RunDir,
     tokenizer: PreTrainedTokenizerBase,
     reward_model: PreTrainedModel,
     reward_tokenizer: PreTrainedTokenizerBase,
-    named: dict[str, Prompt],
     stop_ids: Sequence[int],
-) -> Callable[..., list[float]]:
-    """TRL's reward function: the reward model's score of each completion, with PPO's rule for those that never ended.
+) -> Callable[[list[Prompt], list[list[int]]], Scored]:
+    """The reward model's score of completions, with PPO's rule for those that never ended.
 
     A reward model with the policy's tokens and template reads the tokens as they were sampled, another one reads
     their text.
@@ -410,6 +501,37 @@ def scorer(
     if not same_tokens:
         log.info("The reward model has another tokenizer or chat template: it reads completions as text")
     autocast = torch.autocast(pick_device().type, torch.bfloat16, enabled=uses_bf16(config.precision))
+
+    def paid_scores(prompts: list[Prompt], completion_ids: list[list[int]]) -> Scored:
+        has_eos = torch.tensor([ids[-1] in stop_ids for ids in completion_ids])
+        texts = [
+            completion_text(tokenizer, Generated(ids, "stop" if ended else "length"))
+            for ids, ended in zip(completion_ids, has_eos.tolist(), strict=True)
+        ]
+        with autocast:
+            if same_tokens:
+                sequences = [prompt.ids + ids for prompt, ids in zip(prompts, completion_ids, strict=True)]
+                pad_id = reward_tokenizer.pad_token_id
+                raw_scores = score_tokens(reward_model, sequences, pad_id, config.micro_batch_tokens)
+            else:
+                conversations = [
+                    [*prompt.messages, {"role": "assistant", "content": text}]
+                    for prompt, text in zip(prompts, texts, strict=True)
+                ]
+                raw_scores = score(reward_model, reward_tokenizer, conversations, config.micro_batch_tokens)
+        if config.missing_eos_score is not None:
+            paid = rl_math.missing_eos_scores(raw_scores, has_eos, fixed_score=config.missing_eos_score)
+        else:
+            paid = rl_math.missing_eos_scores(raw_scores, has_eos, penalty=config.missing_eos_penalty)
+        return Scored(raw_scores, paid, has_eos, texts)
+
+    return paid_scores
+
+
+def reward_function(
+    config: Any, run: RunDir, paid_scores: Callable[..., Scored], named: dict[str, Prompt]
+) -> Callable[..., list[float]]:
+    """TRL's: what each completion is paid; the figures by PPO's names, and some completions to look at."""
     looked_at = [-1]
 
     def score_completions(
@@ -420,44 +542,25 @@ def scorer(
         **others: Any,
     ) -> list[float]:
         asked = [named[name] for name in prompts]
-        has_eos = torch.tensor([ids[-1] in stop_ids for ids in completion_ids])
-        texts = [
-            completion_text(tokenizer, Generated(ids, "stop" if ended else "length"))
-            for ids, ended in zip(completion_ids, has_eos.tolist(), strict=True)
-        ]
-        with autocast:
-            if same_tokens:
-                sequences = [prompt.ids + ids for prompt, ids in zip(asked, completion_ids, strict=True)]
-                pad_id = reward_tokenizer.pad_token_id
-                raw_scores = score_tokens(reward_model, sequences, pad_id, config.micro_batch_tokens)
-            else:
-                conversations = [
-                    [*prompt.messages, {"role": "assistant", "content": text}]
-                    for prompt, text in zip(asked, texts, strict=True)
-                ]
-                raw_scores = score(reward_model, reward_tokenizer, conversations, config.micro_batch_tokens)
-        if config.missing_eos_score is not None:
-            paid = rl_math.missing_eos_scores(raw_scores, has_eos, fixed_score=config.missing_eos_score)
-        else:
-            paid = rl_math.missing_eos_scores(raw_scores, has_eos, penalty=config.missing_eos_penalty)
-        log_metric("objective/raw_scores", float(raw_scores.mean()))
-        log_metric("objective/scores", float(paid.mean()))
-        log_metric("eos_share", float(has_eos.float().mean()))
+        scored = paid_scores(asked, completion_ids)
+        log_metric("objective/raw_scores", float(scored.raw.mean()))
+        log_metric("objective/scores", float(scored.paid.mean()))
+        log_metric("eos_share", float(scored.has_eos.float().mean()))
         log_metric("length", sum(map(len, completion_ids)) / len(completion_ids))
         step = trainer_state.global_step
-        if prompts[0].startswith("train") and step % config.sample_every == 0 and step > looked_at[0]:
+        if step % config.sample_every == 0 and step > looked_at[0]:
             looked_at[0] = step
-            for at in range(min(config.num_samples, len(texts))):
+            for at in range(min(config.num_samples, len(asked))):
                 run.sample(
                     {
                         "step": step,
                         "prompt": asked[at].messages,
-                        "completion": texts[at],
-                        "score": float(raw_scores[at]),
-                        "finish_reason": "stop" if bool(has_eos[at]) else "length",
+                        "completion": scored.texts[at],
+                        "score": float(scored.raw[at]),
+                        "finish_reason": "stop" if bool(scored.has_eos[at]) else "length",
                     }
                 )
-        return paid.tolist()
+        return scored.paid.tolist()
 
     return score_completions
 
@@ -471,19 +574,12 @@ def name_metrics(trainer: Any) -> None:
     tell = trainer.log
 
     def tell_by_name(logs: dict[str, float], *arguments: Any) -> None:
-        is_training = trainer.model.training
-        metrics = trainer._metrics["train" if is_training else "eval"]
+        metrics = trainer._metrics["train"] if trainer.model.training else {}
         if per_token := metrics.pop("kl", None):
             lengths = metrics["completions/mean_length"]
             metrics["objective/kl"] = [sum(per_token) / len(per_token) * sum(lengths) / len(lengths)]
         for name in [name for name in metrics if not name.startswith(("objective/", *TOLD))]:
             del metrics[name]
-        if not is_training:  # one completion of a prompt has no group, and its loss says nothing
-            for name in TOLD[:2] + TOLD[-1:]:
-                metrics.pop(name, None)
-            for name in [name for name in metrics if name.startswith("objective/")]:
-                metrics[name.removeprefix("objective/")] = metrics.pop(name)
-            logs.pop("eval_loss", None)
         tell(logs, *arguments)
 
     trainer.log = tell_by_name

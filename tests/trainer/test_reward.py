@@ -573,7 +573,14 @@ def test_where_memory_is_full_the_steps_done_are_saved_and_the_way_on_is_told(tm
 
 
 @pytest.mark.slow
-def test_two_processes_give_the_figures_of_one(tmp_path, judged_snapshot, base_model_dir):
+def test_two_processes_give_the_figures_of_one(tmp_path, snapshot_dir, base_model_dir):
+    rows = [
+        row
+        for split in ("train", "validation")
+        for row in open_snapshot(snapshot_dir).rows("rankings", split)
+    ]
+    twice = [row | {"id": f"{row['id']}-{who}", "annotator": who} for row in rows for who in ("alice", "bob")]
+    judged_snapshot = write_rankings(tmp_path / "twice", twice)
     changes = {"max_steps": 6, "ties": "davidson", "micro_batch_tokens": 80}
     alone = finished(tmp_path / "one", judged_snapshot, base_model_dir, **changes)
     arguments = reward_arguments(tmp_path / "two", judged_snapshot, base_model_dir)

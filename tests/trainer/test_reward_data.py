@@ -10,6 +10,7 @@ from trainer.reward_data import (
     TargetIndex,
     Targets,
     TrunkShape,
+    batch_elements,
     choose_layout,
     collate,
     encode_rankings,
@@ -19,6 +20,7 @@ from trainer.reward_data import (
     target_tensors,
     trained_flops,
     tree_inputs,
+    which_completions,
 )
 from trainer.run_dir import RunError
 
@@ -225,6 +227,25 @@ def test_trees_are_chosen_where_the_prompt_is_long_and_rows_where_the_completion
 # ---------------------------------------------------------------- batches
 
 
+def test_rankings_of_the_same_completions_are_one_element_whoever_gave_them(tokenizer):
+    others = [{"role": "user", "content": "green"}]
+    tiers = [["sun"], ["moon"], ["cat"]]
+    rows = [
+        ranking_row(0, PROMPT, tiers, "train"),
+        ranking_row(1, others, tiers, "train"),  # of another prompt
+        ranking_row(2, PROMPT, tiers[::-1], "train", annotator="bob"),
+        ranking_row(3, PROMPT, tiers[:2], "train"),  # fewer were shown
+        ranking_row(4, PROMPT, tiers, "train", annotator="carol"),
+    ]
+    rows[4]["tiers"] = rows[4]["tiers"][:2]  # one was shown and left unranked
+    rankings, counts = encode(tokenizer, rows)
+    elements = batch_elements(rankings)
+    assert counts["num_rankings"] == 5 and [len(own.rankings) for own in elements] == [3, 1, 1]
+    assert [len(own.sequences) for own in elements] == [3, 3, 2]
+    assert rankings[0].sequences[0] is rankings[2].sequences[2]  # held in memory once
+    assert which_completions(elements).tolist() == [0, 1, 2, 2, 1, 0, 0, 1, 3, 4, 5, 6, 7]
+
+
 def ranking_of(length, layout="rows", num=2):
     return EncodedRanking([[1] * (length - 1) + [at] for at in range(num)], list(range(num)), layout=layout)
 
@@ -243,7 +264,8 @@ def test_micro_batches_keep_to_the_budget_and_to_one_layout():
 
 
 def test_a_batch_in_parts_holds_every_completion_once():
-    batch = collate([ranking_of(length) for length in (10, 30, 12)], pad_id=0, max_tokens=60)
+    elements = batch_elements(ranking_of(length) for length in (10, 30, 12))
+    batch = collate(elements, pad_id=0, max_tokens=60)
     assert batch["num_rankings"] == 3
     assert sum(len(part["ends"]) for part in batch["micro_batches"]) == 6
 

@@ -1,6 +1,7 @@
 """Heads and layouts: rows, trees and expanded pairs give one loss and one gradient; what is saved is linear."""
 
 import random
+from dataclasses import replace
 
 import pytest
 import torch
@@ -18,7 +19,7 @@ from transformers import (
 
 from trainer.modeling import new_reward_model, pad_right, raw_scores
 from trainer.reward import RewardConfig
-from trainer.reward_data import EncodedRanking, TargetIndex, collate
+from trainer.reward_data import EncodedRanking, TargetIndex, batch_elements, collate
 from trainer.reward_model import (
     RewardHeads,
     RewardObjective,
@@ -81,7 +82,8 @@ def make_rankings(layout="rows", seed=0):
 def loss_and_gradient(objective, rankings, max_tokens=0):
     objective.zero_grad()
     total = 0.0
-    for part in collate(rankings, pad_id=0, max_tokens=max_tokens, index=objective.index)["micro_batches"]:
+    elements = batch_elements(rankings)
+    for part in collate(elements, pad_id=0, max_tokens=max_tokens, index=objective.index)["micro_batches"]:
         loss = objective(part, 1 / len(rankings))
         loss.backward()
         total += loss.item()
@@ -131,6 +133,34 @@ def test_rows_trees_and_expanded_pairs_have_one_loss_and_gradient(family):
         assert_equal(loss_and_gradient(objective, make_rankings(layout)), pairs)
 
 
+@pytest.mark.parametrize("layout", ["rows", "tree"])
+def test_completions_that_several_people_ranked_go_forward_once_and_lose_nothing(layout):
+    """Three people, one of whom left a completion out: the loss and gradient of three rankings apart."""
+    apart = make_rankings(layout)
+    apart += [
+        replace(apart[0], tiers=[2, 0, 1, 1], annotator="bob"),
+        replace(apart[3], tiers=[0, 0, 1, 2, 2]),
+    ]
+    apart += [EncodedRanking(apart[0].sequences[1:], [0, 1, 2], "carol", layout=layout)]
+    index = TargetIndex({None: 0, "bob": 1, "carol": 2}, {None: 0.5, "bob": 2.0, "carol": 1.0})
+    model = build(FAMILIES["llama"])
+    last_mlp = find_last_mlp(model, apart[3], pad_id=0)
+    changes = {"ties": "davidson", "margin": "tiers", "learn_annotators": True}
+    objective = RewardObjective(model, options(**changes), index, last_mlp)
+    expected = loss_and_gradient(objective, apart)
+    shown = [0, 1, 2, 3, 0, 3, 0]
+    together = [replace(ranking, shown=number) for ranking, number in zip(apart, shown, strict=True)]
+    elements = batch_elements(together)
+    assert [len(element.rankings) for element in elements] == [3, 1, 1, 2]
+    num_distinct = sum(len({tuple(ids) for ids in element.sequences}) for element in elements)
+    for max_tokens in (0, 60):
+        parts = collate(elements, 0, max_tokens)["micro_batches"]
+        assert sum(len(part["ends"]) for part in parts) == num_distinct == 3 + 3 + 2 + 5
+        found = loss_and_gradient(objective, together, max_tokens)
+        assert found[0] == pytest.approx(expected[0], abs=1e-6)
+        assert_equal(found, expected)
+
+
 def test_parts_of_a_batch_add_up_to_the_batch():
     objective = RewardObjective(build(FAMILIES["llama"]), options(), TargetIndex())
     rankings = make_rankings("rows")
@@ -169,7 +199,7 @@ def test_the_last_mlp_is_run_at_the_scored_tokens_alone():
     objective = RewardObjective(model, options(), TargetIndex(), last_mlp)
     last_mlp.gate_proj.register_forward_pre_hook(lambda module, args: seen.append(args[0].shape[:-1].numel()))
     loss_and_gradient(objective, make_rankings("tree"))
-    assert seen == [4 + 3 + 2 + 5]
+    assert seen == [3 + 3 + 2 + 5]  # two of the first ranking are the same
     raw_scores(model, [[4, 5, 6]] * 2, pad_id=0)  # elsewhere it is whole
     assert seen[1:] == [6]
 
@@ -299,7 +329,7 @@ def test_the_margin_of_ratings_never_pushes_against_the_order():
     rankings = [EncodedRanking([[3], [4], [5]], [0, 1, 2], ratings={"overall": [0.2, 0.9, None]})]
     config = options(margin="ratings", margin_scale=2.0)
     objective = RewardObjective(build(FAMILIES["llama"]), config, TargetIndex(rated=("overall",)))
-    (part,) = collate(rankings, 0, index=objective.index)["micro_batches"]
+    (part,) = collate(batch_elements(rankings), 0, index=objective.index)["micro_batches"]
     margins = objective.margins(part)
     assert margins[0].tolist() == [0.0, 0.0, 0.0]  # rated lower than the second, and the third has no rating
     assert float(margins[1, 0]) == pytest.approx(1.4)

@@ -23,7 +23,16 @@ from tests.trainer.tiny import (
 )
 from tests.trainer.tiny_ppo import LIKED, loaded
 from trainer import rollouts, run_dir
-from trainer.modeling import encode_messages, load_causal_lm, load_tokenizer
+from trainer.evaluate import completion_logprobs
+from trainer.generation import Sampling, generate, seed_of
+from trainer.modeling import (
+    encode_messages,
+    load_causal_lm,
+    load_reward_model,
+    load_tokenizer,
+    score_tokens,
+    stop_token_ids,
+)
 from trainer.preferences import (
     desirable,
     encode_completion,
@@ -31,6 +40,8 @@ from trainer.preferences import (
     mismatched,
     preference_pairs,
 )
+from trainer.rl_math import kl_estimate
+from trainer.rollouts import in_shuffled_passes, load_prompts
 from trainer.snapshot import SnapshotWriter, open_snapshot
 
 KINDS = ("dpo", "kto", "rloo", "grpo")
@@ -52,6 +63,7 @@ def arguments_of(request, snapshot_dir, base_model_dir):
         own = {name: request.getfixturevalue(fixture) for name, fixture in models.items()}
         own |= {"num_episodes": 512, "batch_size": 64, "lr_scheduler": "constant", "kl_coef": 0.01}
         own |= {"num_completions": 4, "max_new_tokens": 8, "learning_rate": 1e-2, "sample_every": 5}
+        own |= {"num_eval_prompts": 11}  # which two processes cannot share evenly
         return shared | own | changes
 
     return arguments
@@ -256,7 +268,7 @@ def test_the_score_rises_and_the_texts_say_what_it_was_paid_for(finished, kind):
 
 def test_scores_are_those_of_ppo(ppo_arguments, tmp_path):
     """Same reward model, normalisation and missing-EOS rule: one completion that ended, one that did not."""
-    from trainer.trl_jobs import scorer
+    from trainer.trl_jobs import reward_function, scorer
 
     config, _, models = loaded(ppo_arguments, missing_eos_penalty=2.5)
     (prompt,) = rollouts.load_prompts(config, models.tokenizer, 100)[:1]
@@ -264,17 +276,11 @@ def test_scores_are_those_of_ppo(ppo_arguments, tmp_path):
     raw, _ = rollouts.score_completions(config, models, [prompt] * 2, [ended, cut], ["", ""])
     expected = rollouts.paid_scores(config, models, raw, torch.tensor([True, False]))
     told = {}
-    score = scorer(
-        SimpleNamespace(**vars(config)),
-        run_dir.RunDir(tmp_path),
-        models.tokenizer,
-        models.reward_model,
-        models.reward_tokenizer,
-        {"train 0": prompt},
-        models.stop_ids,
-    )
+    own = SimpleNamespace(**vars(config))
+    paid = scorer(own, models.tokenizer, models.reward_model, models.reward_tokenizer, models.stop_ids)
+    score = reward_function(own, run_dir.RunDir(tmp_path), paid, {"0": prompt})
     found = score(
-        prompts=["train 0"] * 2,
+        prompts=["0"] * 2,
         completion_ids=[ended, cut],
         trainer_state=SimpleNamespace(global_step=0),
         log_metric=told.__setitem__,
@@ -284,14 +290,33 @@ def test_scores_are_those_of_ppo(ppo_arguments, tmp_path):
     assert (told["eos_share"], told["length"]) == (0.5, (len(ended) + len(cut)) / 2)
 
 
-def test_validation_prompts_make_equal_batches_whatever_the_number_of_processes():
-    from trainer.trl_jobs import even_batches
-
-    assert even_batches(60, 32, 1) == (30, 60)
-    assert even_batches(60, 16, 2) == (15, 60)
-    assert even_batches(61, 32, 1) == (30, 60)
-    assert even_batches(1, 16, 2) == (1, 1)
-    assert even_batches(0, 16, 2) == (1, 0)
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["rloo", "grpo"])
+def test_every_validation_prompt_counts_once_by_its_score_and_its_kl(
+    tmp_path, arguments_of, snapshot_dir, sft_run, likes_a_word, kind
+):
+    """Seven prompts, which no batch of four holds: once more, one by one, by the policy that was saved."""
+    changes = {"num_episodes": 8, "batch_size": 4, "num_completions": 2, "num_eval_prompts": 7}
+    changes |= {"temperature": 0.7, "learning_rate": 3e-3}
+    path = tmp_path / kind
+    assert run(kind, **arguments_of(kind, path, **changes)) == 0
+    tokenizer = load_tokenizer(path)
+    policy, reference = (load_causal_lm(model, tokenizer).eval() for model in (path, sft_run))
+    reward_model, _ = load_reward_model(likes_a_word)
+    everybody = load_prompts(SimpleNamespace(snapshot=snapshot_dir), tokenizer, 100, "validation")
+    kl, scores = [], []
+    for prompt in in_shuffled_passes(everybody, list(range(7)), 0, "eval"):
+        stop_ids, pad_id = stop_token_ids(tokenizer, policy), tokenizer.pad_token_id
+        seed = seed_of(0, "eval", prompt.id)
+        (made,) = generate(policy, [prompt.ids], [seed], Sampling(0.7, 1.0, 8), stop_ids, pad_id)
+        scores += score_tokens(reward_model, [prompt.ids + made.token_ids], pad_id).tolist()
+        own, ref = (
+            completion_logprobs(model, [prompt.ids], [made.token_ids], 0.7, pad_id)[0]
+            for model in (policy, reference)
+        )
+        kl.append(float(kl_estimate(own, ref, "k1" if kind == "rloo" else "k3").sum()))
+    assert result_of(path)["eval_score"] == pytest.approx(sum(scores) / 7, abs=1e-5)
+    assert result_of(path)["eval_kl"] == pytest.approx(sum(kl) / 7, abs=1e-5) != 0
 
 
 @pytest.mark.slow
