@@ -18,6 +18,7 @@ with the next prompts.
 
 Best of N (Stiennon et al. 2020, section 4.3; Nakano et al. 2021): of N candidates for each completion the one
 that the reward model scores highest is kept; its row has {score, best_of, scores} with the scores of all N.
+The N are drawn as they come; where the best repeats another completion of its prompt, N more are drawn.
 A server is asked once for each completion, and refused when it does not sample (see trainer.model_server).
 """
 
@@ -301,29 +302,49 @@ class ServerSampler:
             )
 
 
-class Chooser:
-    """A reward model that chooses among N candidates (Stiennon et al. 2020, section 4.3)."""
+@dataclass
+class Best(Candidate):
+    """The best of N by score, with the scores of all."""
 
-    def __init__(self, name: str, best_of: int) -> None:
+    score: float
+    best_of: int
+    scores: list[float]
+
+
+class Chooser:
+    """A policy of which a reward model chooses among N candidates (Stiennon et al. 2020, section 4.3)."""
+
+    def __init__(self, policy: Any, name: str, best_of: int) -> None:
         from trainer.modeling import inference_dtype, load_reward_model, pick_device
 
         device = pick_device()
-        self.best_of = best_of
+        self.policy, self.best_of = policy, best_of
         self.model, self.tokenizer = load_reward_model(name, inference_dtype(device))
         self.model.to(device)  # type: ignore[arg-type]  # the library's stub for a decorated method
 
-    def chosen(
-        self, messages: list[dict[str, str]], candidates: list[Candidate]
-    ) -> list[tuple[Candidate, list[float]]]:
-        """For each N candidates in a row the best of them, and the scores of all; the first of equals."""
+    def candidates(self, prompts: list[Any], seeds: list[int]) -> list[Candidate | None]:
+        """For each (messages, prompt as the policy reads it) and seed the best of N candidates, the first of equals.
+
+        The N are drawn as they come, repeated ones too: else they would be no N draws of the policy.
+        """
+        from trainer.generation import seed_of
         from trainer.modeling import score
 
-        conversations = [[*messages, {"role": "assistant", "content": one.text}] for one in candidates]
-        scores = score(self.model, self.tokenizer, conversations).tolist()
-        found = []
-        for start in range(0, len(candidates), self.best_of):
-            own = scores[start : start + self.best_of]
-            found.append((candidates[start + own.index(max(own))], own))
+        size = self.best_of
+        made = self.policy.candidates(
+            [read for _, read in prompts for _ in range(size)],
+            [seed_of(seed, "candidate", at) for seed in seeds for at in range(size)],
+        )
+        found: list[Candidate | None] = []
+        for at, (messages, _) in enumerate(prompts):
+            own = [one for one in made[at * size : (at + 1) * size] if one]
+            if len(own) < size:  # a server refused
+                found.append(None)
+                continue
+            conversations = [[*messages, {"role": "assistant", "content": one.text}] for one in own]
+            scores = score(self.model, self.tokenizer, conversations).tolist()
+            best = own[scores.index(max(scores))]
+            found.append(Best(**asdict(best), score=max(scores), best_of=size, scores=scores))
         return found
 
 
@@ -416,30 +437,23 @@ def sampled_rows(
     messages_of: dict[Any, list[dict[str, str]]],
 ) -> list[list[dict[str, Any]]]:
     """The rows of completions.jsonl for each prompt of the group; none for one that a server refuses."""
-    num_candidates = config.num_completions * config.best_of
     max_resamples = config.max_resamples if config.temperature > 0 else 0
     shared = {
         "policy_version": config.policy_version or None,
         "sampling": policy.sampling.recorded(),
     }
-    found = []
-    for (prompt_id, _), candidates in zip(
-        group,
-        sample_group(policy.candidates, group, num_candidates, config.seed, max_resamples),
-        strict=True,
-    ):
-        rows: list[dict[str, Any]] = []
-        if chooser is None:
-            rows = [asdict(candidate) for candidate in candidates]
-        elif candidates:
-            rows = [
-                asdict(best) | {"score": max(scores), "best_of": config.best_of, "scores": scores}
-                for best, scores in chooser.chosen(messages_of[prompt_id], candidates)
-            ]
-        found.append(
-            [{"prompt_id": prompt_id, "index": index} | row | shared for index, row in enumerate(rows)]
-        )
-    return found
+    if chooser is not None:
+        group = [(prompt_id, (messages_of[prompt_id], read)) for prompt_id, read in group]
+    sampled = sample_group(
+        (chooser or policy).candidates, group, config.num_completions, config.seed, max_resamples
+    )
+    return [
+        [
+            {"prompt_id": prompt_id, "index": index} | asdict(candidate) | shared
+            for index, candidate in enumerate(candidates)
+        ]
+        for (prompt_id, _), candidates in zip(group, sampled, strict=True)
+    ]
 
 
 def totals(rows: list[dict[str, Any]]) -> dict[str, float]:
@@ -479,7 +493,7 @@ def train(config: SampleConfig, run: RunDir) -> Outcome:
         if config.server
         else load_policy(config.model, sampling, config.batch_size, config.vllm)
     )
-    chooser = Chooser(config.reward_model, config.best_of) if config.reward_model else None
+    chooser = Chooser(policy, config.reward_model, config.best_of) if config.reward_model else None
     counts = {"num_left_out_long": 0, "num_left_out_template": 0, "num_left_out_refused": 0}
     encoded = fitting_prompts(policy, prompts, counts)
     messages_of = {prompt.id: prompt.messages for prompt in prompts}

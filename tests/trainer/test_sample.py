@@ -2,11 +2,13 @@
 
 import json
 import math
+import random
 import re
 
 import pytest
 
 from tests.trainer.tiny import kill_when, run_in_process, start_process
+from tests.trainer.tiny_ppo import LIKED
 from trainer import run_dir, sample
 from trainer.generation import Sampling, completion_text, generate, seed_of
 from trainer.modeling import (
@@ -17,7 +19,7 @@ from trainer.modeling import (
     score,
     stop_token_ids,
 )
-from trainer.sample import Candidate, sample_group
+from trainer.sample import Candidate, Chooser, load_policy, sample_group
 
 
 def run(path, **arguments):
@@ -224,36 +226,45 @@ def test_killed_in_mid_run_the_same_command_finishes_without_doing_a_prompt_twic
 
 
 def test_the_best_of_n_is_kept_with_the_scores_of_all(tmp_path, sft_run, likes_a_word):
-    """Against all candidates, which are those of a run with K times N completions."""
-    prompts = write_prompts(tmp_path / "prompts.jsonl", ["sun blue", "red sun", "moon"])
+    """Against all candidates, written once more from their seeds."""
+    texts = ["sun blue", "red sun", "moon"]
+    prompts = write_prompts(tmp_path / "prompts.jsonl", texts)
     settings = {"model": sft_run, "prompts": prompts, "temperature": 1.5, "max_resamples": 0}
-    assert run(tmp_path / "all", **settings, num_completions=8) == 0
     chosen = {"num_completions": 2, "best_of": 4, "reward_model": likes_a_word}
     assert run(tmp_path / "best", **settings, **chosen) == 0
     reward_model, tokenizer = load_reward_model(likes_a_word)
-    messages = {
-        f"q{at}": [{"role": "user", "content": text}]
-        for at, text in enumerate(["sun blue", "red sun", "moon"])
-    }
-    every = rows_of(tmp_path / "all")
     rows = rows_of(tmp_path / "best")
     assert len(rows) == 6
+    policy = load_policy(sft_run, Sampling(**rows[0]["sampling"]), 64)
     for row in rows:
-        group = [one for one in every if one["prompt_id"] == row["prompt_id"]]
-        group = group[row["index"] * 4 : row["index"] * 4 + 4]
-        conversations = [
-            [*messages[row["prompt_id"]], {"role": "assistant", "content": one["text"]}] for one in group
-        ]
+        messages = [{"role": "user", "content": texts[int(row["prompt_id"][1:])]}]
+        seeds = [seed_of(seed_of(3, row["prompt_id"], row["index"], 0), "candidate", at) for at in range(4)]
+        group = policy.candidates([policy.prompt_of(messages)] * 4, seeds)
+        conversations = [[*messages, {"role": "assistant", "content": one.text}] for one in group]
         scores = score(reward_model, tokenizer, conversations).tolist()
         assert row["scores"] == pytest.approx(scores, abs=1e-4)
         assert row["score"] == max(row["scores"])
-        assert row["seed"] == group[scores.index(max(scores))]["seed"]
+        assert row["seed"] == group[scores.index(max(scores))].seed
         assert row["best_of"] == 4
     metrics = run_dir.read_manifest(tmp_path / "best")["metrics"]
     assert metrics["score"] == pytest.approx(sum(row["score"] for row in rows) / 6)
     assert metrics["score"] > metrics["score_of_all"]
     assert metrics["best_of_kl"] == pytest.approx(math.log(4) - 3 / 4)
     assert run_dir.read_manifest(tmp_path / "best")["inputs"]["reward_model"]["path"] == str(likes_a_word)
+
+
+def test_the_candidates_of_best_of_n_are_draws_of_the_policy_repeated_ones_too(likes_a_word):
+    """Of a policy that writes the better text once in ten times, the best of two is it in 1 - 0.9^2 of all cases."""
+
+    class Policy:
+        def candidates(self, prompts, seeds):
+            texts = [LIKED if random.Random(seed).random() < 0.1 else "cat" for seed in seeds]
+            return [Candidate(text, seed, "stop", 1) for text, seed in zip(texts, seeds, strict=True)]
+
+    chooser = Chooser(Policy(), likes_a_word, 2)
+    group = [(at, ([{"role": "user", "content": "red"}], [1])) for at in range(300)]
+    best = [one.text for (one,) in sample_group(chooser.candidates, group, 1, seed=0, max_resamples=3)]
+    assert best.count(LIKED) / 300 == pytest.approx(0.19, abs=0.07)
 
 
 @pytest.mark.parametrize(
