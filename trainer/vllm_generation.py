@@ -10,7 +10,7 @@ two processes. Never run by us on a GPU: sleeping really frees memory there alon
 
 from __future__ import annotations
 
-import logging
+import copy
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -24,7 +24,6 @@ from transformers.core_model_loading import revert_weight_conversion
 from trainer.generation import Generated, Sampling
 from trainer.run_dir import RunError
 
-log = logging.getLogger("trainer")
 LEAST_TEMPERATURE, MOST_TEMPERATURE = 0.01, 2.0  # vLLM raises what is lower, and refuses what is higher
 INSTALL = "pip install -e '.[trainer,vllm]' on a machine with a GPU does it; or leave --vllm out."
 
@@ -68,9 +67,18 @@ class VllmWriter:
         from vllm.platforms import current_platform
 
         self.stop_ids, self.device_type = list(stop_ids), current_platform.device_type
+        config = copy.deepcopy(policy.config)
+        config.architectures = config.architectures or [type(policy).__name__]
+        is_tied = config.get_text_config().tie_word_embeddings
+        if self.device_type == "cpu" and (is_tied or any("expert" in name for name, _ in weights_of(policy))):
+            # 0.31.0 packs these for the CPU when it starts, and not all of them again; seen by their log-probabilities
+            raise RunError(
+                "vLLM on a CPU keeps old weights of models with tied embeddings or experts; use a GPU, or leave "
+                "--vllm out."
+            )
         with tempfile.TemporaryDirectory() as folder:
             # the policy as it is in memory, which may have learned a padding token since it was saved
-            policy.config.save_pretrained(folder)
+            config.save_pretrained(folder)
             tokenizer.save_pretrained(folder)
             try:
                 self.llm = LLM(

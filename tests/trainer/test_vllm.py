@@ -75,6 +75,8 @@ def test_what_vllm_cannot_do_is_refused(vllm, monkeypatch):
 def test_vllm_that_does_not_start_says_why(vllm, tokenizer):
     with pytest.raises(run_dir.RunError, match="does not start: User-specified max_model_len is greater"):
         VllmWriter(make_model(tokenizer), tokenizer, [2], 10_000, 0.5, torch.float32)
+    with pytest.raises(run_dir.RunError, match="keeps old weights"):
+        VllmWriter(make_model(tokenizer, tie_word_embeddings=True), tokenizer, [2], 100, 0.5, torch.float32)
 
 
 # ---------------------------------------------------------------- sampling
