@@ -6,7 +6,8 @@ On each validation prompt both policies write one completion, from the same rand
 difference), and the reward model scores both. The win rate is the share of prompts where the policy's
 completion scores higher, a tie counting half, with a 95 % bootstrap interval over prompts. KL is that of a
 whole sequence, estimated on the policy's own sampled tokens at the sampling temperature: k1 (the mean
-log-ratio, unbiased) and k3 (never negative, less noisy) (Schulman 2020). A reward model judges its own pupil
+log-ratio, unbiased) and k3 (never negative, less noisy) (Schulman 2020); at temperature 0 or a top_p below 1 the
+completions are no draws of the policy, and both are k3. A reward model judges its own pupil
 here, so it is itself held against the validation rankings, and a language model may be asked for a second
 opinion (--judge-server). People's rankings of the new completions are the test that counts.
 
@@ -153,6 +154,9 @@ class Contest:
         tokens = [one.token_ids for one in own]
         logprobs = completion_logprobs(self.policy.model, encoded, tokens, temperature, pad_id)
         ref_logprobs = completion_logprobs(self.ref_policy.model, encoded, tokens, temperature, pad_id)
+        # of completions that are no draws of the policy itself k1 estimates nothing and may fall below 0
+        is_drawn = self.config.temperature > 0 and self.config.top_p == 1
+        estimator = "k1" if is_drawn else "k3"
         return [
             {
                 "prompt_id": row["id"],
@@ -164,7 +168,7 @@ class Contest:
                 "score": scores[i],
                 "ref_completion": ref_texts[i],
                 "ref_score": ref_scores[i],
-                "kl": float(kl_estimate(logprobs[i], ref_logprobs[i], "k1").sum()),
+                "kl": float(kl_estimate(logprobs[i], ref_logprobs[i], estimator).sum()),
                 "kl_k3": float(kl_estimate(logprobs[i], ref_logprobs[i], "k3").sum()),
                 "length": len(own[i].token_ids),
                 "ref_length": len(ref[i].token_ids),

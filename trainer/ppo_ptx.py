@@ -9,6 +9,7 @@ gradients add up (their appendix C.4).
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 from dataclasses import dataclass
@@ -19,10 +20,11 @@ import torch
 from accelerate import Accelerator
 from transformers import PreTrainedTokenizerBase
 
-from trainer.modeling import TemplateRefused, batches_by_length, encode_messages
+from trainer.modeling import TemplateRefused, batches_by_length
 from trainer.ppo_models import Models
 from trainer.rollouts import in_shuffled_passes, pad_targets
 from trainer.run_dir import RunError
+from trainer.sft import IGNORED, encode_demonstration
 from trainer.snapshot import open_snapshot
 
 if TYPE_CHECKING:
@@ -42,8 +44,9 @@ class PtxText:
 def load_ptx_texts(config: PPOConfig, tokenizer: PreTrainedTokenizerBase, longest: int) -> list[PtxText]:
     """The train demonstrations of the snapshot, or the rows of a JSON-lines file; none where it is off.
 
-    A row's `messages` are learned as demonstrations are, its `text` as running text, cut into pieces of the
-    model's context. Conversations over `longest` tokens or refused by the template are left out and counted.
+    A row's `messages` are learned as SFT learns them: a weight of 0 leaves out, an empty last answer is cut, and so
+    are turns from the end of what is over `longest` tokens. Its `text` is running text, cut into pieces of the model's
+    context. What is left out is counted.
     """
     if not config.ptx_coef:
         return []
@@ -53,16 +56,19 @@ def load_ptx_texts(config: PPOConfig, tokenizer: PreTrainedTokenizerBase, longes
         if "text" in row:
             texts += pieces_of(tokenizer, row["text"], longest)
             continue
-        try:
-            ids, is_target = encode_messages(tokenizer, row["messages"])
-        except TemplateRefused:
-            ids, is_target = [], []
-        if len(ids) <= longest and any(is_target[1:]):
-            texts.append(PtxText(ids, [0, *is_target[1:]]))
-        else:
+        encoded = None
+        if row.get("weight", 1.0):
+            with contextlib.suppress(TemplateRefused):
+                encoded = encode_demonstration(tokenizer, row["messages"], longest)
+        if encoded is None:
             num_left_out += 1
+            continue
+        ids, labels, _ = encoded
+        texts.append(PtxText(ids, [0, *(int(label != IGNORED) for label in labels[1:])]))
     if num_left_out:
-        log.info("%d texts are left out of the mix: over %d tokens or unusable", num_left_out, longest)
+        log.info(
+            "%d texts are left out of the mix: over %d tokens, of weight 0 or unusable", num_left_out, longest
+        )
     if not texts:
         raise RunError(
             f"{config.ptx_data or config.snapshot} has no texts for --ptx-coef to learn; "

@@ -158,6 +158,7 @@ def train_on_feedback(
         return (num_passes(config) + num_readings) * forward_flops(policy, num_tokens, length)
 
     forget_tokens(trainer)
+    weigh_batches(trainer, len(eval_set))
     trained = train_resumable(trainer, run, config.save_minutes, flops_done)
     metrics: dict[str, Any] = {"train_loss": last_logged(trainer, "loss"), **counts}
     if len(eval_set):
@@ -189,6 +190,23 @@ def forget_tokens(trainer: Any) -> None:
         tell(logs, *arguments)
 
     trainer.log = tell_without
+
+
+def weigh_batches(trainer: Any, num_rows: int) -> None:
+    """TRL takes the mean over the batches of the validation split: here each weighs by its rows, the last one too."""
+    tell = trainer.log
+
+    def tell_weighed(logs: dict[str, float], *arguments: Any) -> None:
+        size = trainer.args.per_device_eval_batch_size * trainer.args.world_size
+        rows = [min(size, num_rows - first) for first in range(0, num_rows, size)]
+        metrics = {} if trainer.model.training else trainer._metrics["eval"]
+        for name, means in metrics.items():
+            if len(means) == len(rows):
+                total = sum(mean * number for mean, number in zip(means, rows, strict=True))
+                metrics[name] = [total / num_rows]
+        tell(logs, *arguments)
+
+    trainer.log = tell_weighed
 
 
 # ---------------------------------------------------------------- RLOO and GRPO

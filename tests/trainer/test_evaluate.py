@@ -106,6 +106,16 @@ def test_the_reward_model_is_held_against_the_validation_rankings(evaluated, rew
     assert metrics["reward_accuracy_by"]["source"]["test"]["num_rankings"] == 12
 
 
+def test_the_kl_of_greedy_completions_is_never_negative(
+    tmp_path, snapshot_dir, sft_run, base_model_dir, likes_a_word
+):
+    """The likeliest tokens are no draws of the policy: k1 estimates nothing there. Here the base writes them."""
+    path, settings = tmp_path / "run", {"temperature": 0, "num_prompts": 4, "num_rankings": 0}
+    assert run(path, snapshot_dir, base_model_dir, sft_run, likes_a_word, **settings) == 0
+    rows = run_dir.read_samples(path)
+    assert all(row["kl"] == row["kl_k3"] > 0 for row in rows)
+
+
 def test_validation_rankings_that_say_nothing_are_left_out_and_counted(tmp_path, sft_run, likes_a_word):
     """A single filled tier, a tie, an empty answer against one, all bad; and one that two people gave."""
     prompt = [{"role": "user", "content": "red"}]

@@ -8,7 +8,7 @@ import torch
 
 from tests.trainer.tiny import make_model, make_tokenizer, run_in_process, write_snapshot
 from tests.trainer.tiny_ppo import run_ppo
-from trainer import evaluate, reward, run_dir, sample, sft
+from trainer import evaluate, reward, rloo, run_dir, sample, sft
 from trainer.modeling import load_causal_lm, load_tokenizer, save_model
 
 
@@ -134,6 +134,24 @@ def test_scores_that_are_no_numbers_are_refused(tmp_path, snapshot_dir, sft_run,
     assert run_ppo(ppo_arguments, reward_model=tmp_path / "reward") == 2
     for error in (best, held, run_dir.read_status(tmp_path / "ppo")["error"]):
         assert "The reward model gives scores that are no numbers" in error
+
+
+@pytest.mark.parametrize("kind", ["ppo", "rloo"])
+def test_a_reward_model_that_cannot_read_a_prompt_with_its_answer_leaves_it_out(
+    tmp_path, snapshot_dir, sft_run, likes_a_word, ppo_arguments, kind
+):
+    """Its context is of eight tokens, all of which the answer may take."""
+    shutil.copytree(likes_a_word, tmp_path / "short")
+    config = json.loads((tmp_path / "short" / "config.json").read_text()) | {"max_position_embeddings": 8}
+    (tmp_path / "short" / "config.json").write_text(json.dumps(config))
+    settings = {"reward_model": str(tmp_path / "short"), "max_new_tokens": 8}
+    if kind == "ppo":
+        assert run_ppo(ppo_arguments, **settings) == 2
+    else:
+        settings |= {"snapshot": snapshot_dir, "init_model": sft_run, "num_episodes": 8, "batch_size": 8}
+        assert run(rloo, rloo.RlooConfig, tmp_path / kind, **settings) == 2
+    assert "no train prompts to roll out" in run_dir.read_status(tmp_path / kind)["error"]
+    assert "48 prompts are left out" in (tmp_path / kind / "log.txt").read_text()
 
 
 # ---------------------------------------------------------------- full memory

@@ -12,7 +12,7 @@ from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from tests.trainer.tiny import REPOSITORY, command_line, kill_when, start_process
 from tests.trainer.tiny_ppo import loaded, metrics_of, result_of, run_ppo
-from trainer import ppo, run_dir
+from trainer import ppo, ppo_saving, ppo_update, run_dir
 from trainer.modeling import load_causal_lm
 from trainer.run_dir import RunError
 
@@ -274,3 +274,12 @@ def test_two_processes_learn_what_one_learns(ppo_arguments, tmp_path):
     for row, expected in zip(rows, expected_rows, strict=True):
         assert row == pytest.approx(expected, rel=1e-4, abs=1e-5)
     torch.testing.assert_close(weights_of(arguments), weights_of(one), atol=1e-4, rtol=0)
+
+
+def test_a_better_look_at_the_same_step_takes_the_place_of_the_one_before(ppo_arguments, tmp_path):
+    """A run that died after its look looks again, and a GPU does not give the same figures to the last digit."""
+    _, accelerator, models = loaded(ppo_arguments)
+    run, progress = run_dir.RunDir(tmp_path), ppo_update.Progress(step=4)
+    for score in (1.0, 1.5, 1.2):
+        ppo_saving.keep_if_best(run, models, accelerator, progress, {"eval/scores": score})
+    assert ppo_saving.read_best(run) == {"step": 4, "eval/scores": 1.5}

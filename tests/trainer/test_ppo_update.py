@@ -7,9 +7,11 @@ import pytest
 import torch
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
+from tests.trainer.tiny import demonstration_row
 from tests.trainer.tiny_ppo import first_batch, learn_from, loaded, metrics_of, run_ppo
 from trainer import ppo, ppo_ptx, ppo_update, rl_math, rollouts, run_dir
 from trainer.run_dir import RunError
+from trainer.snapshot import SnapshotWriter
 
 
 def all_weights(models):
@@ -317,6 +319,30 @@ def test_texts_of_the_mix_come_from_a_file_of_texts_or_messages(ppo_arguments, t
     assert all(len(piece.ids) <= 3 for piece in pieces)
     predicted = [token for piece in pieces for token in piece.ids[1:]]
     assert predicted == plain.ids[1:] + empty.ids[1:]
+
+
+def test_the_mix_learns_of_demonstrations_what_sft_does(ppo_arguments, tmp_path):
+    """A weight of 0 leaves out, an empty last answer is cut, and a long dialogue loses turns from its end."""
+    prompt, more = [{"role": "user", "content": "red"}], {"role": "user", "content": "blue"}
+    answer, silence = ({"role": "assistant", "content": text} for text in ("sun", " "))
+    long = {"role": "assistant", "content": "moon " * 70}
+    with SnapshotWriter(tmp_path / "snapshot") as writer:
+        rows = [demonstration_row(0, prompt, "cat", "train", weight=0.0)]
+        rows += [demonstration_row(1, prompt, "", "train"), demonstration_row(2, prompt, "dog", "train")]
+        rows += [
+            demonstration_row(at, prompt, "", "train", messages=[*prompt, answer, more, last])
+            for at, last in ((3, silence), (4, long))
+        ]
+        for row in rows:
+            writer.write("demonstrations", row)
+        writer.close()
+    config, _, models = loaded(ppo_arguments, ptx_coef=1.0, snapshot=str(tmp_path / "snapshot"))
+    texts = ppo_ptx.load_ptx_texts(config, models.tokenizer, 60)
+    learned = [
+        models.tokenizer.decode([token for token, own in zip(text.ids, text.is_target, strict=True) if own])
+        for text in texts
+    ]
+    assert learned == ["dog<|end|>", "sun<|end|>", "sun<|end|>"]
 
 
 @pytest.mark.parametrize(

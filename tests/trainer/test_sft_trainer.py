@@ -177,3 +177,19 @@ def test_a_demonstration_whose_weight_is_no_weight_is_refused(tokenizer, weight)
     row = demonstration_row(7, [{"role": "user", "content": "red"}], "sun", "train", weight=weight)
     with pytest.raises(RunError, match="Demonstration d7 has the weight"):
         sft.encode_demonstrations(tokenizer, [row], 128)
+
+
+def test_sharded_weights_read_the_validation_split_in_parts(trainer_of, tokenizer, monkeypatch):
+    """A step is not cut there, since processes wait for each other; the validation split is one and the same for all."""
+    rows = make_rows(tokenizer, [1.0] * 12)
+    trainer = trainer_of(rows, micro_batch_tokens=60)
+    expected = trainer.evaluate()["eval_loss"]
+    trainer.is_fsdp_enabled = True
+    sizes, target_logprobs = [], trainer.target_logprobs
+    monkeypatch.setattr(
+        trainer,
+        "target_logprobs",
+        lambda model, part: sizes.append(part["input_ids"].numel()) or target_logprobs(model, part),
+    )
+    assert trainer.evaluate()["eval_loss"] == pytest.approx(expected)
+    assert len(sizes) > 1 and max(sizes) <= 60

@@ -290,6 +290,22 @@ def test_scores_are_those_of_ppo(ppo_arguments, tmp_path):
     assert (told["eos_share"], told["length"]) == (0.5, (len(ended) + len(cut)) / 2)
 
 
+def test_batches_of_the_validation_split_weigh_by_their_rows():
+    from trainer.trl_jobs import weigh_batches
+
+    told = {}
+    trainer = SimpleNamespace(
+        args=SimpleNamespace(per_device_eval_batch_size=4, world_size=2),
+        model=SimpleNamespace(training=False),
+        _metrics={"train": {}, "eval": {"accuracies": [0.5, 1.0], "num_tokens": [7]}},
+        log=lambda logs: told.update(logs),
+    )
+    weigh_batches(trainer, 10)  # of eight rows and of two
+    trainer.log({"eval_loss": 1.0})
+    assert told == {"eval_loss": 1.0}
+    assert trainer._metrics["eval"] == {"accuracies": [0.6], "num_tokens": [7]}
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["rloo", "grpo"])
 def test_every_validation_prompt_counts_once_by_its_score_and_its_kl(
