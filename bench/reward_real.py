@@ -1,6 +1,6 @@
 """Held-out accuracy of a reward model from a tiny base on real rankings, against plain baselines. JSON lines.
 
-    python bench/reward_real.py --snapshot DIR [--folds 3] [--base-steps 400] [--steps 180] [--work DIR]
+    python bench/reward_real.py --snapshot DIR [--folds 3] [--base-steps 400] [--steps 120] [--work DIR]
 
 The snapshot is one that `manage.py create_snapshot` made, with a campaign for each source; without one there is
 nothing to measure, and one line says so. Its prompts are dealt into folds by their first user message, so that
@@ -234,7 +234,7 @@ def main() -> None:
     parser.add_argument("--snapshot", default="")
     parser.add_argument("--folds", type=int, default=3)
     parser.add_argument("--base-steps", type=int, default=400)
-    parser.add_argument("--steps", type=int, default=180)
+    parser.add_argument("--steps", type=int, default=120)
     parser.add_argument("--learning-rate", type=float, default=5e-4)
     parser.add_argument("--work", default="", help="folder to keep: the same command continues in it")
     options = parser.parse_args()
