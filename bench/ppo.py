@@ -58,7 +58,11 @@ SETTINGS = {  # by our names; what they are called in TRL is in run_trl
     "missing_eos_penalty": 1.0,
     "max_grad_norm": 1e9,  # TRL's PPO never clips its gradients
 }
-WIDTH, LAYERS, VOCABULARY, NUM_TALK, NUM_LIKED = 256, 4, 1024, 64, 16
+WIDTH, LAYERS = (
+    int(os.environ.get("BENCH_WIDTH", "256")),
+    int(os.environ.get("BENCH_LAYERS", "4")),
+)  # by gpu.py
+VOCABULARY, NUM_TALK, NUM_LIKED = 1024, 64, 16
 COMPLETIONS_OF_PROMPT = 8  # of each held-out prompt, where the trained policy is scored
 
 # ---------------------------------------------------------------- the world
@@ -117,8 +121,8 @@ def make_model(tokenizer, scores: bool):
         hidden_size=WIDTH,
         intermediate_size=4 * WIDTH,
         num_hidden_layers=LAYERS,
-        num_attention_heads=4,
-        num_key_value_heads=4,
+        num_attention_heads=max(4, WIDTH // 64),
+        num_key_value_heads=max(4, WIDTH // 64),
         max_position_embeddings=128,
         pad_token_id=tokenizer.pad_token_id,
         eos_token_id=tokenizer.eos_token_id,
@@ -126,7 +130,14 @@ def make_model(tokenizer, scores: bool):
         tie_word_embeddings=True,
         num_labels=1,
     )
-    return (LlamaForSequenceClassification if scores else LlamaForCausalLM)(config)
+    return (LlamaForSequenceClassification if scores else LlamaForCausalLM)(config).to(device())
+
+
+def device():
+    """The GPU where there is one."""
+    import torch
+
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def utterance(rng: random.Random, first_word: int = 5) -> list[int]:
@@ -149,7 +160,7 @@ def teach_policy(model, tokenizer, prompts, rng, num_steps: int = 50) -> None:
         rows = []
         for text in rng.choices(prompts, k=32):
             rows.append(encode_prompt(tokenizer, [{"role": "user", "content": text}]) + utterance(rng))
-        inputs = pad_right(rows, 0)
+        inputs = pad_right(rows, 0, device())
         labels = inputs["input_ids"].masked_fill(inputs["attention_mask"] == 0, -100)
         loss = model(**inputs, labels=labels).loss
         loss.backward()
@@ -174,8 +185,8 @@ def teach_reward_model(model, tokenizer, prompts, rng, num_steps: int = 80) -> N
             ]
             rows.append(encode_prompt(tokenizer, [{"role": "user", "content": text}]) + [*completion, 1])
             targets.append(4 * liked_share(completion))
-        scores = model(**pad_right(rows, 0)).logits[:, 0]
-        loss = (scores - torch.tensor(targets)).square().mean()
+        scores = model(**pad_right(rows, 0, device())).logits[:, 0]
+        loss = (scores - torch.tensor(targets, device=scores.device)).square().mean()
         loss.backward()
         optimizer.step()
         optimizer.zero_grad()
@@ -222,17 +233,12 @@ def flops_of_token(variant: str, length: float) -> float:
 
 
 def best_product(precision: str) -> float:
-    """FLOPs a second of the best of twelve large matrix products, now and in this process."""
+    """FLOPs a second of the best of ten large matrix products, now and in this process."""
     import torch
 
-    size = 2048
-    a, b = (torch.randn(size, size, dtype=torch.bfloat16 if precision == "bf16" else None) for _ in range(2))
-    best = float("inf")
-    for _ in range(12):
-        began = time.perf_counter()
-        a @ b
-        best = min(best, time.perf_counter() - began)
-    return 2 * size**3 / best
+    from trainer.flops import peak_flops
+
+    return peak_flops(device(), torch.bfloat16 if precision == "bf16" else torch.float32)
 
 
 def config_of_ours(variant: str, world: Path, out: Path, seed: int, num_batches: int, precision: str):
@@ -319,7 +325,7 @@ def prepare_trl(world: Path, out: Path, seed: int, num_batches: int):
         num_sample_generations=0,
         gradient_checkpointing=False,
         bf16=False,  # true changes nothing: its accelerator is built without it
-        use_cpu=True,
+        use_cpu=device().type == "cpu",
         save_strategy="no",
         report_to="none",
         disable_tqdm=True,
@@ -412,9 +418,10 @@ def score_policy(model: Path, world: Path) -> dict:
 
     tokenizer = load_tokenizer(model)
     pad_id = tokenizer.pad_token_id
-    policy = load_causal_lm(model, tokenizer).eval()
-    before = load_causal_lm(world / "policy", tokenizer).eval()
+    policy = load_causal_lm(model, tokenizer).to(device()).eval()
+    before = load_causal_lm(world / "policy", tokenizer).to(device()).eval()
     reward_model, _ = load_reward_model(world / "reward")
+    reward_model.to(device())
     rows = open_snapshot(world / "snapshot").rows("prompts", "validation")
     prompts = [encode_prompt(tokenizer, row["prompt"]) for row in rows] * COMPLETIONS_OF_PROMPT
     sampling = Sampling(max_new_tokens=SETTINGS["max_new_tokens"])
@@ -450,7 +457,7 @@ def main() -> None:
         print(json.dumps(measured))
         return
     sys.path.insert(0, str(ROOT))
-    world = SCRATCH / "parley-bench-ppo-world-1"
+    world = SCRATCH / f"parley-bench-ppo-world-1-{WIDTH}x{LAYERS}"
     if not world.exists():
         make_world(world)
     variants = [variant for variant in VARIANTS if not (options.skip_trl and variant == "trl")]

@@ -1,9 +1,9 @@
 """Reward training on rankings against TRL's RewardTrainer on the pairs they expand to. One JSON line a case.
 
-    python bench/reward_kwise.py [--repetitions 5]
+    python bench/reward_kwise.py [--repetitions 5] [--precision no|bf16]
 
 The same model (a Llama of width 256, 4 layers), the same rankings in the same steps, the same optimizer; TRL as
-installed, without activation checkpointing and in float32 like ours. Each measurement is the steps of one epoch of a
+installed, without activation checkpointing and in the precision of ours. Each measurement is the steps of one epoch of a
 fresh copy of the model; they take turns in one process, so that a busy machine disturbs all alike, and the medians
 are compared. What is reported:
 
@@ -58,6 +58,11 @@ from trainer.reward_model import RewardObjective, find_last_mlp, trunk_shape
 #        K, tokens of the prompt, rankings in a step, steps, asked
 CASES = ((4, 12, 8, 4, 4.0), (9, 12, 4, 3, 10.0), (9, 200, 2, 2, 20.0))
 COMPLETION_TOKENS, VOCABULARY = 24, 1024
+WIDTH, LAYERS = (
+    int(os.environ.get("BENCH_WIDTH", "256")),
+    int(os.environ.get("BENCH_LAYERS", "4")),
+)  # by gpu.py
+DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 COMMON = {
     "num_train_epochs": 1,
     "learning_rate": 1e-4,
@@ -65,7 +70,7 @@ COMMON = {
     "save_strategy": "no",
     "report_to": "none",
     "disable_tqdm": True,
-    "use_cpu": True,
+    "use_cpu": DEVICE.type == "cpu",
     "seed": 0,
 }
 
@@ -75,11 +80,11 @@ def make_model() -> LlamaForSequenceClassification:
     return LlamaForSequenceClassification(
         LlamaConfig(
             vocab_size=VOCABULARY,
-            hidden_size=256,
-            intermediate_size=1024,
-            num_hidden_layers=4,
-            num_attention_heads=4,
-            num_key_value_heads=4,
+            hidden_size=WIDTH,
+            intermediate_size=4 * WIDTH,
+            num_hidden_layers=LAYERS,
+            num_attention_heads=max(4, WIDTH // 64),
+            num_key_value_heads=max(4, WIDTH // 64),
             max_position_embeddings=512,
             pad_token_id=0,
             num_labels=1,
@@ -104,7 +109,9 @@ def make_rankings(num_completions: int, prompt_tokens: int, num_rankings: int) -
 # ---------------------------------------------------------------- the trainers
 
 
-def pairs_trainer(model, rankings: list[EncodedRanking], per_step: int, folder: str) -> RewardTrainer:
+def pairs_trainer(
+    model, rankings: list[EncodedRanking], per_step: int, folder: str, precision: str
+) -> RewardTrainer:
     """TRL's, over all pairs of the rankings; a step holds the pairs of the rankings that ours has in it."""
     order = [
         at for step in StepSampler([e.tree_length for e in rankings], per_step, 1, 0, 1, 0) for at in step
@@ -120,7 +127,7 @@ def pairs_trainer(model, rankings: list[EncodedRanking], per_step: int, folder: 
         per_device_train_batch_size=len(pairs) * per_step // len(rankings),
         train_sampling_strategy="sequential",
         gradient_checkpointing=False,
-        bf16=False,
+        bf16=precision == "bf16",
         **COMMON,
     )
     tokenizer = PreTrainedTokenizerFast(
@@ -131,13 +138,19 @@ def pairs_trainer(model, rankings: list[EncodedRanking], per_step: int, folder: 
     return RewardTrainer(model, arguments, train_dataset=Dataset.from_list(pairs), processing_class=tokenizer)
 
 
-def rankings_trainer(model, rankings: list[EncodedRanking], per_step: int, folder: str, layout: str):
+def rankings_trainer(
+    model, rankings: list[EncodedRanking], per_step: int, folder: str, precision: str, layout: str
+):
     """Ours, as `python -m trainer.reward` makes it."""
     config = RewardConfig(snapshot="", init_model="", run_dir=folder, layout=layout)
     for encoded in rankings:
         encoded.layout = layout
     arguments = TrainingArguments(
-        folder, per_device_train_batch_size=per_step, remove_unused_columns=False, **COMMON
+        folder,
+        per_device_train_batch_size=per_step,
+        remove_unused_columns=False,
+        bf16=precision == "bf16",
+        **COMMON,
     )
     last_mlp = find_last_mlp(model, rankings[0], pad_id=0)
     objective = RewardObjective(model, config, TargetIndex(), last_mlp)
@@ -184,7 +197,7 @@ def computed_flops(rankings: list[EncodedRanking], layout: str, shape: TrunkShap
 # ---------------------------------------------------------------- a case
 
 
-def measure(case: tuple, repetitions: int) -> dict:
+def measure(case: tuple, repetitions: int, precision: str) -> dict:
     num_completions, prompt_tokens, per_step, num_steps, asked = case
     rankings = make_rankings(num_completions, prompt_tokens, per_step * num_steps)
     model = make_model()
@@ -198,14 +211,15 @@ def measure(case: tuple, repetitions: int) -> dict:
             with tempfile.TemporaryDirectory() as folder:
                 own = copy.deepcopy(model)
                 if name == "pairs":
-                    trainer = pairs_trainer(own, rankings, per_step, folder)
+                    trainer = pairs_trainer(own, rankings, per_step, folder, precision)
                 else:
-                    trainer = rankings_trainer(own, rankings, per_step, folder, name)
+                    trainer = rankings_trainer(own, rankings, per_step, folder, precision, name)
                 needed, cpu_needed, losses[name] = timed(trainer)
             if repetition:
                 taken.append(needed)
                 cpu_seconds[name].append(cpu_needed)
-        peak = max(peak, peak_flops(torch.device("cpu"), torch.float32))  # of the same minute
+        dtype = torch.bfloat16 if precision == "bf16" else torch.float32
+        peak = max(peak, peak_flops(DEVICE, dtype))  # of the same minute
     medians = {name: statistics.median(taken) for name, taken in seconds.items()}
     cpu = {name: statistics.median(taken) for name, taken in cpu_seconds.items()}
     return {
@@ -228,6 +242,7 @@ def measure(case: tuple, repetitions: int) -> dict:
             for name, median in medians.items()
         },
         "peak_gflops": round(peak / 1e9),
+        "precision": precision,
         "threads": torch.get_num_threads(),
         "load": round(os.getloadavg()[0], 1),
     }
@@ -238,9 +253,10 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--repetitions", type=int, default=5)
+    parser.add_argument("--precision", default="no", choices=("no", "bf16"))
     options = parser.parse_args()
     for case in CASES:
-        print(json.dumps(measure(case, options.repetitions)), flush=True)
+        print(json.dumps(measure(case, options.repetitions, options.precision)), flush=True)
 
 
 if __name__ == "__main__":

@@ -55,6 +55,11 @@ from trainer.sft_trainer import PASS_TOKENS, cut_by_length
 CASES = ((8, 12, 1.5), (32, 4, None))
 MEDIAN, SIGMA, SHORTEST, LONGEST = 80, 0.8, 16, 512
 VOCABULARY, SEED = 4096, 0
+WIDTH, LAYERS = (
+    int(os.environ.get("BENCH_WIDTH", "256")),
+    int(os.environ.get("BENCH_LAYERS", "4")),
+)  # by gpu.py
+DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 LEARNING_RATE = 1e-3
 
 
@@ -63,11 +68,11 @@ def make_model() -> LlamaForCausalLM:
     return LlamaForCausalLM(
         LlamaConfig(
             vocab_size=VOCABULARY,
-            hidden_size=256,
-            intermediate_size=1024,
-            num_hidden_layers=4,
-            num_attention_heads=4,
-            num_key_value_heads=4,
+            hidden_size=WIDTH,
+            intermediate_size=4 * WIDTH,
+            num_hidden_layers=LAYERS,
+            num_attention_heads=max(4, WIDTH // 64),
+            num_key_value_heads=max(4, WIDTH // 64),
             max_position_embeddings=LONGEST,
             pad_token_id=0,
         )
@@ -134,7 +139,7 @@ def trl_trainer(model, demonstrations: Dataset, per_step: int, folder: str, prec
         save_strategy="no",
         report_to="none",
         disable_tqdm=True,
-        use_cpu=True,
+        use_cpu=DEVICE.type == "cpu",
         seed=SEED,
         dataset_kwargs={"skip_prepare_dataset": True},
         **changes,
@@ -162,7 +167,7 @@ def padding_of(demonstrations: Dataset, per_step: int, is_cut: bool) -> float:
     forward = 0
     for step in StepSampler(lengths, per_step, 1, 0, 1, SEED, 1):
         own = [lengths[at] for at in step]
-        parts = cut_by_length(own, 16384, PASS_TOKENS["cpu"]) if is_cut else [range(len(own))]
+        parts = cut_by_length(own, 16384, PASS_TOKENS[DEVICE.type]) if is_cut else [range(len(own))]
         forward += sum(len(part) * max(own[at] for at in part) for part in parts)
     return 1 - sum(lengths) / forward
 
@@ -195,7 +200,7 @@ def measure(case: tuple, repetitions: int, precision: str) -> dict:
                 seconds[name].append(clock.seconds)
                 cpu_seconds[name].append(clock.cpu_seconds)
         dtype = torch.bfloat16 if precision == "bf16" else torch.float32
-        peak = max(peak, peak_flops(torch.device("cpu"), dtype))  # of the same minute
+        peak = max(peak, peak_flops(DEVICE, dtype))  # of the same minute
     medians = {name: statistics.median(taken) for name, taken in seconds.items()}
     cpu = {name: statistics.median(taken) for name, taken in cpu_seconds.items()}
     mean_length = sum(length**2 for length in lengths) / sum(lengths)  # that a token sees
