@@ -11,6 +11,7 @@ the packages of this one. What is reported:
     episodes_per_second   median over the repetitions, of a batch: rollout and update
     peak_mib              largest resident memory of the process; beyond_libraries_mib: above that once all
                           libraries were imported, which is what models and training took
+    peak_gpu_mib          on a GPU, what torch had of its memory at most
     score, score_error    of the policy at the end by the reward model, eight completions to each held-out prompt:
                           mean over repetitions (of each: scores) and its standard error, which follows from how the
                           repetitions differ, so from what seeds do; score_before is the policy's before training
@@ -212,6 +213,10 @@ def work(variant: str, world: Path, out: Path, seed: int, num_batches: int, prec
         "beyond_libraries_mib": peak - before,
         **parts,
     }
+    if device().type == "cuda":
+        import torch
+
+        measured["peak_gpu_mib"] = torch.cuda.max_memory_allocated() / 2**20
     if tokens is not None:
         flops = flops_of_token(variant, tokens) * tokens * SETTINGS["batch_size"]
         measured["mfu"] = flops / taken / best_product(precision)
@@ -497,6 +502,8 @@ def line_of(variant: str, found: dict[str, list[dict]], options: argparse.Namesp
         trl = medians(found["trl"])
         line["ratio"] = round(ours["episodes_per_second"] / trl["episodes_per_second"], 2)
         line["memory"] = round(ours["peak_mib"] / trl["peak_mib"], 2)
+        if "peak_gpu_mib" in ours:
+            line["gpu_memory"] = round(ours["peak_gpu_mib"] / trl["peak_gpu_mib"], 2)
         line["memory_beyond_libraries"] = round(ours["beyond_libraries_mib"] / trl["beyond_libraries_mib"], 2)
         for name in ("score", "objective"):
             ahead = [a[name] - b[name] for a, b in zip(found[variant], found["trl"], strict=True)]
