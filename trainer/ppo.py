@@ -9,8 +9,8 @@ The algorithm is that of InstructGPT (Ouyang et al. 2022) with the details that 
 (Huang et al. 2024, "The N+ Implementation Details of RLHF with PPO"); docs/trainer.md names each.
 
 One batch of episodes = sample a completion for each prompt, score it, then several epochs of minibatch steps
-on it. Several processes (torchrun) share each batch; each holds all models, statistics are global.
-Left out: sharded models (FSDP, ZeRO).
+on it. Several processes (torchrun) share each batch; each holds all models, or a part of every weight
+(sharding.py); statistics are global.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ from trainer.run_dir import RunDir, RunError, RunStopped
 from trainer.vllm_generation import VllmWriter, check_vllm
 
 log = logging.getLogger("trainer")
-SHARDED = ("ACCELERATE_USE_FSDP", "ACCELERATE_USE_DEEPSPEED")  # what accelerate launch sets
+SHARDERS = ("ACCELERATE_USE_FSDP", "ACCELERATE_USE_DEEPSPEED")  # what accelerate launch sets
 
 # ---------------------------------------------------------------- configuration
 
@@ -135,6 +135,9 @@ class PPOConfig:
     lora_alpha: int = option("Scale of the adapters, divided by their rank.", 32)
     lora_target: str = option("Layers that get one, by the ends of their names, with commas.", "all-linear")
     gradient_checkpointing: bool = option("Recompute activations in the backward pass to save memory.", False)
+    shard_weights: bool = option(
+        "Cut all weights, their gradients and optimizer states over the processes (FSDP2).", False
+    )
     precision: str = option("bf16, no (float32), or auto: bf16 on a GPU that has it.", "auto")
     eval_every: int = option("Batches between two looks at validation prompts; 0: none.", 10)
     num_eval_prompts: int = option("Validation prompts in such a look.", 64)
@@ -185,6 +188,15 @@ def check_config(config: PPOConfig, num_processes: int, score_function: ScoreFun
         )
     if config.vllm:
         check_vllm([config.temperature, config.eval_temperature], config.vllm_memory)
+    if config.shard_weights and config.lora_rank:
+        raise RunError(
+            "--shard-weights cuts models apart that --lora-rank lets share one base; leave one of the two out."
+        )
+    if config.shard_weights and config.ptx_batch_size % num_processes:
+        raise RunError(
+            f"With --shard-weights every process learns from as many texts: --ptx-batch-size "
+            f"{config.ptx_batch_size} cannot be divided over {num_processes} processes."
+        )
     if not config.reward_model and score_function is None:
         raise RunError("PPO needs a score: name a finished reward run as --reward-model.")
 
@@ -428,10 +440,10 @@ def new_accelerator(config: PPOConfig) -> Accelerator:
     )
     if not has_gpu:
         log.info("No GPU was found: the CPU is used, with %d threads", torch.get_num_threads())
-    if any(os.environ.get(name, "").lower() == "true" for name in SHARDED):
+    if any(os.environ.get(name, "").lower() == "true" for name in SHARDERS):
         raise RunError(
-            "PPO writes with the policy between its updates, so every process holds it whole: launch it by "
-            "torchrun or with deploy/accelerate/bf16.yaml, and save memory by --lora-rank or --shared-trunk."
+            "PPO cuts weights over processes by itself, not by accelerate's FSDP or by DeepSpeed: launch it by "
+            "torchrun or with deploy/accelerate/bf16.yaml, and add --shard-weights True."
         )
     AcceleratorState._reset_state()  # an earlier run in this process may have had another precision
     return Accelerator(mixed_precision="bf16" if is_bf16 else "no", cpu=not has_gpu)

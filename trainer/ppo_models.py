@@ -30,6 +30,7 @@ from trainer.modeling import (
     stop_token_ids,
 )
 from trainer.run_dir import RunError
+from trainer.sharding import shard
 from trainer.vllm_generation import VllmWriter
 
 if TYPE_CHECKING:
@@ -126,14 +127,15 @@ def load_models(
     tokenizer = load_tokenizer(config.init_model)
     policy = load_causal_lm(config.init_model, tokenizer)
     if config.lora_rank and accelerator.mixed_precision == "bf16":
-        policy.to(torch.bfloat16)  # type: ignore[arg-type]  # none of it learns: nothing small is lost
+        # none of the weights learns: nothing small is lost. Buffers stay: angles of positions need their digits
+        for weight in policy.parameters():
+            weight.data = weight.data.to(torch.bfloat16)
     reward_model, reward_tokenizer, same_tokens = None, tokenizer, False
     if score_function is None:
         reward_model, reward_tokenizer = load_reward_model(config.reward_model)
         same_tokens = reads_tokens(reward_tokenizer, tokenizer)
         if not same_tokens:
             log.info("The reward model has another tokenizer or chat template: it reads completions as text")
-        reward_model.to(accelerator.device).eval().requires_grad_(False)  # type: ignore[arg-type]
     ref_policy = load_reference(config, policy, tokenizer)
     leans = same_tokens and (config.shared_trunk or config.lora_rank > 0)
     value_trunk, value_head = new_value_model(
@@ -146,9 +148,11 @@ def load_models(
             add_adapter(config, value_trunk)
     learner = PolicyAndValue(policy, value_trunk, value_head)
     remove_dropout(learner, config.gradient_checkpointing)
-    ref_policy.to(accelerator.device).eval().requires_grad_(False)  # type: ignore[arg-type]
+    for frozen in (ref_policy, reward_model):
+        if frozen is not None:
+            frozen.eval().requires_grad_(False)
     return Models(
-        learner=accelerator.prepare(learner),
+        learner=place(config, accelerator, learner, ref_policy, reward_model),
         ref_policy=ref_policy,
         reward_model=reward_model,
         score_function=score_function,
@@ -166,6 +170,28 @@ def load_models(
         update_penalty=rl_math.UpdatePenalty(config.penalty_coef, config.penalty_target),
         adapter=adapter,
     )
+
+
+def place(
+    config: PPOConfig,
+    accelerator: Accelerator,
+    learner: PolicyAndValue,
+    ref_policy: PreTrainedModel,
+    reward_model: PreTrainedModel | None,
+) -> Any:
+    """All networks onto the device: whole, or cut over the processes. Gives the learner, ready to learn.
+
+    Policy, value trunk and head are cut each by itself, for the policy also writes without the others.
+    """
+    networks = [ref_policy, reward_model, learner.policy, learner.value_trunk, learner.value_head]
+    is_cut = config.shard_weights and accelerator.num_processes > 1
+    for network in networks:
+        if network is not None and is_cut:
+            shard(accelerator, network, set(getattr(network, "_no_split_modules", None) or ()))
+        elif network is not None:
+            network.to(accelerator.device)
+    # cut weights share their gradients by themselves: nothing then wraps the learner but its precision
+    return accelerator.prepare_model(learner, evaluation_mode=is_cut)
 
 
 def new_optimizer(config: PPOConfig, learner: PolicyAndValue) -> torch.optim.Optimizer:

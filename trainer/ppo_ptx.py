@@ -25,6 +25,7 @@ from trainer.ppo_models import Models
 from trainer.rollouts import in_shuffled_passes, pad_targets
 from trainer.run_dir import RunError
 from trainer.sft import IGNORED, encode_demonstration
+from trainer.sharding import in_step
 from trainer.snapshot import open_snapshot
 
 if TYPE_CHECKING:
@@ -117,7 +118,10 @@ def add_ptx_gradient(
     num_targets = torch.tensor(float(sum(sum(row.is_target) for row in rows)), device=accelerator.device)
     num_targets = accelerator.reduce(num_targets, reduction="sum")
     total = torch.zeros((), device=accelerator.device)
-    for group in batches_by_length([len(row.ids) for row in rows], config.micro_batch_tokens):
+    groups = list(batches_by_length([len(row.ids) for row in rows], config.micro_batch_tokens))
+    if config.shard_weights:
+        groups = in_step(accelerator, groups)
+    for group in groups:
         inputs = pad_targets(
             models.tokenizer.pad_token_id,
             accelerator.device,

@@ -19,9 +19,10 @@ from torch import Tensor
 from trainer.files import fsync_tree, write_json
 from trainer.modeling import load_causal_lm, save_model
 from trainer.ppo_models import ADAPTER, Models
-from trainer.ppo_update import Progress
+from trainer.ppo_update import Progress, sum_over_processes
 from trainer.rollouts import Prompt, Rollouts
 from trainer.run_dir import RunDir, RunError, read_json
+from trainer.sharding import cut_all, gather_all, gather_optimizer, load_optimizer, own_part
 
 if TYPE_CHECKING:
     from trainer.ppo import PPOConfig
@@ -33,8 +34,8 @@ Weights = dict[str, Tensor]
 
 
 def learning_weights(module: torch.nn.Module) -> Weights:
-    """The module's own tensors of what learns, by name."""
-    return {name: p.detach() for name, p in module.named_parameters() if p.requires_grad}
+    """The module's own tensors of what learns, by name; where weights are cut, the parts of this process."""
+    return {name: own_part(p.detach()) for name, p in module.named_parameters() if p.requires_grad}
 
 
 def copy_of(weights: Weights) -> Weights:
@@ -84,18 +85,24 @@ def save_checkpoint(
     In the middle of a batch its rollouts are part of that, from all processes.
     """
     rows = rollouts_of_all(accelerator, progress.rollouts)
+    learner = accelerator.unwrap_model(models.learner)
+    weights = gather_all(learner, learning_weights(learner))
+    optimizer = gather_optimizer(models.optimizer)
+    whole_kept = {
+        name: weights and gather_all(learner.policy, weights) for name, weights in vars(kept).items()
+    }
     if accelerator.is_main_process:
         with run.checkpoint(progress.step) as folder:
             penalty = models.update_penalty
             state = {
                 "progress": dataclasses.asdict(dataclasses.replace(progress, rollouts=None)),
                 "rollouts": rows,
-                "learner": learning_weights(accelerator.unwrap_model(models.learner)),
-                "optimizer": models.optimizer.state_dict(),
+                "learner": weights,
+                "optimizer": optimizer,
                 "kl_coef": models.kl_controller.kl_coef,
                 "penalty_coef": penalty.penalty_coef,
                 "score_normalization": (models.score_mean, models.score_std),
-                "kept": dataclasses.asdict(kept),
+                "kept": whole_kept,
             }
             torch.save(state, folder / "state.pt")
     if accelerator.num_processes > 1:
@@ -112,15 +119,19 @@ def load_checkpoint(
         if run.writes:
             shutil.rmtree(run.checkpoints_dir, ignore_errors=True)  # a best policy of nowhere
         return Progress(), KeptWeights()
-    state = torch.load(newest[1] / "state.pt", map_location="cpu", weights_only=True)
-    put_weights(accelerator.unwrap_model(models.learner), state["learner"])
-    models.optimizer.load_state_dict(state["optimizer"])
+    # mapped, for every process looks for its part of it
+    state = torch.load(newest[1] / "state.pt", map_location="cpu", weights_only=True, mmap=True)
+    learner = accelerator.unwrap_model(models.learner)
+    put_weights(learner, cut_all(learner, state["learner"]))
+    load_optimizer(models.optimizer, state["optimizer"])
     models.kl_controller.kl_coef = state["kl_coef"]
     models.update_penalty.penalty_coef = state["penalty_coef"]
     models.score_mean, models.score_std = state["score_normalization"]
     progress = Progress(**state["progress"])
     progress.rollouts = own_rollouts(accelerator, state["rollouts"], prompts)
-    kept = KeptWeights(**state["kept"])
+    kept = KeptWeights(
+        **{name: weights and cut_all(learner.policy, weights) for name, weights in state["kept"].items()}
+    )
     if kept.average is not None:
         kept.average = {name: weight.to(accelerator.device) for name, weight in kept.average.items()}
     log.info("Continuing after batch %d (step %d)", progress.batch, progress.step)
@@ -187,14 +198,20 @@ def keep_if_best(
     Weights and score lie in one folder that appears in one step, so that they always belong together.
     """
     best = read_best(run)
-    if accelerator.is_main_process and (best is None or evaluated["eval/scores"] > best["eval/scores"]):
+    is_best = best is None or evaluated["eval/scores"] > best["eval/scores"]
+    # the first process decides: the others may look at the disk when it has written already
+    told = torch.tensor(float(is_best and accelerator.is_main_process), device=accelerator.device)
+    if not sum_over_processes(accelerator, told):
+        return
+    policy = accelerator.unwrap_model(models.learner).policy
+    weights = gather_all(policy, learning_weights(policy))
+    if accelerator.is_main_process:
         final = run.checkpoints_dir / f"best-{progress.step}"
         temporary = final.with_suffix(".tmp")
         for folder in (temporary, final):  # of a process that died after a look at this very step
             shutil.rmtree(folder, ignore_errors=True)
         temporary.mkdir(parents=True)
-        policy = accelerator.unwrap_model(models.learner).policy
-        save_file(copy_of(learning_weights(policy)), temporary / "policy.safetensors")
+        save_file(copy_of(weights), temporary / "policy.safetensors")
         write_json(temporary / "best.json", {"step": progress.step, **evaluated})
         fsync_tree(temporary)
         temporary.rename(final)
@@ -219,7 +236,8 @@ def choose_weights(
     best = read_best(run)
     if config.keep == "best" and best is not None:
         step = int(best["step"])
-        put_weights(policy, load_file(run.checkpoints_dir / f"best-{step}" / "policy.safetensors"))
+        weights = load_file(run.checkpoints_dir / f"best-{step}" / "policy.safetensors")
+        put_weights(policy, cut_all(policy, weights))
         return "best", step
     if strayed and kept.good is not None:
         put_weights(policy, kept.good)
@@ -239,8 +257,9 @@ def save_policy(config: PPOConfig, run: RunDir, models: Models, accelerator: Acc
     An adapter is saved by itself too (model/adapter), and the model is the base as it lies on disk with
     the adapter added to its weights: what was rounded for training is whole again.
     """
+    policy = accelerator.unwrap_model(models.learner).policy
+    weights = gather_all(policy, learning_weights(policy))
     if accelerator.is_main_process:
-        policy = accelerator.unwrap_model(models.learner).policy
         with run.writing_model() as folder:
             if models.adapter is not None:
                 from peft import PeftModel
@@ -248,6 +267,9 @@ def save_policy(config: PPOConfig, run: RunDir, models: Models, accelerator: Acc
                 models.adapter.save_pretrained(folder / ADAPTER)
                 base = load_causal_lm(config.init_model, models.tokenizer)
                 policy = PeftModel.from_pretrained(base, str(folder / ADAPTER)).merge_and_unload()
+            elif config.shard_weights:
+                policy = load_causal_lm(config.init_model, models.tokenizer)
+                put_weights(policy, weights)
             save_model(folder, policy, models.tokenizer)
     if accelerator.num_processes > 1:
         accelerator.wait_for_everyone()

@@ -21,6 +21,7 @@ from trainer.jobs import check_finite
 from trainer.ppo_models import Models
 from trainer.ppo_ptx import PtxText, add_ptx_gradient
 from trainer.rollouts import Rollouts, micro_batches, pad_rows, token_passes
+from trainer.sharding import complete, in_step, whole
 
 if TYPE_CHECKING:
     from trainer.ppo import PPOConfig
@@ -185,6 +186,8 @@ def mini_batch_gradient(
     groups = micro_batches(
         config, [rollouts.prompt_ids[i] for i in rows], [rollouts.completions[i] for i in rows]
     )
+    if config.shard_weights:
+        groups = in_step(accelerator, groups)
     sums = torch.zeros(len(STATISTICS), device=device)
     for number, group in enumerate(groups, start=1):
         group = [rows[i] for i in group]
@@ -207,7 +210,7 @@ def mini_batch_gradient(
         sums += torch.stack([each.detach().sum() for each in statistics])
     # apart, so that large gradients of a separate value model do not shrink the policy's
     norms = [
-        float(accelerator.clip_grad_norm_(group["params"], config.max_grad_norm))
+        float(complete(accelerator.clip_grad_norm_(group["params"], config.max_grad_norm)))
         for group in models.optimizer.param_groups
     ]
     means = dict(zip(STATISTICS, (sum_over_processes(accelerator, sums) / num_tokens).tolist(), strict=True))
@@ -254,13 +257,14 @@ def kl_of_update(config: PPOConfig, models: Models, accelerator: Accelerator, ro
     models.learner.eval()
     sums = torch.zeros(2, device=accelerator.device, dtype=torch.float64)
     learner = accelerator.unwrap_model(models.learner)
-    for group, input_ids, where, tokens in token_passes(
-        config, models, accelerator, rollouts.prompt_ids, rollouts.completions
-    ):
-        logprobs, _, _ = learner(input_ids, where, tokens, config.temperature, with_values=False)
-        old_logprobs = rollouts.logprobs[group][rollouts.mask[group]]
-        kl = rl_math.kl_estimate(old_logprobs, logprobs, "k3").double()
-        sums += torch.stack([kl.sum(), torch.tensor(float(len(kl)), device=kl.device, dtype=kl.dtype)])
+    with whole(learner.policy):
+        for group, input_ids, where, tokens in token_passes(
+            config, models, accelerator, rollouts.prompt_ids, rollouts.completions
+        ):
+            logprobs, _, _ = learner(input_ids, where, tokens, config.temperature, with_values=False)
+            old_logprobs = rollouts.logprobs[group][rollouts.mask[group]]
+            kl = rl_math.kl_estimate(old_logprobs, logprobs, "k3").double()
+            sums += torch.stack([kl.sum(), torch.tensor(float(len(kl)), device=kl.device, dtype=kl.dtype)])
     total, count = sum_over_processes(accelerator, sums).tolist()
     return total / count
 

@@ -22,6 +22,7 @@ from trainer.generation import Generated, Sampling, completion_text, generate, s
 from trainer.modeling import TemplateRefused, batches_by_length, encode_prompt, score, scores_along
 from trainer.ppo_models import Models, predict
 from trainer.run_dir import RunError
+from trainer.sharding import whole
 from trainer.snapshot import open_snapshot
 
 if TYPE_CHECKING:
@@ -156,7 +157,8 @@ def roll_out(
         )
         completions = [each.token_ids for each in generated]
         texts = [completion_text(models.tokenizer, each) for each in generated]
-        raw_scores, opinions = score_completions(config, models, prompts, completions, texts)
+        with whole(models.reward_model):
+            raw_scores, opinions = score_completions(config, models, prompts, completions, texts)
         per_token = judge_tokens(config, models, accelerator, [prompt.ids for prompt in prompts], completions)
     per_token["opinions"] = torch.zeros_like(per_token["values"])
     if opinions is not None:
@@ -188,17 +190,19 @@ def write_completions(
     """One completion for each prompt and seed, `rollout_batch_size` of them at a time or as many as vLLM likes."""
     sampling = Sampling(temperature=temperature, max_new_tokens=config.max_new_tokens)
     if models.vllm is not None:
-        models.vllm.load(policy)
+        with whole(policy):
+            models.vllm.load(policy)
         generated = models.vllm.generate([prompt.ids for prompt in prompts], seeds, sampling)
         models.vllm.sleep()
         return generated
     size = config.rollout_batch_size or len(prompts)
     generated = []
-    for at in range(0, len(prompts), size):
-        ids = [prompt.ids for prompt in prompts[at : at + size]]
-        generated += generate(
-            policy, ids, seeds[at : at + size], sampling, models.stop_ids, models.tokenizer.pad_token_id
-        )
+    with whole(policy):
+        for at in range(0, len(prompts), size):
+            ids = [prompt.ids for prompt in prompts[at : at + size]]
+            generated += generate(
+                policy, ids, seeds[at : at + size], sampling, models.stop_ids, models.tokenizer.pad_token_id
+            )
     return generated
 
 
@@ -225,13 +229,24 @@ def judge_tokens(
     mask = torch.arange(int(lengths.max()), device=accelerator.device) < lengths[:, None]
     names = ("logprobs", "values", "entropies", "ref_logprobs")
     kept = {name: torch.zeros(mask.shape, device=accelerator.device) for name in names}
-    for group, input_ids, where, tokens in token_passes(config, models, accelerator, prompt_ids, completions):
-        learned = learner(input_ids, where, tokens, config.temperature)
-        ref_logits, _ = predict(models.ref_policy, input_ids, where)
-        ref_logprobs = rl_math.token_logprobs(ref_logits, tokens, config.temperature)
-        rows, columns = mask[group].nonzero(as_tuple=True)
-        for name, values in zip(names, (*learned, ref_logprobs), strict=True):
-            kept[name][torch.tensor(group, device=rows.device)[rows], columns] = values.float()
+
+    def of_learner(*inputs: Tensor) -> tuple[Tensor, ...]:
+        return learner(*inputs, config.temperature)
+
+    def of_reference(input_ids: Tensor, where: Tensor, tokens: Tensor) -> tuple[Tensor, ...]:
+        logits, _ = predict(models.ref_policy, input_ids, where)
+        return (rl_math.token_logprobs(logits, tokens, config.temperature),)
+
+    # one after the other, so that cut weights are never whole in both
+    for judge, judged, networks in (
+        (of_learner, names[:3], (learner.policy, learner.value_trunk, learner.value_head)),
+        (of_reference, names[3:], (models.ref_policy,)),
+    ):
+        with whole(*networks):
+            for group, *inputs in token_passes(config, models, accelerator, prompt_ids, completions):
+                rows, columns = mask[group].nonzero(as_tuple=True)
+                for name, values in zip(judged, judge(*inputs), strict=True):
+                    kept[name][torch.tensor(group, device=rows.device)[rows], columns] = values.float()
     return kept | {"mask": mask}
 
 
@@ -345,8 +360,8 @@ def normalize_scores(
     chosen = in_shuffled_passes(prompts, numbers, config.seed, "normalize")
     seeds = [seed_of(config.seed, "normalize", number) for number in numbers]
     scores = torch.zeros(0)
-    if chosen:
-        with accelerator.autocast():
+    with accelerator.autocast(), whole(models.ref_policy, models.reward_model):
+        if chosen:
             generated = write_completions(
                 config, models, models.ref_policy, chosen, seeds, config.temperature
             )

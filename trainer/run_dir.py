@@ -60,8 +60,15 @@ RECORDED_PACKAGES = (
     "vllm",
 )
 # Of a continued run: a directory that was moved still is the same run, and how much is computed at once
-# changes the memory needed and nothing else.
-MAY_DIFFER = {"run_dir", "micro_batch_tokens", "rollout_batch_size", "vllm_memory", "concurrency"}
+# or held in a process changes the memory needed and nothing else.
+MAY_DIFFER = {
+    "run_dir",
+    "micro_batch_tokens",
+    "rollout_batch_size",
+    "shard_weights",
+    "vllm_memory",
+    "concurrency",
+}
 WRITTEN_ONE_BY_ONE = ("sample", "evaluate")  # there the batch size is such a number too
 CHECKPOINT_NAME = re.compile(r"checkpoint-(\d+)")
 COMPLETE_MARK = "complete.json"  # the last file written into a checkpoint

@@ -136,10 +136,10 @@ def test_what_cannot_work_is_refused_in_a_sentence(ppo_arguments, changes, said)
 
 
 @pytest.mark.parametrize("name", ["ACCELERATE_USE_FSDP", "ACCELERATE_USE_DEEPSPEED"])
-def test_a_launcher_that_cuts_weights_over_processes_is_refused(ppo_arguments, monkeypatch, name):
+def test_a_launcher_that_cuts_weights_its_own_way_is_refused(ppo_arguments, monkeypatch, name):
     monkeypatch.setenv(name, "true")
     assert run_ppo(ppo_arguments) == 2
-    assert "every process holds it whole" in run_dir.read_status(ppo_arguments["run_dir"])["error"]
+    assert "add --shard-weights True" in run_dir.read_status(ppo_arguments["run_dir"])["error"]
 
 
 @pytest.mark.parametrize(("name", "kind"), [("bf16", "MULTI_GPU"), ("zero2", "DEEPSPEED"), ("fsdp2", "FSDP")])

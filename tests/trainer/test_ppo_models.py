@@ -203,6 +203,8 @@ def test_the_frozen_base_of_adapters_is_bf16_where_the_run_is(ppo_arguments):
     config = ppo.PPOConfig(**ppo_arguments | {"precision": "bf16", "lora_rank": 2})
     models = ppo_models.load_models(config, ppo.new_accelerator(config))
     assert {p.dtype for p in models.ref_policy.parameters()} == {torch.bfloat16}
+    angles = {name: b for name, b in models.learner.policy.named_buffers() if name.endswith("inv_freq")}
+    assert angles and {b.dtype for b in angles.values()} == {torch.float32}
     assert {p.dtype for p in learning_weights(models.learner).values()} == {torch.float32}
     assert run_ppo(ppo_arguments, precision="bf16", lora_rank=2, keep="last") == 0
     saved: PreTrainedModel = load_causal_lm(ppo_arguments["run_dir"], models.tokenizer)

@@ -1,19 +1,14 @@
 """Stopping anywhere and continuing to the same numbers; which policy a run ends with; several processes."""
 
 import contextlib
-import os
 import random
-import subprocess
-import sys
 
 import pytest
 import torch
-from torch.optim.optimizer import register_optimizer_step_post_hook
 
-from tests.trainer.tiny import REPOSITORY, command_line, kill_when, start_process
-from tests.trainer.tiny_ppo import loaded, metrics_of, result_of, run_ppo
+from tests.trainer.tiny import command_line, kill_when, run_two_processes, start_process
+from tests.trainer.tiny_ppo import death_at, loaded, metrics_of, result_of, run_ppo, weights_of
 from trainer import ppo, ppo_saving, ppo_update, run_dir
-from trainer.modeling import load_causal_lm
 from trainer.run_dir import RunError
 
 EVERYTHING = {
@@ -30,47 +25,9 @@ EVERYTHING = {
 }
 
 
-@contextlib.contextmanager
-def death_at(step, how, first_step):
-    """An error once `step` optimizer steps are taken, in a process that begins with `first_step` of them.
-
-    how: "step" right after the optimizer moved the weights, "forward" in the next pass that learns,
-    "interrupt" as well, but at once as a second Ctrl-C does, so that no checkpoint is made.
-    """
-    taken = [first_step]
-
-    def after_step(*_):
-        taken[0] += 1
-        if how == "step" and taken[0] == step:
-            raise AssertionError("out of nowhere")
-
-    def before_forward(module, _):
-        if type(module).__name__ == "PolicyAndValue" and torch.is_grad_enabled() and taken[0] == step:
-            if how == "forward":
-                raise AssertionError("out of nowhere")
-            if how == "interrupt":
-                raise KeyboardInterrupt
-
-    hooks = [
-        register_optimizer_step_post_hook(after_step),
-        torch.nn.modules.module.register_module_forward_pre_hook(before_forward),
-    ]
-    try:
-        yield
-    finally:
-        for hook in hooks:
-            hook.remove()
-
-
 def newest_step(arguments):
     newest = run_dir.RunDir(arguments["run_dir"]).newest_checkpoint()
     return newest[0] if newest else 0
-
-
-def weights_of(arguments):
-    _, _, models = loaded(arguments)
-    model = load_causal_lm(arguments["run_dir"], models.tokenizer)
-    return torch.cat([p.detach().flatten() for p in model.parameters()])
 
 
 def assert_same(arguments, expected):
@@ -258,16 +215,7 @@ def test_two_processes_learn_what_one_learns(ppo_arguments, tmp_path):
     arguments = ppo_arguments | changes
     one = arguments | {"run_dir": str(tmp_path / "one")}
     assert run_ppo(one) == 0
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--standalone"]
-    finished = subprocess.run(
-        [*launcher, "-m", "trainer.ppo", *command_line(arguments)],
-        cwd=REPOSITORY,
-        env=os.environ | {"OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"},
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert finished.returncode == 0, finished.stderr[-2000:]
+    run_two_processes("trainer.ppo", *command_line(arguments))
     assert result_of(arguments)["num_processes"] == 2
     rows, expected_rows = metrics_of(arguments), metrics_of(one)
     assert len(rows) == len(expected_rows) == 5

@@ -172,6 +172,20 @@ def start_process(kind: str, **arguments) -> subprocess.Popen:
     )
 
 
+def run_two_processes(module: str, *arguments: str) -> None:
+    """`python -m module` as torchrun starts it on two CPUs; fails with what it said if it fails."""
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--standalone"]
+    finished = subprocess.run(
+        [*launcher, "-m", module, *arguments],
+        cwd=REPOSITORY,
+        env=os.environ | {"OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert finished.returncode == 0, finished.stderr[-4000:]
+
+
 def kill_when(process: subprocess.Popen, is_time, seconds: float = 120.0) -> None:
     """kill -9 as soon as `is_time()`; fails when the process ends before."""
     deadline = time.monotonic() + seconds

@@ -1,6 +1,9 @@
 """What the tests of PPO share: reward models worked out by hand, a bandit, and ways to run and read a run."""
 
+import contextlib
+
 import torch
+from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from tests.trainer.tiny import prompt_row, run_in_process
 from trainer import ppo, ppo_models, ppo_update, rollouts, run_dir
@@ -80,6 +83,44 @@ def metrics_of(arguments):
 
 def result_of(arguments):
     return run_dir.read_manifest(arguments["run_dir"], verify=True)["metrics"]
+
+
+def weights_of(arguments):
+    """(weights,) of the policy that a run ended with."""
+    model = load_causal_lm(arguments["run_dir"], load_tokenizer(arguments["run_dir"]))
+    return torch.cat([p.detach().flatten() for p in model.parameters()])
+
+
+@contextlib.contextmanager
+def death_at(step, how, first_step):
+    """An error once `step` optimizer steps are taken, in a process that begins with `first_step` of them.
+
+    how: "step" right after the optimizer moved the weights, "forward" in the next pass that learns,
+    "interrupt" as well, but at once as a second Ctrl-C does, so that no checkpoint is made.
+    """
+    taken = [first_step]
+
+    def after_step(*_):
+        taken[0] += 1
+        if how == "step" and taken[0] == step:
+            raise AssertionError("out of nowhere")
+
+    def before_forward(module, _):
+        if type(module).__name__ == "PolicyAndValue" and torch.is_grad_enabled() and taken[0] == step:
+            if how == "forward":
+                raise AssertionError("out of nowhere")
+            if how == "interrupt":
+                raise KeyboardInterrupt
+
+    hooks = [
+        register_optimizer_step_post_hook(after_step),
+        torch.nn.modules.module.register_module_forward_pre_hook(before_forward),
+    ]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
 
 
 def loaded(arguments, **changes):
