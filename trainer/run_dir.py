@@ -120,19 +120,21 @@ class RunDir:
     def _begin(self, kind: str, config: dict[str, Any]) -> None:
         resolved = json.loads(json.dumps(finite({"kind": kind, **config}), default=str))
         config_path = self.path / "config.json"
+        earlier = read_status(self.path)
+        # an attempt that failed before its first step, as one with a wrong setting does, left nothing to continue
+        is_new = earlier.get("state") == "failed" and not earlier.get("step") and not self.newest_checkpoint()
         if config_path.exists():
             written = read_json(config_path)
             free = MAY_DIFFER | ({"batch_size"} if kind in WRITTEN_ONE_BY_ONE else set())
             names = sorted((set(resolved) | set(written)) - free)
             differing = [name for name in names if resolved.get(name) != written.get(name)]
-            if differing:
+            if differing and not is_new:
                 raise RunError(
                     f"This run directory belongs to another configuration: {', '.join(differing)}; "
                     f"repeat the original command to continue it, or choose another --run-dir."
                 )
         if not config_path.exists() or written != resolved:
             write_json(config_path, resolved)
-        earlier = read_status(self.path)
         self._status = {
             "format_version": FORMAT_VERSION,
             "kind": kind,

@@ -53,6 +53,19 @@ def test_another_configuration_is_refused_by_the_name_of_what_differs(path):
         start(path, learning_rate=0.2)
 
 
+def test_a_configuration_that_failed_before_its_first_step_may_be_mended_in_place(path):
+    run = start(path)
+    run.fail("learning_rate is too high")
+    run.close()
+    mended = start(path, learning_rate=0.2)
+    assert run_dir.read_json(path / "config.json")["learning_rate"] == 0.2
+    mended.progress(1, 10)
+    mended.fail("the memory was full")  # a step was taken: from here on it is this run
+    mended.close()
+    with pytest.raises(RunError, match="belongs to another configuration: learning_rate;"):
+        start(path, learning_rate=0.3)
+
+
 def test_a_directory_that_was_moved_is_still_the_same_run(path):
     start(path).close()
     start(path, run_dir="elsewhere").close()
