@@ -27,18 +27,16 @@ export function GuidelinesChanges({ campaignId, onClose }: { campaignId: number;
       ...at(campaignId),
       body: { version },
     });
+    const refresh = () => {
+      void queryClient.invalidateQueries({ queryKey: ["campaigns"] });
+      void queryClient.invalidateQueries({ queryKey: ["campaign", campaignId] });
+    };
     // Not reached: they are still marked as changed, and may be read again.
-    void reading.catch(() => undefined);
-  }, [campaignId, version]);
-
-  function close() {
-    void queryClient.invalidateQueries({ queryKey: ["campaigns"] });
-    void queryClient.invalidateQueries({ queryKey: ["campaign", campaignId] });
-    onClose();
-  }
+    void reading.then(refresh, () => undefined);
+  }, [campaignId, version, queryClient]);
 
   return (
-    <Dialog title={t("guidelines.changes")} size="large" onClose={close}>
+    <Dialog title={t("guidelines.changes")} size="large" onClose={onClose}>
       {seen.isPending && <Waiting lines={5} />}
       <ProblemNote error={seen.error} />
       {seen.data &&
