@@ -27,7 +27,6 @@ import itertools
 import json
 import os
 import random
-import resource
 import statistics
 import subprocess
 import sys
@@ -205,7 +204,7 @@ def work(variant: str, world: Path, out: Path, seed: int, num_batches: int, prec
         train = prepare_ours(variant, world, out, seed, num_batches + 1, precision)
     before = resident_mib()
     seconds, tokens, parts = train()
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    peak = resident_mib("VmHWM")
     taken = statistics.median(seconds[1:])
     measured = {
         "episodes_per_second": SETTINGS["batch_size"] / taken,
@@ -223,9 +222,11 @@ def work(variant: str, world: Path, out: Path, seed: int, num_batches: int, prec
     return measured
 
 
-def resident_mib() -> float:
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+def resident_mib(which: str = "VmRSS") -> float:
+    """Resident memory now, or at most (VmHWM); getrusage's would begin with the parent's at the start of this one."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    (kib,) = (line.split()[1] for line in lines if line.startswith(which + ":"))
+    return int(kib) / 1024
 
 
 def flops_of_token(variant: str, length: float) -> float:
