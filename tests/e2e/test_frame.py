@@ -76,7 +76,9 @@ def test_many_units_in_a_row_without_a_pause_are_each_stored_once(site, open_pag
 
 
 def test_a_closed_page_gives_back_the_unit_ahead(site, open_page):
-    ahead = "SELECT count(*) FROM feedback_assignment WHERE is_ahead"
+    ahead = """SELECT count(*) FROM feedback_assignment AS unit JOIN accounts_annotator AS annotator
+        ON annotator.id = unit.annotator_id JOIN accounts_user AS login ON login.id = annotator.user_id
+        WHERE is_ahead AND login.username = 'alice'"""
     page = open_page("alice")
     open_ranking(page, site)
     assert ask(site, ahead) == [(1,)]
@@ -127,3 +129,30 @@ def test_a_skip_can_be_taken_back_for_some_seconds(site, open_page):
     wait_for_another(page, first)
     assert ask(site, skipped) == [(0,)]
     site.wait_until(lambda: ask(site, skipped) == [(1,)], 20, "the skip was not sent")
+
+
+def test_a_key_pressed_the_moment_a_unit_appears_is_taken_and_kept(site, open_page):
+    page = open_page("alice")
+    open_ranking(page, site)
+    first = unit_shown(page)
+    page.keyboard.press("s")
+    page.get_by_role("dialog").get_by_role("button", name="Skip").click()
+    wait_for_another(page, first)
+    page.evaluate(
+        """id => {
+            const observer = new MutationObserver(() => {
+                if (!document.querySelector(`article[data-completion='${id}']`)) return;
+                observer.disconnect();
+                const press = {key: "b", code: "KeyB", bubbles: true, cancelable: true};
+                document.body.dispatchEvent(new KeyboardEvent("keydown", press));
+            });
+            observer.observe(document.body, {childList: true, subtree: true});
+        }""",
+        first[0],
+    )
+    page.get_by_role("button", name="Undo").click()
+    page.get_by_role("checkbox", name="All are bad", checked=True).wait_for()
+    assert unit_shown(page) == first
+    kept = """SELECT shown_order FROM feedback_draft AS draft JOIN feedback_assignment AS unit
+        ON unit.id = draft.assignment_id WHERE content -> 'all_bad' = 'true'"""
+    site.wait_until(lambda: (first,) in ask(site, kept), 10, "the mark was not saved")

@@ -1,5 +1,5 @@
 import { Button } from "@mantine/core";
-import { lazy, Suspense, useCallback, useEffect, useRef, useState } from "react";
+import { lazy, Suspense, useCallback, useLayoutEffect, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Note } from "@/components/notes";
 import type { Assignment } from "@/lib/api/types";
@@ -69,7 +69,7 @@ export function Unit(props: UnitProps) {
   const [isOver] = useState(() => submitted !== null && !submitted.can_correct);
   const minutes = Math.floor((draft.earlierSeconds + lease.minutes * 60) / 60);
 
-  useEffect(() => heading.current?.focus({ preventScroll: true }), []);
+  useLayoutEffect(() => heading.current?.focus({ preventScroll: true }), []);
 
   const { onSubmit } = props;
   const submit = useCallback(() => {

@@ -1,4 +1,4 @@
-import { useCallback, useEffect, useRef, useState } from "react";
+import { useCallback, useLayoutEffect, useRef, useState } from "react";
 import { onSessionChange } from "@/lib/api/session";
 import type { Assignment } from "@/lib/api/types";
 import { readFromDevice } from "@/lib/drafts/device-store";
@@ -67,7 +67,8 @@ export function useDraft(
     [activeSeconds, assignment.submitted],
   );
 
-  useEffect(() => {
+  // With the page and not after it is painted: the first word may come at once.
+  useLayoutEffect(() => {
     const made = makeSaver<unknown>({
       userId,
       assignmentId: assignment.id,

@@ -1,4 +1,4 @@
-import { useEffect, useRef, useSyncExternalStore } from "react";
+import { useEffect, useLayoutEffect, useRef, useSyncExternalStore } from "react";
 import { isTyping, matches } from "./keys";
 import { ownKey } from "./own-keys";
 
@@ -57,7 +57,8 @@ export function useKeys(title: string, bindings: KeyBinding[], isActive = true):
     return () => setGroups(groups.filter((other) => other !== group));
   }, [title, labels, isActive]);
 
-  useEffect(() => {
+  // With the page and not after it is painted: a key pressed the moment a unit appears is this unit's.
+  useLayoutEffect(() => {
     if (!isActive) return;
     function onKeyDown(event: KeyboardEvent) {
       if (
