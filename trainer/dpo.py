@@ -40,10 +40,10 @@ class DpoConfig(FeedbackOptions):
         "sigmoid",
     )
     label_smoothing: float = option("Share of pairs taken to be the wrong way round, for robust.", 0.0)
-    pairs_per_ranking: int = option("Most pairs of one ranking, drawn by the seed; 0: all.", 0)
-    num_epochs: float = option("Passes over the pairs, unless max_steps is given.", 1.0)
-    per_device_batch_size: int = option("Pairs in one forward and backward on one device.", 8)
-    seed: int = option("Seed of the order of the pairs.", 0)
+    pairs_per_ranking: int = option("Most pairs of one ranking, drawn by the seed; 0: all.", 0, at_least=0)
+    num_epochs: float = option("Passes over the pairs, unless max_steps is given.", 1.0, above=0)
+    per_device_batch_size: int = option("Pairs in one forward and backward on one device.", 8, at_least=1)
+    seed: int = option("Seed of the order of the pairs.", 0, at_least=0, at_most=2**32 - 1)
 
 
 def check_config(config: DpoConfig) -> None:

@@ -53,21 +53,28 @@ class EvaluateConfig:
     ref_model: str = option("The reference policy (the SFT model, mostly).")
     reward_model: str = option("Finished reward run, or its model directory.")
     run_dir: str = option("Directory of this run; the same command on it again continues the run.")
-    num_prompts: int = option("Validation prompts to take, chosen by the seed; 0: all.", 256)
+    num_prompts: int = option("Validation prompts to take, chosen by the seed; 0: all.", 256, at_least=0)
     temperature: float = option("Sampling temperature of both; 0 takes the likeliest tokens.", 1.0)
     top_p: float = option("Sample from the likeliest tokens of this mass.", 1.0)
-    max_new_tokens: int = option("Longest completion in tokens.", 256)
-    batch_size: int = option("Prompts that are sampled and scored together.", 32)
-    num_rankings: int = option("Validation rankings that the reward model is held against; 0: none.", 256)
+    max_new_tokens: int = option("Longest completion in tokens.", 256, at_least=1)
+    batch_size: int = option("Prompts that are sampled and scored together.", 32, at_least=1)
+    num_rankings: int = option(
+        "Validation rankings that the reward model is held against; 0: none.", 256, at_least=0
+    )
     judge_server: str = option("OpenAI-compatible address of a language model that judges too.", "")
     judge_name: str = option("Which of that server's models.", "")
     judge_orders: int = option("2: each pair in both orders; 1: in one, drawn by the seed.", 2)
     judge_guidelines: str = option(
         "Text file with what the judge is to go by; empty: helpful, true, harmless.", ""
     )
-    judge_max_new_tokens: int = option("Longest of the judge's answers, in tokens.", 512)
-    concurrency: int = option("Requests that the judge gets at a time.", 8)
-    seed: int = option("Seed of the choice of prompts, of sampling, of sides and of the bootstrap.", 0)
+    judge_max_new_tokens: int = option("Longest of the judge's answers, in tokens.", 512, at_least=1)
+    concurrency: int = option("Requests that the judge gets at a time.", 8, at_least=1)
+    seed: int = option(
+        "Seed of the choice of prompts, of sampling, of sides and of the bootstrap.",
+        0,
+        at_least=0,
+        at_most=2**32 - 1,
+    )
 
 
 def completion_logprobs(

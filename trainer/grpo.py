@@ -27,7 +27,7 @@ from trainer.trl_options import RolloutOptions
 class GrpoConfig(RolloutOptions):
     """Improve a policy against a reward model without a value model (GRPO)."""
 
-    kl_coef: float = option("Weight of the KL to the reference in a token's loss.", 0.04)
+    kl_coef: float = option("Weight of the KL to the reference in a token's loss.", 0.04, at_least=0)
     loss_type: str = option(
         "Over tokens: grpo (mean of a completion, then of completions), dapo (mean of the step's tokens), dr_grpo "
         "(their sum by a constant) or bnpo (mean of a part's tokens).",

@@ -17,7 +17,8 @@ import math
 import os
 import sys
 import traceback
-from collections.abc import Callable
+import typing
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -29,40 +30,27 @@ from trainer.snapshot import SnapshotError
 log = logging.getLogger("trainer")
 Outcome = tuple[dict[str, Any], dict[str, Any]]  # metrics and inputs of the manifest
 
-# What the settings of these names may be, in whatever job has them; no number may be NaN or infinite.
-ONE_OR_MORE = (
-    *("logging_steps", "sample_every", "checkpoint_every", "gradient_accumulation_steps", "max_length"),
-    *("per_device_batch_size", "batch_size", "num_mini_batches", "kl_horizon", "concurrency", "length_pool"),
-    *("num_score_prompts", "ensemble_size", "num_episodes", "max_new_tokens", "num_ppo_epochs"),
-    *("num_completions", "best_of", "judge_max_new_tokens"),
-)
-NOT_NEGATIVE = (
-    *("learning_rate", "scalar_learning_rate", "value_learning_rate", "weight_decay", "warmup_steps"),
-    *("num_warmup_steps", "eval_steps", "eval_every", "save_steps", "save_minutes", "micro_batch_tokens"),
-    *(
-        "rollout_batch_size",
-        "num_samples",
-        "num_eval_prompts",
-        "num_prompts",
-        "num_rankings",
-        "max_resamples",
-    ),
-    *("kl_coef", "kl_target", "max_kl", "max_update_kl", "score_clip", "normalize_scores", "value_coef"),
-    *("ptx_coef", "ptx_batch_size", "lora_rank", "rating_coef", "judgement_coef", "length_coef"),
-    *("prior_scale", "eval_temperature", "score_temperature", "score_every", "score_patience"),
-    *("neftune_alpha", "clip_range", "value_clip_range", "penalty_coef", "importance_cap", "seed"),
-    *("tie_parameter", "pairs_per_ranking", "undesirable_weight"),
-)
-ABOVE_ZERO = ("num_epochs", "max_grad_norm", "penalty_target", "lora_alpha")
-SHARES = ("gamma", "lam", "lr_end_share", "ema_decay", "lora_dropout", "adam_beta2")
-SCHEDULERS = ("linear", "cosine", "constant", "constant_with_warmup")
-
+SCHEDULERS = ("linear", "cosine", "constant", "constant_with_warmup")  # of the learning rate
 EXIT_FINISHED, EXIT_FAULT, EXIT_REFUSED, EXIT_STOPPED = 0, 1, 2, 3
 
 
-def option(help: str, default: Any = dataclasses.MISSING) -> Any:
-    """A field of a job's configuration with its line of --help; without a default it is required."""
-    return dataclasses.field(default=default, metadata={"help": help})
+def option(
+    help: str,
+    default: Any = dataclasses.MISSING,
+    *,
+    at_least: float | None = None,
+    above: float | None = None,
+    at_most: float | None = None,
+    unless: float | None = None,
+    one_of: Sequence[str] = (),
+) -> Any:
+    """A field of a job's configuration with its line of --help; without a default it is required.
+
+    What no job can work with is refused by `check_settings`: numbers below `at_least` (and then over `at_most`) or
+    not above `above`, apart from `unless`; texts that are not `one_of` some.
+    """
+    limits = {"at_least": at_least, "above": above, "at_most": at_most, "unless": unless, "one_of": one_of}
+    return dataclasses.field(default=default, metadata={"help": help, **limits})
 
 
 def parse_config(config_type: type, argv: list[str]) -> Any:
@@ -78,7 +66,18 @@ def parse_config(config_type: type, argv: list[str]) -> Any:
         if at + 1 >= len(arguments):
             raise RunError("--config needs the name of a JSON file.")
         arguments = _from_file(config_type, Path(arguments[at + 1])) + arguments[:at] + arguments[at + 2 :]
-    parser = HfArgumentParser(config_type, allow_abbrev=False)  # type: ignore[arg-type]
+    # The parser gives argparse all metadata: it gets the lines of help without the limits.
+    types = typing.get_type_hints(config_type)
+    lines = [
+        (
+            field.name,
+            types[field.name],
+            dataclasses.field(default=field.default, metadata={"help": field.metadata["help"]}),
+        )
+        for field in dataclasses.fields(config_type)
+    ]
+    on_the_line = dataclasses.make_dataclass(config_type.__name__, lines, kw_only=True)
+    parser = HfArgumentParser(on_the_line, allow_abbrev=False)  # type: ignore[arg-type]
     parser.add_argument(
         "--config", metavar="FILE", help="JSON file with the same names; this line wins over it"
     )
@@ -87,35 +86,31 @@ def parse_config(config_type: type, argv: list[str]) -> Any:
         raise RunError(f"{message}; --help lists the settings.")
 
     parser.error = refuse  # type: ignore[method-assign]
-    config, _, unknown = parser.parse_args_into_dataclasses(
+    settings, _, unknown = parser.parse_args_into_dataclasses(
         arguments, look_for_args_file=False, return_remaining_strings=True
     )
     if unknown:
         refuse(f"This job does not know {' '.join(unknown)}")
-    return config
+    return config_type(**dataclasses.asdict(settings))
 
 
 def check_settings(config: Any) -> None:
-    """Refuse a number or a schedule that no job can work with, before anything is loaded."""
-    for name, value in dataclasses.asdict(config).items():
-        is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        if is_number and not math.isfinite(value):
+    """Refuse what an option's limits exclude, and numbers that are none, before anything is loaded."""
+    for field in dataclasses.fields(config):
+        name, value, limits = field.name, getattr(config, field.name), field.metadata
+        if limits["one_of"] and value not in limits["one_of"]:
+            raise RunError(f"{name} is {value}; give one of {', '.join(limits['one_of'])}.")
+        if isinstance(value, bool) or not isinstance(value, int | float) or value == limits["unless"]:
+            continue
+        if not math.isfinite(value):
             raise RunError(f"{name} is {value}; give a finite number.")
-        for names, holds, wanted in (
-            (ONE_OR_MORE, is_number and value >= 1, "1 or more"),
-            (NOT_NEGATIVE, is_number and value >= 0, "0 or more"),
-            (ABOVE_ZERO, is_number and value > 0, "a number above 0"),
-            (SHARES, is_number and 0 <= value <= 1, "a number from 0 to 1"),
-            (
-                ("max_steps",),
-                value == -1 or (is_number and value >= 1),
-                "1 or more, or -1 to go by num_epochs",
-            ),
-            (("seed",), is_number and value < 2**32, "a number below 2**32"),
-            (("lr_scheduler",), value in SCHEDULERS, f"one of {', '.join(SCHEDULERS)}"),
-        ):
-            if name in names and not holds:
-                raise RunError(f"{name} is {value}; give {wanted}.")
+        least, above, most = limits["at_least"], limits["above"], limits["at_most"]
+        if above is not None and value <= above:
+            raise RunError(f"{name} is {value}; give a number above {above}.")
+        if least is not None and not least <= value <= (math.inf if most is None else most):
+            wanted = f"{least} or more" if most is None else f"a number from {least} to {most}"
+            others = "" if limits["unless"] is None else f", or {limits['unless']}"
+            raise RunError(f"{name} is {value}; give {wanted}{others}.")
 
 
 def _from_file(config_type: type, path: Path) -> list[str]:

@@ -39,13 +39,13 @@ class KtoConfig(FeedbackOptions):
     labels: str = option("What makes a completion desirable: tiers or ratings (see above).", "tiers")
     desirable_weight: float = option("Weight of a desirable completion.", 1.0)
     undesirable_weight: float = option(
-        "Weight of an undesirable one; 0: so that both kinds weigh the same all together.", 0.0
+        "Weight of an undesirable one; 0: so that both kinds weigh the same all together.", 0.0, at_least=0
     )
-    num_epochs: float = option("Passes over the completions, unless max_steps is given.", 1.0)
+    num_epochs: float = option("Passes over the completions, unless max_steps is given.", 1.0, above=0)
     per_device_batch_size: int = option(
-        "Completions in one forward and backward on one device; 2 or more.", 16
+        "Completions in one forward and backward on one device; 2 or more.", 16, at_least=1
     )
-    seed: int = option("Seed of the order of the completions.", 0)
+    seed: int = option("Seed of the order of the completions.", 0, at_least=0, at_most=2**32 - 1)
 
 
 def check_config(config: KtoConfig) -> None:

@@ -74,9 +74,9 @@ class PPOConfig:
     run_dir: str = option("Run directory to write; the same command on it continues.")
     reward_model: str = option("Finished reward run (or its model directory).", "")
     ref_model: str = option("Reference policy of the KL term; empty: the policy as it starts.", "")
-    num_episodes: int = option("Completions to sample and learn from, all together.", 10_000)
-    batch_size: int = option("Episodes between two rounds of updates, over all processes.", 64)
-    max_new_tokens: int = option("Longest completion, in tokens.", 256)
+    num_episodes: int = option("Completions to sample and learn from, all together.", 10_000, at_least=1)
+    batch_size: int = option("Episodes between two rounds of updates, over all processes.", 64, at_least=1)
+    max_new_tokens: int = option("Longest completion, in tokens.", 256, at_least=1)
     temperature: float = option("Sampling temperature; it enters every log-probability too.", 1.0)
     missing_eos_penalty: float = option("Subtracted from the score of a completion that never ended.", 1.0)
     missing_eos_score: float | None = option(
@@ -86,72 +86,95 @@ class PPOConfig:
         "Completions of the reference policy on which scores are brought to mean 0 and variance 1 before the "
         "run; 0: as the reward model normalises them.",
         0,
+        at_least=0,
     )
-    score_clip: float = option("Scores are kept within plus and minus this; 0: as they are.", 0.0)
+    score_clip: float = option("Scores are kept within plus and minus this; 0: as they are.", 0.0, at_least=0)
     whiten_rewards: bool = option("Scale each batch's rewards to variance 1, keeping their mean.", False)
     kl_estimator: str = option("Estimate of the KL in the reward: k1, k2 or k3.", "k1")
-    kl_coef: float = option("Weight of the KL in the reward (the first one, where it adapts).", 0.05)
-    kl_target: float = option("Adapt the weight so that a completion's KL nears this; 0: fixed weight.", 0.0)
-    kl_horizon: int = option("Episodes over which the weight adapts.", 10_000)
+    kl_coef: float = option(
+        "Weight of the KL in the reward (the first one, where it adapts).", 0.05, at_least=0
+    )
+    kl_target: float = option(
+        "Adapt the weight so that a completion's KL nears this; 0: fixed weight.", 0.0, at_least=0
+    )
+    kl_horizon: int = option("Episodes over which the weight adapts.", 10_000, at_least=1)
     max_kl: float = option(
         "End the run when a batch's KL to the reference exceeds this, with the policy before that; 0: never.",
         0.0,
+        at_least=0,
     )
     max_update_kl: float = option(
-        "Leave a batch when the policy moved this far (KL per token); 0: never.", 0.0
+        "Leave a batch when the policy moved this far (KL per token); 0: never.", 0.0, at_least=0
     )
-    gamma: float = option("Discount of later rewards.", 1.0)
-    lam: float = option("Lambda of generalized advantage estimation.", 0.95)
-    num_ppo_epochs: int = option("Passes over each batch.", 4)
-    num_mini_batches: int = option("Optimizer steps in a pass, each on its own share of the batch.", 1)
-    micro_batch_tokens: int = option("Most tokens in one forward and backward, padding included.", 8192)
-    rollout_batch_size: int = option("Completions written at once in a process; 0: all of a batch.", 0)
+    gamma: float = option("Discount of later rewards.", 1.0, at_least=0, at_most=1)
+    lam: float = option("Lambda of generalized advantage estimation.", 0.95, at_least=0, at_most=1)
+    num_ppo_epochs: int = option("Passes over each batch.", 4, at_least=1)
+    num_mini_batches: int = option(
+        "Optimizer steps in a pass, each on its own share of the batch.", 1, at_least=1
+    )
+    micro_batch_tokens: int = option(
+        "Most tokens in one forward and backward, padding included.", 8192, at_least=0
+    )
+    rollout_batch_size: int = option(
+        "Completions written at once in a process; 0: all of a batch.", 0, at_least=0
+    )
     vllm: bool = option("vLLM, in this process, writes the completions; it needs a GPU.", False)
     vllm_memory: float = option("Share of the GPU's memory that vLLM takes while it writes.", 0.3)
     importance_cap: float = option(
         "Most that a token counts for being likelier here than where vLLM wrote it; 0: all count the same.",
         2.0,
+        at_least=0,
     )
-    learning_rate: float = option("Of the policy; Adam with epsilon 1e-5.", 3e-6)
-    value_learning_rate: float = option("Of a separate value model; 0: that of the policy.", 0.0)
-    lr_end_share: float = option("Share of the learning rate left at the end of the linear decay.", 0.0)
-    num_warmup_steps: int = option("Optimizer steps of linear warm-up.", 0)
+    learning_rate: float = option("Of the policy; Adam with epsilon 1e-5.", 3e-6, at_least=0)
+    value_learning_rate: float = option("Of a separate value model; 0: that of the policy.", 0.0, at_least=0)
+    lr_end_share: float = option(
+        "Share of the learning rate left at the end of the linear decay.", 0.0, at_least=0, at_most=1
+    )
+    num_warmup_steps: int = option("Optimizer steps of linear warm-up.", 0, at_least=0)
     policy_loss: str = option("clip, or kl_penalty: the other form of the PPO paper.", "clip")
-    penalty_coef: float = option("First weight of that penalty; it doubles and halves.", 1.0)
-    penalty_target: float = option("KL per token that an update should move the policy by.", 0.01)
-    clip_range: float = option("How far the probability ratio may pay off, from 1.", 0.2)
-    value_clip_range: float = option("How far a value may move from its rollout value.", 0.2)
-    value_coef: float = option("Weight of the value loss beside the policy loss.", 0.1)
-    max_grad_norm: float = option("Gradients are clipped to this norm.", 1.0)
+    penalty_coef: float = option("First weight of that penalty; it doubles and halves.", 1.0, at_least=0)
+    penalty_target: float = option("KL per token that an update should move the policy by.", 0.01, above=0)
+    clip_range: float = option("How far the probability ratio may pay off, from 1.", 0.2, at_least=0)
+    value_clip_range: float = option("How far a value may move from its rollout value.", 0.2, at_least=0)
+    value_coef: float = option("Weight of the value loss beside the policy loss.", 0.1, at_least=0)
+    max_grad_norm: float = option("Gradients are clipped to this norm.", 1.0, above=0)
     shared_trunk: bool = option(
         "Value head on the policy's own trunk: faster, half the memory; the values no longer start from the "
         "reward model and their gradients reach the policy.",
         False,
     )
-    ptx_coef: float = option("PPO-ptx: weight of the loss on texts, mixed into every step; 0: none.", 0.0)
+    ptx_coef: float = option(
+        "PPO-ptx: weight of the loss on texts, mixed into every step; 0: none.", 0.0, at_least=0
+    )
     ptx_data: str = option("Its texts, JSON lines with text or messages; empty: the demonstrations.", "")
-    ptx_batch_size: int = option("Texts in a step, all processes together; 0: as many as episodes.", 0)
-    lora_rank: int = option("Learn adapters of this rank on one frozen base; 0: all weights.", 0)
-    lora_alpha: int = option("Scale of the adapters, divided by their rank.", 32)
+    ptx_batch_size: int = option(
+        "Texts in a step, all processes together; 0: as many as episodes.", 0, at_least=0
+    )
+    lora_rank: int = option("Learn adapters of this rank on one frozen base; 0: all weights.", 0, at_least=0)
+    lora_alpha: int = option("Scale of the adapters, divided by their rank.", 32, above=0)
     lora_target: str = option("Layers that get one, by the ends of their names, with commas.", "all-linear")
     gradient_checkpointing: bool = option("Recompute activations in the backward pass to save memory.", False)
     shard_weights: bool = option(
         "Cut all weights, their gradients and optimizer states over the processes (FSDP2).", False
     )
     precision: str = option("bf16, no (float32), or auto: bf16 on a GPU that has it.", "auto")
-    eval_every: int = option("Batches between two looks at validation prompts; 0: none.", 10)
-    num_eval_prompts: int = option("Validation prompts in such a look.", 64)
-    eval_temperature: float = option("Of the completions written then, always of one seed; 0: greedy.", 0.0)
+    eval_every: int = option("Batches between two looks at validation prompts; 0: none.", 10, at_least=0)
+    num_eval_prompts: int = option("Validation prompts in such a look.", 64, at_least=0)
+    eval_temperature: float = option(
+        "Of the completions written then, always of one seed; 0: greedy.", 0.0, at_least=0
+    )
     keep: str = option(
         "Which policy the run ends with: best (by score on validation prompts), last, or ema: the moving "
         "average of its weights.",
         "best",
     )
-    ema_decay: float = option("Share of that average which stays at a step.", 0.992)
-    checkpoint_every: int = option("Batches between two checkpoints.", 10)
-    sample_every: int = option("Batches between two looks at completions in samples.jsonl.", 5)
-    num_samples: int = option("Completions in such a look.", 4)
-    seed: int = option("Seed of the sampling and of the order of the prompts.", 0)
+    ema_decay: float = option("Share of that average which stays at a step.", 0.992, at_least=0, at_most=1)
+    checkpoint_every: int = option("Batches between two checkpoints.", 10, at_least=1)
+    sample_every: int = option("Batches between two looks at completions in samples.jsonl.", 5, at_least=1)
+    num_samples: int = option("Completions in such a look.", 4, at_least=0)
+    seed: int = option(
+        "Seed of the sampling and of the order of the prompts.", 0, at_least=0, at_most=2**32 - 1
+    )
 
     @property
     def num_batches(self) -> int:

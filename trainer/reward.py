@@ -33,7 +33,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trainer.files import iterate_jsonl
-from trainer.jobs import Outcome, input_entry, option, run_job
+from trainer.jobs import SCHEDULERS, Outcome, input_entry, option, run_job
 from trainer.run_dir import RunDir, RunError, read_manifest
 from trainer.snapshot import Snapshot, open_snapshot
 
@@ -57,33 +57,41 @@ class RewardConfig:
     init_model: str = option("The SFT model to start from: a directory, a finished run, or a hub id.")
     run_dir: str = option("Directory of this run; the same command on it again continues the run.")
     reference_run: str = option("Finished sample run whose completions shall score 0 on average.", "")
-    learning_rate: float = option("Peak learning rate.", 1e-5)
-    lr_scheduler: str = option("linear, cosine, constant or constant_with_warmup.", "cosine")
-    warmup_steps: int = option("Steps of linear warm-up.", 0)
-    weight_decay: float = option("AdamW's weight decay.", 0.01)
-    max_grad_norm: float = option("Gradients are clipped to this norm.", 1.0)
-    num_epochs: float = option(
-        "Passes over the rankings, unless max_steps is given; more than one overfits.", 1.0
+    learning_rate: float = option("Peak learning rate.", 1e-5, at_least=0)
+    lr_scheduler: str = option(
+        "linear, cosine, constant or constant_with_warmup.", "cosine", one_of=SCHEDULERS
     )
-    max_steps: int = option("Optimizer steps; -1 goes by num_epochs.", -1)
+    warmup_steps: int = option("Steps of linear warm-up.", 0, at_least=0)
+    weight_decay: float = option("AdamW's weight decay.", 0.01, at_least=0)
+    max_grad_norm: float = option("Gradients are clipped to this norm.", 1.0, above=0)
+    num_epochs: float = option(
+        "Passes over the rankings, unless max_steps is given; more than one overfits.", 1.0, above=0
+    )
+    max_steps: int = option("Optimizer steps; -1 goes by num_epochs.", -1, at_least=1, unless=-1)
     per_device_batch_size: int = option(
-        "Sets of K completions on one device in a step, each with every ranking of it.", 8
+        "Sets of K completions on one device in a step, each with every ranking of it.", 8, at_least=1
     )
     micro_batch_tokens: int = option(
-        "Most tokens in one forward and backward, padding included; 0: the whole batch at once.", 16384
+        "Most tokens in one forward and backward, padding included; 0: the whole batch at once.",
+        16384,
+        at_least=0,
     )
     layout: str = option(
         "rows: each completion with its prompt before it; tree: the prompt once for all its completions; "
         "auto: what costs less, ranking by ranking.",
         "auto",
     )
-    gradient_accumulation_steps: int = option("Batches in one optimizer step.", 1)
-    max_length: int = option("Longest prompt with completion in tokens; at most the model's own limit.", 1024)
+    gradient_accumulation_steps: int = option("Batches in one optimizer step.", 1, at_least=1)
+    max_length: int = option(
+        "Longest prompt with completion in tokens; at most the model's own limit.", 1024, at_least=1
+    )
     gradient_checkpointing: bool = option("Less memory for a slower step.", False)
     ties: str = option(
         "drop: a tie makes no pair; rao_kupper or davidson: a tie is an outcome with a probability.", "drop"
     )
-    tie_parameter: float = option("Theta of rao_kupper (above 1) or nu of davidson; 0: learned.", 0.0)
+    tie_parameter: float = option(
+        "Theta of rao_kupper (above 1) or nu of davidson; 0: learned.", 0.0, at_least=0
+    )
     margin: str = option(
         "What the better has to win by: none, tiers (tiers between the two, or the strength of a choice) or ratings (gap of the overall "
         "ratings, 0 to 1).",
@@ -93,30 +101,40 @@ class RewardConfig:
     annotator_weights: str = option("JSON file {annotator: weight}; who is not in it weighs 1.", "")
     label_flip_rate: float = option("Share of pairs that are taken to be the wrong way round.", 0.0)
     learn_annotators: bool = option("Learn a flip rate for each annotator.", False)
-    rating_coef: float = option("Weight of the ratings' ordinal loss beside the rankings'.", 0.0)
+    rating_coef: float = option("Weight of the ratings' ordinal loss beside the rankings'.", 0.0, at_least=0)
     rating_levels: int = option("Levels that every scale of ratings is brought to.", 7)
-    judgement_coef: float = option("Weight of the loss of good or bad (flags, all bad, thumbs).", 0.0)
-    length_coef: float = option("Weight of ODIN's terms, which take length out of the score.", 0.0)
+    judgement_coef: float = option(
+        "Weight of the loss of good or bad (flags, all bad, thumbs).", 0.0, at_least=0
+    )
+    length_coef: float = option(
+        "Weight of ODIN's terms, which take length out of the score.", 0.0, at_least=0
+    )
     criteria: str = option(
         "Criteria with a head each, from the rankings' own criteria or ratings: 'a,b' learns how they mix into "
         "the score, 'a=0.7,b=0.3' fixes it.",
         "",
     )
-    ensemble_size: int = option("Heads with randomised priors, for an uncertainty; 1: a single head.", 1)
-    prior_scale: float = option("Size of the ensemble's priors, in spreads of a fresh head.", 1.0)
-    scalar_learning_rate: float = option(
-        "Learning rate of the few numbers beside the model (ties, flips, thresholds, mix).", 0.01
+    ensemble_size: int = option(
+        "Heads with randomised priors, for an uncertainty; 1: a single head.", 1, at_least=1
     )
-    logging_steps: int = option("Steps between two rows of metrics.", 10)
-    eval_steps: int = option("Steps between two accuracies on the validation split; 0: only at the end.", 0)
+    prior_scale: float = option("Size of the ensemble's priors, in spreads of a fresh head.", 1.0, at_least=0)
+    scalar_learning_rate: float = option(
+        "Learning rate of the few numbers beside the model (ties, flips, thresholds, mix).", 0.01, at_least=0
+    )
+    logging_steps: int = option("Steps between two rows of metrics.", 10, at_least=1)
+    eval_steps: int = option(
+        "Steps between two accuracies on the validation split; 0: only at the end.", 0, at_least=0
+    )
     keep: str = option(
         "What the run ends with: last, or best: as it was when the loss on the validation split, after its "
         "calibration, was least, of the looks that eval_steps sets (little feedback is soon learned by heart).",
         "last",
     )
-    save_steps: int = option("Steps between two checkpoints; 0: by save_minutes alone.", 0)
-    save_minutes: float = option("Minutes between two checkpoints; 0: by save_steps alone.", 10.0)
-    seed: int = option("Seed of the head's first weights and of the order of the rankings.", 0)
+    save_steps: int = option("Steps between two checkpoints; 0: by save_minutes alone.", 0, at_least=0)
+    save_minutes: float = option("Minutes between two checkpoints; 0: by save_steps alone.", 10.0, at_least=0)
+    seed: int = option(
+        "Seed of the head's first weights and of the order of the rankings.", 0, at_least=0, at_most=2**32 - 1
+    )
 
 
 def check_config(config: RewardConfig) -> None:

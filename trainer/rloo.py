@@ -26,7 +26,7 @@ from trainer.trl_options import RolloutOptions
 class RlooConfig(RolloutOptions):
     """Improve a policy against a reward model without a value model (RLOO)."""
 
-    kl_coef: float = option("Weight of a completion's KL to the reference in its reward.", 0.05)
+    kl_coef: float = option("Weight of a completion's KL to the reference in its reward.", 0.05, at_least=0)
     normalize_advantages: bool = option("Bring a batch's advantages to mean 0 and variance 1.", False)
 
 

@@ -28,7 +28,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from trainer.jobs import Outcome, input_entry, option, run_job
+from trainer.jobs import SCHEDULERS, Outcome, input_entry, option, run_job
 from trainer.run_dir import RunDir, RunError
 from trainer.snapshot import open_snapshot
 
@@ -48,39 +48,57 @@ class SftConfig:
     snapshot: str = option("Snapshot directory with demonstrations.")
     init_model: str = option("Model to start from: a directory, a finished run, or a hub id.")
     run_dir: str = option("Directory of this run; the same command on it again continues the run.")
-    learning_rate: float = option("Peak learning rate.", 2e-5)
-    lr_scheduler: str = option("linear, cosine, constant or constant_with_warmup.", "cosine")
-    warmup_steps: int = option("Steps of linear warm-up.", 0)
-    weight_decay: float = option("AdamW's weight decay.", 0.0)
-    max_grad_norm: float = option("Gradients are clipped to this norm.", 1.0)
-    adam_beta2: float = option("AdamW's second beta; .98 suits short trainings from scratch.", 0.999)
-    num_epochs: float = option("Passes over the demonstrations, unless max_steps is given.", 3.0)
-    max_steps: int = option("Optimizer steps; -1 goes by num_epochs.", -1)
-    per_device_batch_size: int = option("Demonstrations of a step on one device.", 8)
-    gradient_accumulation_steps: int = option("Batches in one optimizer step.", 1)
-    micro_batch_tokens: int = option("Most tokens in one forward and backward, padding included.", 16384)
-    length_pool: int = option("Steps whose demonstrations are sorted by length together; 1: none are.", 1)
-    max_length: int = option("Longest demonstration in tokens; the model's own limit if that is less.", 1024)
+    learning_rate: float = option("Peak learning rate.", 2e-5, at_least=0)
+    lr_scheduler: str = option(
+        "linear, cosine, constant or constant_with_warmup.", "cosine", one_of=SCHEDULERS
+    )
+    warmup_steps: int = option("Steps of linear warm-up.", 0, at_least=0)
+    weight_decay: float = option("AdamW's weight decay.", 0.0, at_least=0)
+    max_grad_norm: float = option("Gradients are clipped to this norm.", 1.0, above=0)
+    adam_beta2: float = option(
+        "AdamW's second beta; .98 suits short trainings from scratch.", 0.999, at_least=0, at_most=1
+    )
+    num_epochs: float = option("Passes over the demonstrations, unless max_steps is given.", 3.0, above=0)
+    max_steps: int = option("Optimizer steps; -1 goes by num_epochs.", -1, at_least=1, unless=-1)
+    per_device_batch_size: int = option("Demonstrations of a step on one device.", 8, at_least=1)
+    gradient_accumulation_steps: int = option("Batches in one optimizer step.", 1, at_least=1)
+    micro_batch_tokens: int = option(
+        "Most tokens in one forward and backward, padding included.", 16384, at_least=0
+    )
+    length_pool: int = option(
+        "Steps whose demonstrations are sorted by length together; 1: none are.", 1, at_least=1
+    )
+    max_length: int = option(
+        "Longest demonstration in tokens; the model's own limit if that is less.", 1024, at_least=1
+    )
     dataset_weights: str = option("Weights by source or campaign: 'name=0.5,other=2'; others weigh 1.", "")
-    neftune_alpha: float = option("Noise on the embeddings (NEFTune); 0: none, 5 is usual.", 0.0)
-    lora_rank: int = option("Learn an adapter of this rank; 0: all weights.", 0)
-    lora_alpha: int = option("Scale of the adapter, divided by its rank.", 32)
-    lora_dropout: float = option("Dropout before the adapter.", 0.0)
+    neftune_alpha: float = option("Noise on the embeddings (NEFTune); 0: none, 5 is usual.", 0.0, at_least=0)
+    lora_rank: int = option("Learn an adapter of this rank; 0: all weights.", 0, at_least=0)
+    lora_alpha: int = option("Scale of the adapter, divided by its rank.", 32, above=0)
+    lora_dropout: float = option("Dropout before the adapter.", 0.0, at_least=0, at_most=1)
     lora_target: str = option("Layers that get one, by the ends of their names, with commas.", "all-linear")
     quantize: bool = option("Hold the frozen base in 4 bits (QLoRA); on a GPU, with lora_rank.", False)
     reward_model: str = option("Finished reward run that chooses the best model by its score.", "")
-    score_every: int = option("Steps between two looks at that score; 0: the last model is kept.", 0)
-    score_patience: int = option("Stop after so many looks without a better score; 0: train on.", 0)
-    num_score_prompts: int = option("Validation prompts that are answered at a look.", 64)
-    score_temperature: float = option("Of those answers, always of one seed; 0: greedy.", 0.0)
-    max_new_tokens: int = option("Longest of those answers, in tokens.", 256)
+    score_every: int = option(
+        "Steps between two looks at that score; 0: the last model is kept.", 0, at_least=0
+    )
+    score_patience: int = option(
+        "Stop after so many looks without a better score; 0: train on.", 0, at_least=0
+    )
+    num_score_prompts: int = option("Validation prompts that are answered at a look.", 64, at_least=1)
+    score_temperature: float = option("Of those answers, always of one seed; 0: greedy.", 0.0, at_least=0)
+    max_new_tokens: int = option("Longest of those answers, in tokens.", 256, at_least=1)
     precision: str = option("bf16, no (float32), or auto: bf16 on a GPU that has it.", "auto")
     gradient_checkpointing: bool = option("Less memory for a slower step.", False)
-    logging_steps: int = option("Steps between two rows of metrics.", 10)
-    eval_steps: int = option("Steps between two losses on the validation split; 0: only at the end.", 0)
-    save_steps: int = option("Steps between two checkpoints; 0: by save_minutes alone.", 0)
-    save_minutes: float = option("Minutes between two checkpoints; 0: by save_steps alone.", 10.0)
-    seed: int = option("Seed of the order of the demonstrations and of dropout.", 0)
+    logging_steps: int = option("Steps between two rows of metrics.", 10, at_least=1)
+    eval_steps: int = option(
+        "Steps between two losses on the validation split; 0: only at the end.", 0, at_least=0
+    )
+    save_steps: int = option("Steps between two checkpoints; 0: by save_minutes alone.", 0, at_least=0)
+    save_minutes: float = option("Minutes between two checkpoints; 0: by save_steps alone.", 10.0, at_least=0)
+    seed: int = option(
+        "Seed of the order of the demonstrations and of dropout.", 0, at_least=0, at_most=2**32 - 1
+    )
 
 
 def check_config(config: SftConfig) -> None:
