@@ -36,6 +36,7 @@ from transformers import (
     LlamaConfig,
     LlamaForSequenceClassification,
     PreTrainedTokenizerFast,
+    PrinterCallback,
     TrainerCallback,
     TrainingArguments,
 )
@@ -172,6 +173,7 @@ def timed(trainer) -> tuple[float, float, list[float]]:
     """Seconds of all steps, on the clock and of the processor, and the loss of each."""
     clock = Clock()
     trainer.add_callback(clock)
+    trainer.remove_callback(PrinterCallback)  # standard output is for our lines
     trainer.train()
     losses = [row["loss"] for row in trainer.state.log_history if "loss" in row]
     return clock.seconds, clock.cpu_seconds, losses

@@ -457,7 +457,11 @@ def score_tokens(
     reward_model: PreTrainedModel, sequences: Sequence[Sequence[int]], pad_id: int, max_tokens: int = 8192
 ) -> torch.Tensor:
     """Normalised scores of tokens as they are: an answer cut off before its end token stays cut off."""
-    raw = raw_scores(reward_model, sequences, pad_id, max_tokens)
+    return normalized(reward_model, raw_scores(reward_model, sequences, pad_id, max_tokens))
+
+
+def normalized(reward_model: PreTrainedModel, raw: torch.Tensor) -> torch.Tensor:
+    """Raw scores on the model's stored scale: mean 0 and variance 1 on the completions it was brought to scale by."""
     return (raw - float(reward_model.score_mean)) / float(reward_model.score_std)  # type: ignore[arg-type]
 
 

@@ -19,7 +19,7 @@ from transformers import PreTrainedModel
 
 from trainer.flops import num_multiplied
 from trainer.jobs import is_out_of_memory
-from trainer.modeling import Messages, batches_by_length, encode_messages, pad_right, raw_scores
+from trainer.modeling import Messages, batches_by_length, encode_messages, normalized, pad_right, raw_scores
 from trainer.reward_data import Completions, TargetIndex, TrunkShape, rows_inputs, tree_inputs
 from trainer.reward_loss import (
     Preference,
@@ -415,7 +415,7 @@ def score_with_uncertainty(
     sequences = [encode_messages(tokenizer, messages)[0] for messages in conversations]
     parts = score_parts(reward_model, sequences, tokenizer.pad_token_id, max_tokens)
     mix = torch.tensor(list(reward_model.score_criteria.values()) or [1.0])  # type: ignore[operator, union-attr]
-    by_head = (parts @ mix - float(reward_model.score_mean)) / float(reward_model.score_std)  # type: ignore[arg-type]
+    by_head = normalized(reward_model, parts @ mix)
     return by_head.mean(1), by_head.std(1, correction=0)
 
 

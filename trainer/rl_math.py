@@ -138,20 +138,15 @@ def shaped_rewards(scores: Tensor, kl: Tensor, mask: Tensor, kl_coef: float) -> 
 
 
 def missing_eos_scores(
-    scores: Tensor, has_eos: Tensor, penalty: float | None = None, fixed_score: float | None = None
+    scores: Tensor, has_eos: Tensor, penalty: float = 0.0, fixed_score: float | None = None
 ) -> Tensor:
-    """Score of completions that never ended: lowered by `penalty`, or replaced by `fixed_score`.
+    """Score of completions that never ended: replaced by `fixed_score` where one is given, else lowered by `penalty`.
 
-    [N+], the EOS trick: summarize-from-feedback replaces by -1. Neither given: unchanged.
-    scores (B,), has_eos (B,) bool -> (B,).
+    [N+], the EOS trick: summarize-from-feedback replaces by -1. scores (B,), has_eos (B,) bool -> (B,).
     """
-    if penalty is not None and fixed_score is not None:
-        raise ValueError(
-            "Give a penalty to subtract or a fixed score for completions that never end, not both."
-        )
     if fixed_score is not None:
         return torch.where(has_eos, scores, torch.full_like(scores, fixed_score))
-    return scores - (penalty or 0.0) * (~has_eos).to(scores.dtype)
+    return scores - penalty * (~has_eos).to(scores.dtype)
 
 
 def rewards_to_go(rewards: Tensor, gamma: float = 1.0) -> Tensor:

@@ -15,11 +15,18 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
-from transformers import PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from trainer import rl_math
 from trainer.generation import Generated, Sampling, completion_text, generate, seed_of
-from trainer.modeling import TemplateRefused, batches_by_length, encode_prompt, score, scores_along
+from trainer.modeling import (
+    TemplateRefused,
+    batches_by_length,
+    encode_prompt,
+    normalized,
+    score,
+    scores_along,
+)
 from trainer.ppo_models import Models, predict
 from trainer.run_dir import RunError
 from trainer.sharding import whole
@@ -321,19 +328,37 @@ def score_completions(
         given = models.score_function([prompt.messages for prompt in prompts], texts, completions)
         return torch.as_tensor(given, dtype=torch.float32, device=device), None
     assert models.reward_model is not None
-    if models.same_tokens:
-        sequences = [prompt.ids + row for prompt, row in zip(prompts, completions, strict=True)]
-        pad_id = models.reward_tokenizer.pad_token_id
-        rows = scores_along(models.reward_model, sequences, pad_id, config.micro_batch_tokens)
-        mean, std = (float(getattr(models.reward_model, name)) for name in ("score_mean", "score_std"))
-        rows = [(row[len(prompt.ids) - 1 :] - mean) / std for row, prompt in zip(rows, prompts, strict=True)]
-        return torch.stack([row[-1] for row in rows]).to(device), [row[:-1].to(device) for row in rows]
+    if not models.same_tokens:
+        scores = score_texts(
+            models.reward_model, models.reward_tokenizer, prompts, texts, config.micro_batch_tokens
+        )
+        return scores.to(device), None
+    sequences = [prompt.ids + row for prompt, row in zip(prompts, completions, strict=True)]
+    pad_id = models.reward_tokenizer.pad_token_id
+    rows = [
+        normalized(models.reward_model, row[len(prompt.ids) - 1 :])
+        for row, prompt in zip(
+            scores_along(models.reward_model, sequences, pad_id, config.micro_batch_tokens),
+            prompts,
+            strict=True,
+        )
+    ]
+    return torch.stack([row[-1] for row in rows]).to(device), [row[:-1].to(device) for row in rows]
+
+
+def score_texts(
+    reward_model: PreTrainedModel,
+    reward_tokenizer: PreTrainedTokenizerBase,
+    prompts: list[Prompt],
+    texts: list[str],
+    max_tokens: int,
+) -> Tensor:
+    """Scores (B,) of completions as text, by a reward model that reads other tokens than the policy."""
     conversations = [
         [*prompt.messages, {"role": "assistant", "content": text}]
         for prompt, text in zip(prompts, texts, strict=True)
     ]
-    scores = score(models.reward_model, models.reward_tokenizer, conversations, config.micro_batch_tokens)
-    return scores.to(device), None
+    return score(reward_model, reward_tokenizer, conversations, max_tokens)
 
 
 def paid_scores(config: PPOConfig, models: Models, raw_scores: Tensor, has_eos: Tensor) -> Tensor:
@@ -341,9 +366,7 @@ def paid_scores(config: PPOConfig, models: Models, raw_scores: Tensor, has_eos: 
     scores = (raw_scores - models.score_mean) / models.score_std
     if config.score_clip:
         scores = scores.clamp(-config.score_clip, config.score_clip)
-    if config.missing_eos_score is not None:
-        return rl_math.missing_eos_scores(scores, has_eos, fixed_score=config.missing_eos_score)
-    return rl_math.missing_eos_scores(scores, has_eos, penalty=config.missing_eos_penalty)
+    return rl_math.missing_eos_scores(scores, has_eos, config.missing_eos_penalty, config.missing_eos_score)
 
 
 @torch.no_grad()

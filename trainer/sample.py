@@ -337,16 +337,20 @@ class Chooser:
             [read for _, read in prompts for _ in range(size)],
             [seed_of(seed, "candidate", at) for seed in seeds for at in range(size)],
         )
-        found: list[Candidate | None] = []
-        for at, (messages, _) in enumerate(prompts):
-            own = [one for one in made[at * size : (at + 1) * size] if one]
-            if len(own) < size:  # a server refused
-                found.append(None)
-                continue
-            conversations = [[*messages, {"role": "assistant", "content": one.text}] for one in own]
-            scores = score(self.model, self.tokenizer, conversations).tolist()
+        found: list[Candidate | None] = [None] * len(prompts)
+        groups = [
+            (at, own)
+            for at in range(len(prompts))
+            # a server that refused gave fewer
+            if len(own := [one for one in made[at * size : (at + 1) * size] if one]) == size
+        ]
+        conversations = [
+            [*prompts[at][0], {"role": "assistant", "content": one.text}] for at, own in groups for one in own
+        ]
+        by_group = score(self.model, self.tokenizer, conversations).view(len(groups), size).tolist()
+        for (at, own), scores in zip(groups, by_group, strict=True):
             best = own[scores.index(max(scores))]
-            found.append(Best(**asdict(best), score=max(scores), best_of=size, scores=scores))
+            found[at] = Best(**asdict(best), score=max(scores), best_of=size, scores=scores)
         return found
 
 

@@ -39,12 +39,11 @@ from trainer.modeling import (
     load_tokenizer,
     pick_device,
     reads_tokens,
-    score,
     score_tokens,
     stop_token_ids,
 )
 from trainer.ppo_models import predict
-from trainer.rollouts import Prompt, in_shuffled_passes, load_prompts, pad_targets
+from trainer.rollouts import Prompt, in_shuffled_passes, load_prompts, pad_targets, score_texts
 from trainer.run_dir import RunDir, RunError
 from trainer.sft import lora_config, save_result
 
@@ -532,15 +531,12 @@ def scorer(
                 pad_id = reward_tokenizer.pad_token_id
                 raw_scores = score_tokens(reward_model, sequences, pad_id, config.micro_batch_tokens)
             else:
-                conversations = [
-                    [*prompt.messages, {"role": "assistant", "content": text}]
-                    for prompt, text in zip(prompts, texts, strict=True)
-                ]
-                raw_scores = score(reward_model, reward_tokenizer, conversations, config.micro_batch_tokens)
-        if config.missing_eos_score is not None:
-            paid = rl_math.missing_eos_scores(raw_scores, has_eos, fixed_score=config.missing_eos_score)
-        else:
-            paid = rl_math.missing_eos_scores(raw_scores, has_eos, penalty=config.missing_eos_penalty)
+                raw_scores = score_texts(
+                    reward_model, reward_tokenizer, prompts, texts, config.micro_batch_tokens
+                )
+        paid = rl_math.missing_eos_scores(
+            raw_scores, has_eos, config.missing_eos_penalty, config.missing_eos_score
+        )
         return Scored(raw_scores, paid, has_eos, texts)
 
     return paid_scores

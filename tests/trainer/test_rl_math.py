@@ -110,8 +110,7 @@ def test_missing_eos_is_penalised_or_replaced():
     close(rl_math.missing_eos_scores(scores, has_eos), [2.0, 3.0])
     close(rl_math.missing_eos_scores(scores, has_eos, penalty=5.0), [2.0, -2.0])
     close(rl_math.missing_eos_scores(scores, has_eos, fixed_score=-1.0), [2.0, -1.0])
-    with pytest.raises(ValueError, match="not both"):
-        rl_math.missing_eos_scores(scores, has_eos, penalty=1.0, fixed_score=-1.0)
+    close(rl_math.missing_eos_scores(scores, has_eos, penalty=5.0, fixed_score=-1.0), [2.0, -1.0])
 
 
 def test_gae_by_hand():
