@@ -25,9 +25,9 @@ function compressed(): Plugin {
 const BASE_PACKAGES =
   /node_modules\/(react|react-dom|scheduler|react-router|@tanstack|i18next|react-i18next|openapi-fetch)\//;
 const BASE_COMPONENTS =
-  /@mantine\/core\/esm\/(core\/|components\/(ActionIcon|Alert|Button|CloseButton|Group|Input|InputBase|Loader|PasswordInput|Skeleton|Stack|Text|TextInput|Title|Transition|UnstyledButton)\/)/;
+  /@mantine\/core\/esm\/(core\/|components\/(ActionIcon|Alert|Button|CloseButton|Group|Input|InputBase|Loader|PasswordInput|Skeleton|Stack|Text|TextInput|Textarea|Title|Transition|UnstyledButton)\/)/;
 const BASE_SOURCES =
-  /src\/(app\/(?!palette)|lib\/(?!differences|choice|use-suggestions)|features\/(accounts\/(?!account-page|comfort)|assignments\/(?!terms-page|remark-dialog))|components\/(dialog|key-hint|mark|notes|page)\.)/;
+  /src\/(app\/|lib\/(?!differences|choice|use-suggestions)|features\/(accounts\/(?!account-page|comfort)|assignments\/(?!terms-page))|components\/(dialog|key-hint|mark|notes|page)\.)/;
 
 // Django serves dist/ under /static/ and its index.html for every address that is not the API's.
 export default defineConfig({

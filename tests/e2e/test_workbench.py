@@ -386,8 +386,8 @@ def test_ones_own_keys_and_text_size_come_with_the_account_and_everything_is_fou
     elsewhere.goto("/")
     elsewhere.get_by_role("link", name="Start in Letters").wait_for()
     elsewhere.keyboard.press("Control+k")
+    elsewhere.keyboard.type("lett")  # at once: no letter is lost, and none is a key of the page
     elsewhere.get_by_role("option", name="Letters").wait_for()
-    elsewhere.keyboard.type("lett")
     elsewhere.keyboard.press("Enter")
     elsewhere.wait_for_url(f"**/annotate/{site.seeded['writing']}")
     field = elsewhere.get_by_role("textbox").first
@@ -406,6 +406,16 @@ def test_ones_own_keys_and_text_size_come_with_the_account_and_everything_is_fou
     elsewhere.keyboard.type("moderator")
     elsewhere.keyboard.press("Enter")
     elsewhere.get_by_role("dialog", name="Tell a moderator").wait_for()
+
+
+def test_letters_typed_at_once_are_in_the_dialog_that_a_key_opened(site, open_page):
+    page = open_page("bob")
+    page.goto(f"/annotate/{site.seeded['writing']}")
+    page.get_by_role("textbox").first.wait_for()
+    page.keyboard.press("r")
+    page.keyboard.type("Which harbour? Sharks?")
+    written = page.get_by_role("dialog", name="Tell a moderator").get_by_role("textbox")
+    assert written.input_value() == "Which harbour? Sharks?"
 
 
 def test_an_admin_chooses_two_policies_for_a_campaign(site, open_page):

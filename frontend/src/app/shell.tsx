@@ -1,6 +1,6 @@
 import { ActionIcon } from "@mantine/core";
 import { CircleQuestionMark, Search } from "lucide-react";
-import { lazy, Suspense, useEffect, useMemo, useState } from "react";
+import { Suspense, useEffect, useMemo, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Link, Navigate, NavLink, Outlet, useLocation } from "react-router";
 import { Mark } from "@/components/mark";
@@ -13,11 +13,8 @@ import { setOwnKeys } from "@/lib/keyboard/own-keys";
 import { useKeys } from "@/lib/keyboard/use-keys";
 import { holds, useMaybeMe, useMe } from "@/lib/me";
 import { HelpSheet } from "./help-sheet";
+import { Palette } from "./palette";
 import classes from "./shell.module.css";
-
-const loadPalette = () => import("./palette");
-const Palette = lazy(() => loadPalette().then((m) => ({ default: m.Palette })));
-const PALETTE_AFTER_MS = 3000;
 
 /** What surrounds every page once someone is signed in: where I am, my account, help. */
 export function Shell() {
@@ -49,11 +46,6 @@ function SignedIn() {
   const [isHelpOpen, setHelpOpen] = useState(false);
   const [isFinding, setFinding] = useState(false);
   useEffect(() => outbox.start(me.id), [me.id]);
-  // Here when it is asked for, so that the first letters are not lost; not in the way of the first unit.
-  useEffect(() => {
-    const timer = setTimeout(() => void loadPalette().catch(() => undefined), PALETTE_AFTER_MS);
-    return () => clearTimeout(timer);
-  }, []);
   const { text_size: textSize, keys } = me.preferences;
   // Before the page below is drawn, which shows them.
   useMemo(() => setOwnKeys(keys ?? {}), [keys]);
@@ -130,12 +122,10 @@ function SignedIn() {
       </main>
       {isHelpOpen && <HelpSheet onClose={() => setHelpOpen(false)} />}
       {isFinding && (
-        <Suspense fallback={null}>
-          <Palette
-            pages={[...links, { to: "/account", label: t("account.page") }]}
-            onClose={() => setFinding(false)}
-          />
-        </Suspense>
+        <Palette
+          pages={[...links, { to: "/account", label: t("account.page") }]}
+          onClose={() => setFinding(false)}
+        />
       )}
       <SignInDialog />
     </>

@@ -10,13 +10,13 @@ import type { AnyWorkKind, Written } from "@/lib/work";
 import { BottomBar } from "./bottom-bar";
 import { ConflictDialog } from "./conflict-dialog";
 import { GuidelinesPanel, useGuidelinesPanel } from "./guidelines-panel";
+import { RemarkDialog } from "./remark-dialog";
 import { SkipDialog } from "./skip-dialog";
 import { useDraft } from "./use-draft";
 import { useLease } from "./use-lease";
 import classes from "./work-page.module.css";
 
 const Versions = lazy(() => import("@/components/versions").then((m) => ({ default: m.Versions })));
-const RemarkDialog = lazy(() => import("./remark-dialog").then((m) => ({ default: m.RemarkDialog })));
 
 export type Finished = Written & { seconds_spent: number; revises: number | undefined };
 
@@ -192,17 +192,15 @@ export function Unit(props: UnitProps) {
         </Suspense>
       )}
       {isRemarking && (
-        <Suspense fallback={null}>
-          <RemarkDialog
-            assignmentId={assignment.id}
-            onClose={() => setRemarking(false)}
-            onSent={() => {
-              setRemarking(false);
-              setRemarked(true);
-              setSpoken(t("remark.sent"));
-            }}
-          />
-        </Suspense>
+        <RemarkDialog
+          assignmentId={assignment.id}
+          onClose={() => setRemarking(false)}
+          onSent={() => {
+            setRemarking(false);
+            setRemarked(true);
+            setSpoken(t("remark.sent"));
+          }}
+        />
       )}
       {draft.conflict && (
         <ConflictDialog
