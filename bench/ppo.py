@@ -380,12 +380,13 @@ def trl_python() -> Path:
     python = folder / "bin" / "python"
     if not (folder / "ready").exists():
         venv.create(folder, with_pip=True)
-        (packages,) = folder.glob("lib/python*/site-packages")
-        here = next(path for path in sys.path if path.endswith("site-packages"))
-        (packages / "parley.pth").write_text(here + "\n")
         install = [python, "-m", "pip", "install", "-q", "--no-deps", f"trl=={TRL_VERSION}"]
         subprocess.run(install, check=True, stdout=sys.stderr)
         (folder / "ready").touch()
+    # anew each time: an earlier benchmark may have been another clone's
+    (packages,) = folder.glob("lib/python*/site-packages")
+    here = next(path for path in sys.path if path.endswith("site-packages"))
+    (packages / "parley.pth").write_text(here + "\n")
     return python
 
 
