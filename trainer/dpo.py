@@ -43,7 +43,7 @@ class DpoConfig(FeedbackOptions):
     pairs_per_ranking: int = option("Most pairs of one ranking, drawn by the seed; 0: all.", 0, at_least=0)
     num_epochs: float = option("Passes over the pairs, unless max_steps is given.", 1.0, above=0)
     per_device_batch_size: int = option("Pairs in one forward and backward on one device.", 8, at_least=1)
-    seed: int = option("Seed of the order of the pairs.", 0, at_least=0, at_most=2**32 - 1)
+    seed: int = option("Seed of the order of the pairs.", 0, at_least=0, at_most=0xFFFF_FFFF)
 
 
 def check_config(config: DpoConfig) -> None:

@@ -73,7 +73,7 @@ class EvaluateConfig:
         "Seed of the choice of prompts, of sampling, of sides and of the bootstrap.",
         0,
         at_least=0,
-        at_most=2**32 - 1,
+        at_most=0xFFFF_FFFF,
     )
 
 

@@ -45,7 +45,7 @@ class KtoConfig(FeedbackOptions):
     per_device_batch_size: int = option(
         "Completions in one forward and backward on one device; 2 or more.", 16, at_least=1
     )
-    seed: int = option("Seed of the order of the completions.", 0, at_least=0, at_most=2**32 - 1)
+    seed: int = option("Seed of the order of the completions.", 0, at_least=0, at_most=0xFFFF_FFFF)
 
 
 def check_config(config: KtoConfig) -> None:

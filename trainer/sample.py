@@ -73,7 +73,9 @@ class SampleConfig:
     vllm_memory: float = option("Share of the GPU's memory that vLLM takes.", 0.85)
     max_resamples: int = option("How often a repeated or empty completion is tried again.", 3, at_least=0)
     policy_version: str = option("Name of the policy version, recorded with every completion.", "")
-    seed: int = option("Every completion's own seed follows from this one.", 0, at_least=0, at_most=2**32 - 1)
+    seed: int = option(
+        "Every completion's own seed follows from this one.", 0, at_least=0, at_most=0xFFFF_FFFF
+    )
 
 
 @dataclass(frozen=True)

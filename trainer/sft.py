@@ -97,7 +97,7 @@ class SftConfig:
     save_steps: int = option("Steps between two checkpoints; 0: by save_minutes alone.", 0, at_least=0)
     save_minutes: float = option("Minutes between two checkpoints; 0: by save_steps alone.", 10.0, at_least=0)
     seed: int = option(
-        "Seed of the order of the demonstrations and of dropout.", 0, at_least=0, at_most=2**32 - 1
+        "Seed of the order of the demonstrations and of dropout.", 0, at_least=0, at_most=0xFFFF_FFFF
     )
 
 

@@ -76,5 +76,5 @@ class RolloutOptions(TrlOptions):
     sample_every: int = option("Steps between two looks at completions in samples.jsonl.", 5, at_least=1)
     num_samples: int = option("Completions in such a look.", 4, at_least=0)
     seed: int = option(
-        "Seed of the sampling and of the order of the prompts.", 0, at_least=0, at_most=2**32 - 1
+        "Seed of the sampling and of the order of the prompts.", 0, at_least=0, at_most=0xFFFF_FFFF
     )

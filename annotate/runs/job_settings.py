@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.utils.translation import gettext as _
@@ -20,19 +20,32 @@ INPUTS = {
     "snapshot", "init_model", "model", "ref_model", "reward_model", "run_dir", "config", "prompts", "policy_version",
     "ptx_data", "server", "model_name", "judge_server", "judge_name", "judge_guidelines",
 }  # fmt: skip
+LIMITS = ("at_least", "above", "at_most", "unless")  # keywords of trainer.jobs.option
+
+
+class Setting(NamedTuple):
+    """What a setting may be: its type, and those of LIMITS that it has."""
+
+    type: str
+    limits: dict[str, float] = {}
+
+
 # Settings that the web side reads itself; every other one is an option of the job.
-WEB_SETTINGS = {"sample": {"num_prompts": "int"}, "evaluate": {"threshold": "float"}}
+WEB_SETTINGS = {
+    "sample": {"num_prompts": Setting("int", {"at_least": 0})},
+    "evaluate": {"threshold": Setting("float")},
+}
 
 
 @cache
-def settings_of(kind: str) -> dict[str, str]:
-    """{name: type} of what may stand in the `config` of a run of this kind."""
+def settings_of(kind: str) -> dict[str, Setting]:
+    """{name: setting} of what may stand in the `config` of a run of this kind."""
     fields = _fields_of(kind, f"{kind}config")
-    return {name: type for name, type in fields.items() if name not in INPUTS} | WEB_SETTINGS.get(kind, {})
+    return {name: field for name, field in fields.items() if name not in INPUTS} | WEB_SETTINGS.get(kind, {})
 
 
-def _fields_of(module: str, name: str) -> dict[str, str]:
-    """{field: type} of a dataclass of the trainer, with those of its bases; `name` in any letter case."""
+def _fields_of(module: str, name: str) -> dict[str, Setting]:
+    """The fields of a dataclass of the trainer, with those of its bases; `name` in any letter case."""
     tree = ast.parse(Path(settings.BASE_DIR, "trainer", f"{module}.py").read_text(encoding="utf-8"))
     config = next(
         node for node in tree.body if isinstance(node, ast.ClassDef) and node.name.lower() == name.lower()
@@ -43,14 +56,21 @@ def _fields_of(module: str, name: str) -> dict[str, str]:
         if isinstance(node, ast.ImportFrom)
         for alias in node.names
     }
-    fields: dict[str, str] = {}
+    fields: dict[str, Setting] = {}
     for base in config.bases:
         fields |= _fields_of(homes.get(ast.unparse(base), module), ast.unparse(base))
     return fields | {
-        field.target.id: ast.unparse(field.annotation).removesuffix(" | None")
+        field.target.id: Setting(
+            ast.unparse(field.annotation).removesuffix(" | None"), _limits_of(field.value)
+        )
         for field in config.body
         if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)
     }
+
+
+def _limits_of(option: ast.expr | None) -> dict[str, float]:
+    keywords = option.keywords if isinstance(option, ast.Call) else []
+    return {keyword.arg: ast.literal_eval(keyword.value) for keyword in keywords if keyword.arg in LIMITS}
 
 
 def check_settings(kind: str, config: dict[str, Any], path: str = "config") -> None:
@@ -74,15 +94,29 @@ def check_settings(kind: str, config: dict[str, Any], path: str = "config") -> N
             raise ValidationError({f"{path}.{name}": [reason]})
 
 
-def _misfit(type: str, value: Any) -> str:
-    """Why the job's command line would refuse this value; empty when it would take it."""
-    if type == "int":
-        return "" if _is(int, value) else _("This is a whole number.")
-    if type == "float":
-        return "" if _is(float, value) else _("This is a number.")
-    if type == "bool":
-        return "" if str(value).lower() in ("true", "false") else _("This is true or false.")
-    return ""
+def _misfit(setting: Setting, value: Any) -> str:
+    """Why the job would refuse this value; empty when it would take it."""
+    if setting.type == "int" and not _is(int, value):
+        return _("This is a whole number.")
+    if setting.type == "float" and not _is(float, value):
+        return _("This is a number.")
+    if setting.type == "bool" and str(value).lower() not in ("true", "false"):
+        return _("This is true or false.")
+    return _beyond(setting.limits, float(str(value))) if setting.limits else ""
+
+
+def _beyond(limits: dict[str, float], value: float) -> str:
+    """As trainer.jobs.check_settings has it."""
+    least, most = limits.get("at_least", -math.inf), limits.get("at_most", math.inf)
+    if value == limits.get("unless") or (least <= value <= most and value > limits.get("above", -math.inf)):
+        return ""
+    if "above" in limits:
+        return _("Give a number above %(above)s.") % limits
+    if "unless" in limits:
+        return _("Give %(at_least)s or more, or %(unless)s.") % limits
+    if "at_most" in limits:
+        return _("Give a number from %(at_least)s to %(at_most)s.") % limits
+    return _("Give %(at_least)s or more.") % limits
 
 
 def _is(number: Callable[[str], float], value: Any) -> bool:

@@ -300,16 +300,24 @@ def test_what_changed_in_the_guidelines_is_shown_once(site, open_page):
     page.goto(f"/annotate/{site.seeded['writing']}")
     page.get_by_role("textbox").first.wait_for()
     site.python(
-        "from annotate.campaigns.models import Campaign\nfrom annotate.campaigns.services import write_guidelines\n"
-        f"write_guidelines(Campaign.objects.get(id={site.seeded['writing']}),"
-        " '# What we ask\\n\\nBe **brief** and *true*. Read everything first.', by=None)"
+        "from annotate.accounts.models import User\nfrom annotate.campaigns.models import Campaign\n"
+        "from annotate.campaigns.services import mark_guidelines_read, write_guidelines\n"
+        f"campaign = Campaign.objects.get(id={site.seeded['writing']})\n"
+        "rules = '\\n\\n'.join(f'Rule {i}: read everything first.' for i in range(80))\n"
+        "read = write_guidelines(campaign, rules + ' Be kind and true.', by=None)\n"
+        "mark_guidelines_read(campaign, User.objects.get(username='bob'), read.version)\n"
+        "write_guidelines(campaign, rules + ' Be brief and true.', by=None)"
     )
     page.goto("/")
     page.get_by_text("The guidelines have changed since you last read them.").wait_for()
     page.get_by_role("button", name="See what changed").click()
     dialog = page.get_by_role("dialog")
     dialog.locator("del", has_text="kind").wait_for()
-    assert dialog.locator("ins", has_text="brief").count() == 1
+    [place] = dialog.locator("ins", has_text="brief").evaluate_all(
+        "found => found.map(mark => mark.getBoundingClientRect().toJSON())"
+    )
+    assert 0 < place["top"] < place["bottom"] < 900, "the change is out of sight"
+    assert dialog.get_by_role("button", name="Close").is_visible()
     page.keyboard.press("Escape")
     page.get_by_text("The guidelines have changed").wait_for(state="detached")
 

@@ -41,7 +41,7 @@ export function GuidelinesChanges({ campaignId, onClose }: { campaignId: number;
       <ProblemNote error={seen.error} />
       {seen.data &&
         (seen.data.read ? (
-          <Differences before={seen.data.read.text} after={seen.data.text} hasLegend />
+          <Differences before={seen.data.read.text} after={seen.data.text} hasLegend opensAtFirst />
         ) : (
           <Markdown text={seen.data.text} isSmall />
         ))}

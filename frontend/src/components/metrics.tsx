@@ -1,8 +1,7 @@
 import { useTranslation } from "react-i18next";
 import { useFormat } from "@/lib/format";
+import { isShare } from "@/lib/shares";
 import { type Figure, Figures } from "./figures";
-
-const SHARES = /rate|accuracy|share|fraction|clipfrac/;
 
 /** A metric's name for people where we know it; otherwise the name it was recorded under. */
 export function useMetricName() {
@@ -16,9 +15,7 @@ export function useMetricName() {
 export function useMetricValue() {
   const format = useFormat();
   return (name: string, value: number): string =>
-    SHARES.test(name) && value >= 0 && value <= 1 && !name.includes("learning")
-      ? format.percent(value)
-      : format.figure(value);
+    isShare(name) ? format.percent(value) : format.figure(value);
 }
 
 /** The numbers among a record's metrics, each under its name. */

@@ -9,7 +9,7 @@ from django.db import IntegrityError, connection, transaction
 from rest_framework.exceptions import ValidationError
 
 from annotate.runs import advancing
-from annotate.runs.job_settings import INPUTS, WEB_SETTINGS, settings_of
+from annotate.runs.job_settings import INPUTS, LIMITS, WEB_SETTINGS, Setting, settings_of
 from annotate.runs.launchers import job_options
 from annotate.runs.models import Round, Run
 from annotate.runs.services import queue_run
@@ -97,14 +97,18 @@ def test_the_settings_read_from_a_jobs_source_are_those_of_its_command_line(kind
         if name.lower() == f"{kind}config" and dataclasses.is_dataclass(found)
     ]
     web_only = WEB_SETTINGS.get(kind, {})
-    # A command line read earlier in this process puts the types themselves in the place of their names.
-    types = {
-        field.name: getattr(field.type, "__name__", str(field.type))
+    named = {
+        field.name: Setting(
+            str(field.type).removesuffix(" | None"),
+            {limit: field.metadata[limit] for limit in LIMITS if field.metadata[limit] is not None},
+        )
         for field in dataclasses.fields(config_type)
+        if field.name not in INPUTS
     }
-    named = {name: type.removesuffix(" | None") for name, type in types.items()}
-    assert settings_of(kind) == {name: type for name, type in named.items() if name not in INPUTS} | web_only
-    assert set(settings_of(kind).values()) <= {"int", "float", "bool", "str"}, "check_settings knows these"
+    assert settings_of(kind) == named | web_only
+    types = {setting.type for setting in settings_of(kind).values()}
+    assert types <= {"int", "float", "bool", "str"}, "check_settings knows these"
+    assert settings_of(kind)["seed"].limits == {"at_least": 0, "at_most": 2**32 - 1}
 
 
 @pytest.mark.parametrize(
@@ -118,6 +122,10 @@ def test_the_settings_read_from_a_jobs_source_are_those_of_its_command_line(kind
         ({"learning_rate": float("inf")}, "a number"),
         ({"learning_rate": "fast"}, "a number"),
         ({"gradient_checkpointing": 2}, "true or false"),
+        ({"per_device_batch_size": 0}, "Give 1 or more."),
+        ({"max_steps": -2}, "Give 1 or more, or -1."),
+        ({"num_epochs": 0}, "Give a number above 0."),
+        ({"lora_dropout": 1.5}, "Give a number from 0 to 1."),
     ],
 )
 def test_a_setting_that_the_job_would_not_take_is_refused_with_what_it_takes(base, snapshot, setting, reason):

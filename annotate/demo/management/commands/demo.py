@@ -54,7 +54,8 @@ class Command(BaseCommand):
             with self.timed("database and migrations"):
                 call_command("migrate", verbosity=0)
             if "table" in self.kept and not options["serve"]:
-                return self.show()
+                self.show()
+                return self.show_next()
             with site(options["port"]) as processes:
                 if "table" not in self.kept:
                     self.tell_story(processes)
@@ -62,6 +63,8 @@ class Command(BaseCommand):
                 if options["serve"]:
                     self.show_sign_ins(processes)
                     processes.wait()
+                else:
+                    self.show_next()
         except APIException as refusal:
             raise CommandError(sentence(refusal.detail)) from refusal
         except (ImportRefused, httpx.HTTPError) as refusal:
@@ -151,6 +154,9 @@ class Command(BaseCommand):
         ]
         self.stdout.write("\n".join(lines))
         self.stdout.flush()
+
+    def show_next(self) -> None:
+        self.stdout.write("\n`make demo` opens the site that this left, and says how to sign in.")
 
     def show_sign_ins(self, processes: Processes) -> None:
         lines = [

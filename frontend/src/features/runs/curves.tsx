@@ -5,8 +5,9 @@ import { CartesianGrid, Line, LineChart, ResponsiveContainer, Tooltip, XAxis, YA
 import { useMetricName, useMetricValue } from "@/components/metrics";
 import { Empty, ProblemNote, Waiting } from "@/components/notes";
 import { useFormat } from "@/lib/format";
+import { isShare } from "@/lib/shares";
 import { type MetricRow, readMetrics } from "./api";
-import { metricNames, pointsOf } from "./metric-rows";
+import { CURVE_GROUPS, groupOf, metricNames, pointsOf } from "./metric-rows";
 import classes from "./runs.module.css";
 
 /** Every metric as a curve over the steps; only what is new is asked for while the run goes on. */
@@ -39,13 +40,22 @@ export function Curves({ runId, attempt, isLive }: { runId: number; attempt: num
   if (!names.length) {
     return <Empty title={t("runs.noCurves")}>{isLive && t("runs.noCurvesYet")}</Empty>;
   }
+  const groups = CURVE_GROUPS.map((group) => ({
+    group,
+    own: names.filter((name) => groupOf(name) === group),
+  })).filter(({ own }) => own.length > 0);
   return (
     <>
-      <div className={classes.curves}>
-        {names.map((name) => (
-          <Curve key={name} name={name} rows={metrics.data} />
-        ))}
-      </div>
+      {groups.map(({ group, own }) => (
+        <section key={group} className={classes.curveGroup}>
+          <h2>{t(`runs.curveGroup.${group}`)}</h2>
+          <div className={classes.curves}>
+            {own.map((name) => (
+              <Curve key={name} name={name} rows={metrics.data} />
+            ))}
+          </div>
+        </section>
+      ))}
       <MetricTable names={names} rows={metrics.data} />
     </>
   );
@@ -58,12 +68,14 @@ const Curve = memo(function Curve({ name, rows }: { name: string; rows: MetricRo
   const shownAs = useMetricValue();
   const points = pointsOf(rows, name);
   const last = points.at(-1);
+  // A share that never changes has no scale of its own: it is drawn within 0 and 100 %.
+  const isFlatShare = isShare(name) && points.every(({ value }) => value === last?.value);
   const axis = { fontSize: 12, fill: "var(--quiet)" };
   return (
     <figure className={classes.curve} style={{ margin: 0 }}>
-      <h2>
+      <h3>
         {nameOf(name)} <span>{last && shownAs(name, last.value)}</span>
-      </h2>
+      </h3>
       <div dir="ltr" role="img" aria-label={t("runs.curveOf", { name: nameOf(name), count: points.length })}>
         <ResponsiveContainer width="100%" height={180}>
           <LineChart
@@ -80,10 +92,11 @@ const Curve = memo(function Curve({ name, rows }: { name: string; rows: MetricRo
               tickFormatter={(step: number) => format.number(step)}
               stroke="var(--line-strong)"
               tickLine={false}
+              minTickGap={24}
             />
             <YAxis
               width={56}
-              domain={["auto", "auto"]}
+              domain={isFlatShare ? [0, 1] : ["auto", "auto"]}
               tick={axis}
               tickFormatter={(value: number) => shownAs(name, value)}
               axisLine={false}

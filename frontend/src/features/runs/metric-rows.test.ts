@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { metricNames, pointsOf } from "./metric-rows";
+import { groupOf, metricNames, pointsOf } from "./metric-rows";
 
 const rows = [
   { step: 1, time: 10, loss: 2.5 },
@@ -17,4 +17,18 @@ test("a curve has a point only where the metric was recorded", () => {
     { step: 3, value: 2 },
   ]);
   expect(pointsOf(rows, "accuracy")).toEqual([{ step: 2, value: 0.5 }]);
+});
+
+test("curves stand together by what they are about", () => {
+  const groups = [
+    "objective/kl",
+    "loss",
+    "eval/kl",
+    "eval_loss",
+    "val/clipfrac",
+    "lr",
+    "mfu",
+    "mfu/update",
+  ].map(groupOf);
+  expect(groups).toEqual(["learnt", "learnt", "heldOut", "heldOut", "updates", "updates", "speed", "speed"]);
 });

@@ -13,6 +13,21 @@ export function metricNames(rows: readonly MetricRow[]): string[] {
   return [...names];
 }
 
+/** The parts of a run's page that curves stand in, first to last. */
+export const CURVE_GROUPS = ["learnt", "heldOut", "updates", "speed"] as const;
+
+const IN_GROUP = {
+  heldOut: /^eval[_/]/,
+  updates: /^(policy|val|loss|rollout)\/|^(lr|learning_rate|grad_norm)$/,
+  speed: /^(seconds|mfu)(\/|$)|^(eps|episode|epoch|num_tokens|tokens_per_second)$/,
+};
+
+/** Which of them a metric belongs to, by its name. */
+export function groupOf(name: string): (typeof CURVE_GROUPS)[number] {
+  for (const group of ["heldOut", "updates", "speed"] as const) if (IN_GROUP[group].test(name)) return group;
+  return "learnt";
+}
+
 /** One metric's points. A row that does not carry it, or not as a finite number, has none. */
 export function pointsOf(rows: readonly MetricRow[], name: string): { step: number; value: number }[] {
   return rows.flatMap((row) => {
