@@ -5,7 +5,6 @@ import json
 
 import pytest
 import torch
-from transformers import HfArgumentParser
 
 from tests.trainer.tiny import REPOSITORY, make_model, make_tokenizer
 from tests.trainer.tiny_ppo import (
@@ -20,6 +19,7 @@ from tests.trainer.tiny_ppo import (
     train_with,
 )
 from trainer import ppo, run_dir
+from trainer.jobs import parse_config
 from trainer.modeling import load_causal_lm, load_tokenizer
 
 # ---------------------------------------------------------------- a known optimum
@@ -162,8 +162,10 @@ def test_a_reference_with_another_vocabulary_is_refused(ppo_arguments, tmp_path)
     assert "different vocabularies" in run_dir.read_status(ppo_arguments["run_dir"])["error"]
 
 
-def test_help_names_every_field():
-    shown = HfArgumentParser(ppo.PPOConfig).format_help()
+def test_help_names_every_field(capsys):
+    with pytest.raises(SystemExit):
+        parse_config(ppo.PPOConfig, ["--help"])
+    shown = capsys.readouterr().out
     for name, field in ppo.PPOConfig.__dataclass_fields__.items():
         assert f"--{name}" in shown
         assert field.metadata["help"]
