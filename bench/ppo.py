@@ -1,12 +1,18 @@
 """PPO against TRL 1.12.0's PPOTrainer, the last release that has one. One JSON line for each of our two forms.
 
-    python bench/ppo.py [--skip-trl] [--repetitions 3] [--batches 10] [--precision no|bf16]
+    python bench/ppo.py [--skip-trl] [--repetitions 3] [--batches 10] [--prompts 2048] [--precision no|bf16]
 
 The same policy and reward model (Llamas of width 256, 4 layers, made and trained here on a small language of
 random words), the same prompts, the same algorithm settings (those of `SETTINGS`), each measurement in a process of
 its own, in turns, so that a busy machine disturbs all alike; another seed in each repetition. The first batch
 of a process warms up and is not counted. TRL is installed from the registry into a scratch environment over
-the packages of this one. What is reported:
+the packages of this one.
+
+There are more prompts than a run needs, so that both take as many optimizer steps. In the last batch of a pass over
+the prompts TRL takes more: there accelerate ends every accumulation at once, and each micro-batch becomes a step
+(8 instead of 4). With `--prompts 472` that is the seventh batch.
+
+What is reported:
 
     episodes_per_second   median over the repetitions, of a batch: rollout and update
     peak_mib              largest resident memory of the process; beyond_libraries_mib: above that once all
@@ -18,6 +24,7 @@ the packages of this one. What is reported:
     kl, objective         what that cost: KL to the policy before, of a completion; and what both were told to
                           raise, the score less kl_coef KL and the penalty of completions that never end
     score_ahead, _error   ours minus TRL's, seed by seed, and the standard error of that mean; the same of objective
+    num_steps             optimizer steps, the warming batch's too
     mfu                   of ours: (10 N + 12 E N) FLOPs an episode token with a separate critic, (8 N + 6 E N) on a shared
                           trunk, E epochs, attention added; through the best matrix product of the same minute
 """
@@ -63,12 +70,21 @@ WIDTH, LAYERS = (
     int(os.environ.get("BENCH_LAYERS", "4")),
 )  # by gpu.py
 VOCABULARY, NUM_TALK, NUM_LIKED = 1024, 64, 16
+NUM_HELD_OUT = 128  # prompts
 COMPLETIONS_OF_PROMPT = 8  # of each held-out prompt, where the trained policy is scored
 
 # ---------------------------------------------------------------- the world
 
 
-def make_world(path: Path) -> None:
+def world_of(num_prompts: int = 2048) -> Path:
+    """The directory of the world with so many train prompts, made where it is not there yet."""
+    path = SCRATCH / f"parley-bench-ppo-world-2-{WIDTH}x{LAYERS}-{num_prompts}"
+    if not path.exists():
+        make_world(path, num_prompts)
+    return path
+
+
+def make_world(path: Path, num_prompts: int) -> None:
     """A policy that has learned to talk, a reward model that has learned which words are liked, prompts."""
     import torch
 
@@ -81,7 +97,7 @@ def make_world(path: Path) -> None:
     print("making the policy and the reward model (once)", file=sys.stderr)
     policy, reward_model = make_model(tokenizer, False), make_model(tokenizer, True)
     words = [f"w{i}" for i in range(VOCABULARY - 5)]
-    prompts = [" ".join(rng.choices(words, k=rng.randint(6, 14))) for _ in range(600)]
+    prompts = [" ".join(rng.choices(words, k=rng.randint(6, 14))) for _ in range(NUM_HELD_OUT + num_prompts)]
     teach_policy(policy, tokenizer, prompts, rng)
     teach_reward_model(reward_model, tokenizer, prompts, rng)
     temporary = path.with_suffix(".tmp")
@@ -89,7 +105,7 @@ def make_world(path: Path) -> None:
     save_model(temporary / "reward", reward_model, tokenizer, {"mean": 0.0, "std": 1.0})
     with SnapshotWriter(temporary / "snapshot") as writer:
         for number, text in enumerate(prompts):
-            split = "validation" if number < 128 else "train"
+            split = "validation" if number < NUM_HELD_OUT else "train"
             row = {"id": f"p{number}", "prompt": [{"role": "user", "content": text}], "language": "en"}
             writer.write("prompts", row | {"split": split, "source": "bench"})
         writer.close()
@@ -203,13 +219,14 @@ def work(variant: str, world: Path, out: Path, seed: int, num_batches: int, prec
     else:
         train = prepare_ours(variant, world, out, seed, num_batches + 1, precision)
     before = resident_mib()
-    seconds, tokens, parts = train()
+    seconds, tokens, num_steps, parts = train()
     peak = resident_mib("VmHWM")
     taken = statistics.median(seconds[1:])
     measured = {
         "episodes_per_second": SETTINGS["batch_size"] / taken,
         "peak_mib": peak,
         "beyond_libraries_mib": peak - before,
+        "num_steps": num_steps,
         **parts,
     }
     if device().type == "cuda":
@@ -278,7 +295,7 @@ def prepare_ours(variant: str, world: Path, out: Path, seed: int, num_batches: i
         rollout = statistics.median(row["seconds/rollout"] for row in rows[1:])
         update = statistics.median(row["seconds/update"] for row in rows[1:])
         length = statistics.mean(row["length"] for row in rows[1:]) + prompt_length(world)
-        return seconds, length, {"seconds_rollout": rollout, "seconds_update": update}
+        return seconds, length, rows[-1]["step"], {"seconds_rollout": rollout, "seconds_update": update}
 
     return train
 
@@ -347,6 +364,8 @@ def prepare_trl(world: Path, out: Path, seed: int, num_batches: int):
         def on_step_end(self, *args, **kwargs):
             self.times.append(time.monotonic())
 
+    steps: list[int] = []
+
     def train():
         def classifier():
             return AutoModelForSequenceClassification.from_pretrained(world / "reward")
@@ -362,11 +381,12 @@ def prepare_trl(world: Path, out: Path, seed: int, num_batches: int):
             classifier(),
             callbacks=[Clock()],
         )
+        trainer.optimizer.optimizer.register_step_post_hook(lambda *_: steps.append(1))
         trainer.train()
         policy.save_pretrained(out / "model")
         tokenizer.save_pretrained(out / "model")
         seconds = [after - before for before, after in itertools.pairwise(Clock.times)]
-        return seconds, None, {}  # how long its completions were it does not tell
+        return seconds, None, len(steps), {}  # how long its completions were it does not tell
 
     return train
 
@@ -451,6 +471,7 @@ def main() -> None:
     parser.add_argument("--skip-trl", action="store_true", help="measure ours alone")
     parser.add_argument("--repetitions", type=int, default=3)
     parser.add_argument("--batches", type=int, default=10)
+    parser.add_argument("--prompts", type=int, default=2048, help="train prompts")
     parser.add_argument("--precision", default="no", help="of ours; TRL's is float32 whatever it is told")
     parser.add_argument("--work", choices=VARIANTS, help=argparse.SUPPRESS)
     parser.add_argument("--world", type=Path, help=argparse.SUPPRESS)
@@ -464,9 +485,7 @@ def main() -> None:
         print(json.dumps(measured))
         return
     sys.path.insert(0, str(ROOT))
-    world = SCRATCH / f"parley-bench-ppo-world-1-{WIDTH}x{LAYERS}"
-    if not world.exists():
-        make_world(world)
+    world = world_of(options.prompts)
     variants = [variant for variant in VARIANTS if not (options.skip_trl and variant == "trl")]
     found: dict[str, list[dict]] = {variant: [] for variant in variants}
     for seed in range(options.repetitions):

@@ -111,12 +111,10 @@ def main() -> None:
     parser.add_argument("--batches", type=int, default=1)
     parser.add_argument("--work", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    world = bench.SCRATCH / "parley-bench-ppo-world-1"
     if options.work:
-        learn_with_trl(world, options.work, options.batches)
+        learn_with_trl(bench.world_of(), options.work, options.batches)
         return
-    if not world.exists():
-        bench.make_world(world)
+    world = bench.world_of()
     from safetensors.torch import load_file
 
     with tempfile.TemporaryDirectory() as folder:
