@@ -169,7 +169,8 @@ def liked_share(completion: list[int]) -> float:
 def teach_policy(model, tokenizer, prompts, rng, num_steps: int = 50) -> None:
     import torch
 
-    from trainer.modeling import encode_prompt, pad_right
+    from trainer.batches import pad_right
+    from trainer.modeling import encode_prompt
 
     optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3, weight_decay=0.0)
     for _ in range(num_steps):
@@ -189,7 +190,8 @@ def teach_reward_model(model, tokenizer, prompts, rng, num_steps: int = 80) -> N
     """Four times the share of liked words, of utterances in which that share varies from none to all."""
     import torch
 
-    from trainer.modeling import encode_prompt, pad_right
+    from trainer.batches import pad_right
+    from trainer.modeling import encode_prompt
 
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=0.0)
     for _ in range(num_steps):

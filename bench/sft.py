@@ -46,10 +46,10 @@ from trl import SFTTrainer
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from trainer import run_dir
+from trainer.batches import cost_of_pass, cut_by_length
 from trainer.flops import forward_flops, peak_flops
 from trainer.reward_data import StepSampler
 from trainer.sft import SftConfig, make_trainer
-from trainer.sft_trainer import PASS_TOKENS, cut_by_length
 
 #        demonstrations in a step, steps, asked
 CASES = ((8, 12, 1.5), (32, 4, None))
@@ -167,7 +167,7 @@ def padding_of(demonstrations: Dataset, per_step: int, is_cut: bool) -> float:
     forward = 0
     for step in StepSampler(lengths, per_step, 1, 0, 1, SEED, 1):
         own = [lengths[at] for at in step]
-        parts = cut_by_length(own, 16384, PASS_TOKENS[DEVICE.type]) if is_cut else [range(len(own))]
+        parts = cut_by_length(own, 16384, cost_of_pass(DEVICE)) if is_cut else [range(len(own))]
         forward += sum(len(part) * max(own[at] for at in part) for part in parts)
     return 1 - sum(lengths) / forward
 

@@ -88,13 +88,13 @@ def completion_logprobs(
     """Log-probability of each completion token after its prompt, (T,) for each row."""
     import torch
 
-    from trainer.modeling import batches_by_length, pad_right
+    from trainer.batches import cost_of_pass, cut_by_length, pad_right
     from trainer.rl_math import token_logprobs
 
     rows = [prompt + completion for prompt, completion in zip(prompts, completions, strict=True)]
     logprobs: list[torch.Tensor] = [torch.empty(0)] * len(rows)
     with torch.inference_mode():
-        for batch in batches_by_length([len(row) for row in rows], max_tokens):
+        for batch in cut_by_length([len(row) for row in rows], max_tokens, cost_of_pass(model.device)):
             inputs = pad_right([rows[i] for i in batch], pad_id, model.device)
             logits = model(**inputs, use_cache=False).logits
             own = token_logprobs(logits[:, :-1], inputs["input_ids"][:, 1:], temperature).cpu()

@@ -16,7 +16,7 @@ import json
 import logging
 import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,7 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
+from trainer.batches import cost_of_pass, cut_by_length, pad_right
 from trainer.files import write_json
 from trainer.run_dir import RunError, is_finished, read_manifest
 
@@ -383,39 +384,6 @@ def accepts(model: PreTrainedModel, argument: str) -> bool:
 # ---------------------------------------------------------------- scoring
 
 
-def batches_by_length(
-    lengths: Sequence[int], max_tokens: int, max_rows: int = 256, max_padding: int = 128
-) -> Iterator[list[int]]:
-    """Indices in batches of similar length, longest first, each at most max_tokens once padded.
-
-    A batch ends before it would hold more than `max_padding` tokens of padding: a pass through a model of any
-    size costs about as much by itself.
-    """
-    batch: list[int] = []
-    padding = 0
-    for index in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
-        padding += lengths[batch[0]] - lengths[index] if batch else 0
-        is_full = (
-            len(batch) >= max_rows or (len(batch) + 1) * lengths[batch[0] if batch else index] > max_tokens
-        )
-        if batch and (is_full or padding > max_padding):
-            yield batch
-            batch, padding = [], 0
-        batch.append(index)
-    if batch:
-        yield batch
-
-
-def pad_right(
-    rows: Sequence[Sequence[int]], pad_id: int, device: torch.device | str = "cpu"
-) -> dict[str, Any]:
-    """{input_ids, attention_mask}, each (rows, longest row)."""
-    width = max(len(row) for row in rows)
-    ids = torch.tensor([[*row, *[pad_id] * (width - len(row))] for row in rows])
-    mask = torch.tensor([[1] * len(row) + [0] * (width - len(row)) for row in rows])
-    return {"input_ids": ids.to(device), "attention_mask": mask.to(device)}
-
-
 @torch.inference_mode()
 def raw_scores(
     model: PreTrainedModel, sequences: Sequence[Sequence[int]], pad_id: int, max_tokens: int = 8192
@@ -439,7 +407,8 @@ def scores_along(
             "a reward model that reads more."
         )
     scores = [torch.empty(0)] * len(sequences)
-    for batch in batches_by_length([len(sequence) for sequence in sequences], max_tokens):
+    lengths = [len(sequence) for sequence in sequences]
+    for batch in cut_by_length(lengths, max_tokens, cost_of_pass(model.device)):
         inputs = pad_right([sequences[i] for i in batch], pad_id, model.device)
         states = model.base_model(**inputs, use_cache=False).last_hidden_state
         values = model.score(states)[..., 0].float().cpu()  # type: ignore[operator]

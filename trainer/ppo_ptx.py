@@ -20,9 +20,10 @@ import torch
 from accelerate import Accelerator
 from transformers import PreTrainedTokenizerBase
 
-from trainer.modeling import TemplateRefused, batches_by_length
+from trainer.batches import cost_of_pass, cut_by_length, pad_targets
+from trainer.modeling import TemplateRefused
 from trainer.ppo_models import Models
-from trainer.rollouts import in_shuffled_passes, pad_targets
+from trainer.rollouts import in_shuffled_passes
 from trainer.run_dir import RunError
 from trainer.sft import IGNORED, encode_demonstration
 from trainer.sharding import in_step
@@ -118,7 +119,9 @@ def add_ptx_gradient(
     num_targets = torch.tensor(float(sum(sum(row.is_target) for row in rows)), device=accelerator.device)
     num_targets = accelerator.reduce(num_targets, reduction="sum")
     total = torch.zeros((), device=accelerator.device)
-    groups = list(batches_by_length([len(row.ids) for row in rows], config.micro_batch_tokens))
+    groups = cut_by_length(
+        [len(row.ids) for row in rows], config.micro_batch_tokens, cost_of_pass(accelerator.device)
+    )
     if config.shard_weights:
         groups = in_step(accelerator, groups)
     for group in groups:

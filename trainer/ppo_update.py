@@ -184,7 +184,7 @@ def mini_batch_gradient(
     device = accelerator.device
     num_tokens = sum_over_processes(accelerator, rollouts.mask[rows].sum().float())
     groups = micro_batches(
-        config, [rollouts.prompt_ids[i] for i in rows], [rollouts.completions[i] for i in rows]
+        config, device, [rollouts.prompt_ids[i] for i in rows], [rollouts.completions[i] for i in rows]
     )
     if config.shard_weights:
         groups = in_step(accelerator, groups)

@@ -22,7 +22,8 @@ import torch
 from torch.utils.data import DataLoader
 from transformers import PreTrainedTokenizerBase
 
-from trainer.modeling import TemplateRefused, encode_messages, pad_right
+from trainer.batches import pad_right
+from trainer.modeling import TemplateRefused, encode_messages
 from trainer.run_dir import RunError
 
 log = logging.getLogger("trainer")

@@ -17,9 +17,10 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from trainer.batches import cost_of_pass, cut_by_length, pad_right
 from trainer.flops import num_multiplied
 from trainer.jobs import is_out_of_memory
-from trainer.modeling import Messages, batches_by_length, encode_messages, normalized, pad_right, raw_scores
+from trainer.modeling import Messages, encode_messages, normalized, raw_scores
 from trainer.reward_data import Completions, TargetIndex, TrunkShape, rows_inputs, tree_inputs
 from trainer.reward_loss import (
     Preference,
@@ -393,7 +394,8 @@ def score_parts(
     if heads is None:
         return raw_scores(reward_model, sequences, pad_id, max_tokens)[:, None, None]
     parts = torch.empty(len(sequences), *heads.shape[:2])
-    for batch in batches_by_length([len(sequence) for sequence in sequences], max_tokens):
+    lengths = [len(sequence) for sequence in sequences]
+    for batch in cut_by_length(lengths, max_tokens, cost_of_pass(reward_model.device)):
         inputs = pad_right([sequences[i] for i in batch], pad_id, reward_model.device)
         states = reward_model.base_model(**inputs, use_cache=False).last_hidden_state
         last = inputs["attention_mask"].sum(1) - 1

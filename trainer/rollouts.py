@@ -18,10 +18,10 @@ from torch.nn.utils.rnn import pad_sequence
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from trainer import rl_math
+from trainer.batches import cost_of_pass, cut_by_length, pad_targets
 from trainer.generation import Generated, Sampling, completion_text, generate, seed_of
 from trainer.modeling import (
     TemplateRefused,
-    batches_by_length,
     encode_prompt,
     normalized,
     score,
@@ -265,16 +265,16 @@ def token_passes(
     completions: list[list[int]],
 ) -> Iterator[tuple[list[int], Tensor, Tensor, Tensor]]:
     """(row numbers, and pad_rows of them) for micro-batches that together hold all rows."""
-    for group in micro_batches(config, prompt_ids, completions):
+    for group in micro_batches(config, accelerator.device, prompt_ids, completions):
         yield group, *pad_rows(models, accelerator.device, prompt_ids, completions, group)
 
 
 def micro_batches(
-    config: PPOConfig, prompt_ids: list[list[int]], completions: list[list[int]]
+    config: PPOConfig, device: torch.device, prompt_ids: list[list[int]], completions: list[list[int]]
 ) -> list[list[int]]:
     """Row numbers in groups of similar length, each within the budget of tokens: little of it is padding."""
     lengths = [len(prompt) + len(row) for prompt, row in zip(prompt_ids, completions, strict=True)]
-    return list(batches_by_length(lengths, config.micro_batch_tokens))
+    return cut_by_length(lengths, config.micro_batch_tokens, cost_of_pass(device))
 
 
 def pad_rows(
@@ -291,21 +291,6 @@ def pad_rows(
         [prompt_ids[i] + completions[i] for i in rows],
         [[0] * len(prompt_ids[i]) + [1] * len(completions[i]) for i in rows],
     )
-
-
-def pad_targets(
-    pad_id: int, device: torch.device, sequences: list[list[int]], are_targets: list[list[int]]
-) -> tuple[Tensor, Tensor, Tensor]:
-    """(sequences padded on the right (B, S), flat positions that predict the targets (N,), those tokens (N,)).
-
-    What is real follows from lengths, never from comparing with the padding token. A sequence's first token
-    is no target: nothing predicts it.
-    """
-    width = max(len(sequence) for sequence in sequences)
-    ids = torch.tensor([row + [pad_id] * (width - len(row)) for row in sequences])
-    is_target = torch.tensor([row + [0] * (width - len(row)) for row in are_targets])
-    rows, columns = is_target.nonzero(as_tuple=True)
-    return ids.to(device), (rows * width + columns - 1).to(device), ids[rows, columns].to(device)
 
 
 # ---------------------------------------------------------------- scores

@@ -8,7 +8,6 @@ stretches of the training instead (`length_pool`) pads even less and changes whi
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from contextlib import nullcontext
 from functools import partial
@@ -20,37 +19,11 @@ from accelerate.utils import DistributedType
 from torch import Tensor, nn
 from trl import SFTTrainer
 
+from trainer.batches import cost_of_pass, cut_by_length
 from trainer.reward_data import EpochLoader, StepSampler
 from trainer.rl_math import token_logprobs
 
 IGNORED = -100  # the label that the loss passes over
-# What a forward and backward pass costs before its first token, in tokens: the interpreter on a CPU, the
-# launching of kernels on a GPU. It only decides how finely a step is cut, never what it gives.
-PASS_TOKENS = {"cpu": 100, "cuda": 2048}
-
-
-def cut_by_length(lengths: Sequence[int], max_tokens: int, pass_tokens: int) -> list[list[int]]:
-    """Places of `lengths` in parts whose cost, rows x longest row + pass_tokens each, is least all together.
-
-    Longest first; a part has at most max_tokens with its padding (0: no limit), unless it is a single row.
-    """
-    order = sorted(range(len(lengths)), key=lambda place: -lengths[place])
-    best = [0.0] + [math.inf] * len(order)  # of the first so many
-    cut_at = [0] * (len(order) + 1)
-    for first in range(len(order)):
-        longest = lengths[order[first]]
-        for end in range(first + 1, len(order) + 1):
-            cost = (end - first) * longest
-            if max_tokens and cost > max_tokens and end > first + 1:
-                break
-            if best[first] + cost + pass_tokens < best[end]:
-                best[end], cut_at[end] = best[first] + cost + pass_tokens, first
-    parts = []
-    end = len(order)
-    while end:
-        parts.append(order[cut_at[end] : end])
-        end = cut_at[end]
-    return parts[::-1]
 
 
 def padded(rows: Sequence[dict[str, Any]], pad_id: int) -> dict[str, Tensor]:
@@ -105,11 +78,8 @@ class DemonstrationTrainer(SFTTrainer):
         return {
             "pad_id": pad_id,
             "max_tokens": self.options.micro_batch_tokens,
-            "pass_tokens": self.pass_tokens(),
+            "pass_tokens": cost_of_pass(self.args.device),
         }
-
-    def pass_tokens(self) -> int:
-        return PASS_TOKENS["cpu" if self.args.device.type == "cpu" else "cuda"]
 
     def get_train_dataloader(self) -> EpochLoader:
         arguments = self.args
@@ -200,7 +170,7 @@ class DemonstrationTrainer(SFTTrainer):
         pad_id = self.processing_class.pad_token_id  # type: ignore[union-attr]
         lengths = [len(row["input_ids"]) for row in rows]
         # the same parts in every process, so that sharded weights can be waited for
-        for places in cut_by_length(lengths, self.options.micro_batch_tokens, self.pass_tokens()):
+        for places in cut_by_length(lengths, self.options.micro_batch_tokens, cost_of_pass(self.args.device)):
             part = self._prepare_inputs(padded([rows[place] for place in places], pad_id))
             with self.accelerator.autocast():
                 logprobs, _, is_right = self.target_logprobs(self.model_wrapped, part)

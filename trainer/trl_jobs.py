@@ -27,12 +27,12 @@ from trl import DPOTrainer, KTOTrainer
 from trl.trainer.utils import add_fused_lm_head, disable_dropout_in_model
 
 from trainer import rl_math
+from trainer.batches import cost_of_pass, cut_by_length, pad_targets
 from trainer.flops import forward_flops
 from trainer.generation import Generated, Sampling, completion_text, generate, seed_of
 from trainer.hf_training import common_arguments, last_logged, train_resumable, uses_bf16
 from trainer.jobs import Outcome, input_entry
 from trainer.modeling import (
-    batches_by_length,
     context_length,
     load_causal_lm,
     load_reward_model,
@@ -43,7 +43,7 @@ from trainer.modeling import (
     stop_token_ids,
 )
 from trainer.ppo_models import predict
-from trainer.rollouts import Prompt, in_shuffled_passes, load_prompts, pad_targets, score_texts
+from trainer.rollouts import Prompt, in_shuffled_passes, load_prompts, score_texts
 from trainer.run_dir import RunDir, RunError
 from trainer.sft import lora_config, save_result
 
@@ -473,9 +473,10 @@ def spent(
     targets = [
         [0] * (len(row) - len(ids)) + [1] * len(ids) for row, ids in zip(rows, completion_ids, strict=True)
     ]
-    for group in batches_by_length([len(row) for row in rows], config.micro_batch_tokens):
+    device = trainer.args.device
+    for group in cut_by_length([len(row) for row in rows], config.micro_batch_tokens, cost_of_pass(device)):
         input_ids, where, tokens = pad_targets(
-            tokenizer.pad_token_id, trainer.args.device, [rows[i] for i in group], [targets[i] for i in group]
+            tokenizer.pad_token_id, device, [rows[i] for i in group], [targets[i] for i in group]
         )
         with trainer.accelerator.autocast():
             logits, _ = predict(policy, input_ids, where)

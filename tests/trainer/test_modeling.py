@@ -14,7 +14,6 @@ from trainer.modeling import (
     DEFAULT_CHAT_TEMPLATE,
     TemplateRefused,
     TooLong,
-    batches_by_length,
     encode_messages,
     encode_prompt,
     load_causal_lm,
@@ -315,15 +314,6 @@ def test_normalised_scores_have_mean_0_and_spread_1_on_the_training_completions(
 def test_a_language_model_is_not_taken_for_a_reward_model(base_model_dir):
     with pytest.raises(RunError, match="it is not a reward model"):
         load_reward_model(base_model_dir)
-
-
-def test_batches_hold_similar_lengths_within_the_budget():
-    lengths = [3, 50, 7, 49, 4, 100]
-    batches = list(batches_by_length(lengths, max_tokens=100))
-    assert sorted(i for batch in batches for i in batch) == list(range(6))
-    assert [[lengths[i] for i in batch] for batch in batches] == [[100], [50, 49], [7, 4, 3]]
-    batches = list(batches_by_length(lengths, max_tokens=1000, max_padding=6))
-    assert [[lengths[i] for i in batch] for batch in batches] == [[100], [50, 49], [7, 4], [3]]
 
 
 # ---------------------------------------------------------------- sampling

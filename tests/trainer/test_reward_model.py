@@ -17,7 +17,8 @@ from transformers import (
     Qwen2Config,
 )
 
-from trainer.modeling import new_reward_model, pad_right, raw_scores
+from trainer.batches import pad_right
+from trainer.modeling import new_reward_model, raw_scores
 from trainer.reward import RewardConfig
 from trainer.reward_data import EncodedRanking, TargetIndex, batch_elements, collate
 from trainer.reward_model import (
