@@ -19,7 +19,6 @@ is padding, without one text seeing another's place in the row).
 
 from __future__ import annotations
 
-import importlib.util
 import logging
 import math
 import sys
@@ -77,7 +76,7 @@ class SftConfig:
     lora_alpha: int = option("Scale of the adapter, divided by its rank.", 32, above=0)
     lora_dropout: float = option("Dropout before the adapter.", 0.0, at_least=0, at_most=1)
     lora_target: str = option("Layers that get one, by the ends of their names, with commas.", "all-linear")
-    quantize: bool = option("Hold the frozen base in 4 bits (QLoRA); on a GPU, with lora_rank.", False)
+    quantize: bool = option("Hold the frozen base in 4 bits (QLoRA), with lora_rank.", False)
     reward_model: str = option("Finished reward run that chooses the best model by its score.", "")
     score_every: int = option(
         "Steps between two looks at that score; 0: the last model is kept.", 0, at_least=0
@@ -228,11 +227,6 @@ def load_base(config: SftConfig, tokenizer: PreTrainedTokenizerBase) -> Any:
 
     if not config.quantize:
         return load_causal_lm(config.init_model, tokenizer)
-    if not torch.cuda.is_available() or importlib.util.find_spec("bitsandbytes") is None:
-        raise RunError(
-            "--quantize needs a CUDA GPU and the package bitsandbytes (pip install bitsandbytes); "
-            "without them leave it out: --lora-rank alone works anywhere."
-        )
     from transformers import BitsAndBytesConfig
 
     four_bits = BitsAndBytesConfig(
@@ -281,7 +275,7 @@ def make_trainer(
     try:
         with warnings.catch_warnings():  # peft asks transformers by a name that is to go
             warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing", category=FutureWarning)
-            return DemonstrationTrainer(
+            trainer = DemonstrationTrainer(
                 options=config,
                 lengths=[len(row["input_ids"]) for row in train_set],
                 model=model,
@@ -302,6 +296,11 @@ def make_trainer(
         if config.lora_rank and "arget modules" in str(error):
             raise RunError(f"--lora-target {config.lora_target}: {str(error).splitlines()[0]}") from None
         raise
+    adapted: Any = trainer.model
+    for weight in adapted.parameters():
+        if weight.requires_grad:  # TRL rounds adapters on four bits to bf16, where small steps are lost
+            weight.data = weight.data.float()
+    return trainer
 
 
 def save_result(config: SftConfig, run: RunDir, trainer: Any, tokenizer: PreTrainedTokenizerBase) -> None:

@@ -449,10 +449,49 @@ def test_an_adapter_is_merged_into_a_plain_model_and_lies_beside_it(tmp_path, sn
     assert losses_of(path)[-1] < losses_of(path)[0]
 
 
+def test_a_base_of_four_bits_learns_an_adapter_that_ends_as_a_plain_model(
+    tmp_path, snapshot_dir, base_model_dir
+):
+    from bitsandbytes.nn import Linear4bit
+
+    adapted = {"lora_rank": 4, "learning_rate": 0.01, "max_steps": 12}
+    whole = finished(tmp_path / "whole", snapshot_dir, base_model_dir, **adapted)
+    options = adapted | {"quantize": True}
+    path = finished(tmp_path / "run", snapshot_dir, base_model_dir, **options)
+    assert losses_of(path) != losses_of(whole)
+    assert losses_of(path) == pytest.approx(losses_of(whole), rel=0.02)
+    stopped = tmp_path / "stopped"
+    stopped.mkdir()
+    run_dir.request_stop(stopped)
+    arguments = arguments_for(stopped, snapshot_dir, base_model_dir) | options
+    assert [run_in_process(sft, sft.SftConfig, **arguments) for _ in range(2)] == [3, 0]
+    assert losses_of(stopped) == pytest.approx(losses_of(path), abs=1e-6)
+    config = sft.SftConfig(**arguments)
+    four_bits = sft.load_base(config, load_tokenizer(base_model_dir))
+    packed = {name: layer for name, layer in four_bits.named_modules() if isinstance(layer, Linear4bit)}
+    assert len(packed) == 14  # seven of each layer; the embeddings and the output layer stay whole
+    for layer in packed.values():
+        assert layer.weight.dtype == torch.uint8
+        assert layer.weight.numel() * 2 == layer.in_features * layer.out_features
+        assert layer.weight.quant_state.quant_type == "nf4" and layer.weight.quant_state.nested
+    # what was learned is added to the base as it lies on disk, not to its four bits
+    base, merged = (
+        load_causal_lm(name, load_tokenizer(base_model_dir)).state_dict() for name in (base_model_dir, path)
+    )
+    adapter = load_file(path / "model" / "adapter" / "adapter_model.safetensors")
+    down, up = (
+        adapter[f"base_model.model.model.layers.0.mlp.up_proj.lora_{which}.weight"] for which in "AB"
+    )
+    assert down.dtype == up.dtype == torch.float32  # what learns is not rounded to the precision of the base
+    name = "model.layers.0.mlp.up_proj.weight"
+    scale = config.lora_alpha / config.lora_rank
+    assert torch.allclose(merged[name] - base[name], scale * up @ down, atol=1e-5)
+    assert {weight.dtype for weight in merged.values()} == {torch.float32}
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"quantize": True, "lora_rank": 4}, "needs a CUDA GPU and the package bitsandbytes"),
         ({"quantize": True}, "needs --lora-rank"),
         ({"lora_rank": 4, "lora_target": "nothing"}, "--lora-target nothing"),
         ({"score_every": 2}, "needs --reward-model"),
