@@ -38,6 +38,7 @@ class DpoConfig(FeedbackOptions):
         "sigmoid (DPO), ipo (a squared distance to 1 / 2 beta, for pairs that everybody agrees on), hinge, or robust "
         "(with label_smoothing).",
         "sigmoid",
+        one_of=("sigmoid", "ipo", "hinge", "robust"),
     )
     label_smoothing: float = option("Share of pairs taken to be the wrong way round, for robust.", 0.0)
     pairs_per_ranking: int = option("Most pairs of one ranking, drawn by the seed; 0: all.", 0, at_least=0)
@@ -52,8 +53,6 @@ def check_config(config: DpoConfig) -> None:
     refuse(
         {
             "beta must be above 0": config.beta > 0,
-            "loss_type must be sigmoid, ipo, hinge or robust": config.loss_type
-            in ("sigmoid", "ipo", "hinge", "robust"),
             "label_smoothing is for --loss-type robust, which needs it above 0 and below 0.5": (
                 0 < config.label_smoothing < 0.5
                 if config.loss_type == "robust"

@@ -63,7 +63,7 @@ class EvaluateConfig:
     )
     judge_server: str = option("OpenAI-compatible address of a language model that judges too.", "")
     judge_name: str = option("Which of that server's models.", "")
-    judge_orders: int = option("2: each pair in both orders; 1: in one, drawn by the seed.", 2)
+    judge_orders: int = option("2: each pair in both orders; 1: in one, drawn by the seed.", 2, one_of=(1, 2))
     judge_guidelines: str = option(
         "Text file with what the judge is to go by; empty: helpful, true, harmless.", ""
     )
@@ -236,8 +236,6 @@ def second_opinion(config: EvaluateConfig) -> tuple[ModelServer, str] | None:
     from trainer.judge import GUIDELINES
     from trainer.model_server import ModelServer
 
-    if config.judge_orders not in (1, 2):
-        raise RunError(f"judge_orders is {config.judge_orders}; give 2 for both orders, or 1.")
     guidelines = GUIDELINES
     if config.judge_guidelines:
         try:

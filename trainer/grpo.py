@@ -32,24 +32,22 @@ class GrpoConfig(RolloutOptions):
         "Over tokens: grpo (mean of a completion, then of completions), dapo (mean of the step's tokens), dr_grpo "
         "(their sum by a constant) or bnpo (mean of a part's tokens).",
         "grpo",
+        one_of=("grpo", "dapo", "dr_grpo", "bnpo"),
     )
-    scale_rewards: str = option("Advantages in deviations of a group, of the batch, or none.", "group")
+    scale_rewards: str = option(
+        "Advantages in deviations of a group, of the batch, or none.",
+        "group",
+        one_of=("group", "batch", "none"),
+    )
 
 
 def train(config: GrpoConfig, run: RunDir) -> Outcome:
     from trl import GRPOConfig as TrlGrpoConfig
     from trl import GRPOTrainer
 
-    from trainer.trl_jobs import check_rollouts, refuse, train_on_scores
+    from trainer.trl_jobs import check_rollouts, train_on_scores
 
     check_rollouts(config)
-    refuse(
-        {
-            "loss_type must be grpo, dapo, dr_grpo or bnpo": config.loss_type
-            in ("grpo", "dapo", "dr_grpo", "bnpo"),
-            "scale_rewards must be group, batch or none": config.scale_rewards in ("group", "batch", "none"),
-        }
-    )
 
     def arguments(shared: dict[str, Any]) -> TrlGrpoConfig:
         return TrlGrpoConfig(**shared, loss_type=config.loss_type, scale_rewards=config.scale_rewards)

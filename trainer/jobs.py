@@ -31,6 +31,7 @@ log = logging.getLogger("trainer")
 Outcome = tuple[dict[str, Any], dict[str, Any]]  # metrics and inputs of the manifest
 
 SCHEDULERS = ("linear", "cosine", "constant", "constant_with_warmup")  # of the learning rate
+PRECISIONS = ("auto", "bf16", "no")
 EXIT_FINISHED, EXIT_FAULT, EXIT_REFUSED, EXIT_STOPPED = 0, 1, 2, 3
 
 
@@ -42,12 +43,13 @@ def option(
     above: float | None = None,
     at_most: float | None = None,
     unless: float | None = None,
-    one_of: Sequence[str] = (),
+    one_of: Sequence[Any] = (),
 ) -> Any:
     """A field of a job's configuration with its line of --help; without a default it is required.
 
     What no job can work with is refused by `check_settings`: numbers below `at_least` (and then over `at_most`) or
-    not above `above`, apart from `unless`; texts that are not `one_of` some.
+    not above `above`, apart from `unless`; what is not `one_of` some. The web side reads these from the source
+    (annotate/runs/job_settings.py): they are literals, or names of literals.
     """
     limits = {"at_least": at_least, "above": above, "at_most": at_most, "unless": unless, "one_of": one_of}
     return dataclasses.field(default=default, metadata={"help": help, **limits})
@@ -99,7 +101,7 @@ def check_settings(config: Any) -> None:
     for field in dataclasses.fields(config):
         name, value, limits = field.name, getattr(config, field.name), field.metadata
         if limits["one_of"] and value not in limits["one_of"]:
-            raise RunError(f"{name} is {value}; give one of {', '.join(limits['one_of'])}.")
+            raise RunError(f"{name} is {value}; give one of {', '.join(map(str, limits['one_of']))}.")
         if isinstance(value, bool) or not isinstance(value, int | float) or value == limits["unless"]:
             continue
         if not math.isfinite(value):

@@ -36,7 +36,11 @@ if TYPE_CHECKING:
 class KtoConfig(FeedbackOptions):
     """Learn a policy from desirable and undesirable completions (KTO)."""
 
-    labels: str = option("What makes a completion desirable: tiers or ratings (see above).", "tiers")
+    labels: str = option(
+        "What makes a completion desirable: tiers or ratings (see above).",
+        "tiers",
+        one_of=("tiers", "ratings"),
+    )
     desirable_weight: float = option("Weight of a desirable completion.", 1.0)
     undesirable_weight: float = option(
         "Weight of an undesirable one; 0: so that both kinds weigh the same all together.", 0.0, at_least=0
@@ -54,7 +58,6 @@ def check_config(config: KtoConfig) -> None:
     refuse(
         {
             "beta and desirable_weight must be above 0": min(config.beta, config.desirable_weight) > 0,
-            "labels must be tiers or ratings": config.labels in ("tiers", "ratings"),
             "per_device_batch_size must be at least 2: a batch estimates the reference point": (
                 config.per_device_batch_size >= 2
             ),

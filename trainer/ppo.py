@@ -27,10 +27,9 @@ import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 
-from trainer import rl_math
 from trainer.flops import Meter, forward_flops
 from trainer.generation import seed_of
-from trainer.jobs import Outcome, input_entry, is_out_of_memory, option, run_job
+from trainer.jobs import PRECISIONS, Outcome, input_entry, is_out_of_memory, option, run_job
 from trainer.modeling import context_length
 from trainer.ppo_models import Models, ScoreFunction, load_models
 from trainer.ppo_ptx import PtxText, load_ptx_texts
@@ -90,7 +89,9 @@ class PPOConfig:
     )
     score_clip: float = option("Scores are kept within plus and minus this; 0: as they are.", 0.0, at_least=0)
     whiten_rewards: bool = option("Scale each batch's rewards to variance 1, keeping their mean.", False)
-    kl_estimator: str = option("Estimate of the KL in the reward: k1, k2 or k3.", "k1")
+    kl_estimator: str = option(
+        "Estimate of the KL in the reward: k1, k2 or k3.", "k1", one_of=("k1", "k2", "k3")
+    )
     kl_coef: float = option(
         "Weight of the KL in the reward (the first one, where it adapts).", 0.05, at_least=0
     )
@@ -131,7 +132,9 @@ class PPOConfig:
         "Share of the learning rate left at the end of the linear decay.", 0.0, at_least=0, at_most=1
     )
     num_warmup_steps: int = option("Optimizer steps of linear warm-up.", 0, at_least=0)
-    policy_loss: str = option("clip, or kl_penalty: the other form of the PPO paper.", "clip")
+    policy_loss: str = option(
+        "clip, or kl_penalty: the other form of the PPO paper.", "clip", one_of=("clip", "kl_penalty")
+    )
     penalty_coef: float = option("First weight of that penalty; it doubles and halves.", 1.0, at_least=0)
     penalty_target: float = option("KL per token that an update should move the policy by.", 0.01, above=0)
     clip_range: float = option("How far the probability ratio may pay off, from 1.", 0.2, at_least=0)
@@ -157,7 +160,9 @@ class PPOConfig:
     shard_weights: bool = option(
         "Cut all weights, their gradients and optimizer states over the processes (FSDP2).", False
     )
-    precision: str = option("bf16, no (float32), or auto: bf16 on a GPU that has it.", "auto")
+    precision: str = option(
+        "bf16, no (float32), or auto: bf16 on a GPU that has it.", "auto", one_of=PRECISIONS
+    )
     eval_every: int = option("Batches between two looks at validation prompts; 0: none.", 10, at_least=0)
     num_eval_prompts: int = option("Validation prompts in such a look.", 64, at_least=0)
     eval_temperature: float = option(
@@ -167,6 +172,7 @@ class PPOConfig:
         "Which policy the run ends with: best (by score on validation prompts), last, or ema: the moving "
         "average of its weights.",
         "best",
+        one_of=("best", "last", "ema"),
     )
     ema_decay: float = option("Share of that average which stays at a step.", 0.992, at_least=0, at_most=1)
     checkpoint_every: int = option("Batches between two checkpoints.", 10, at_least=1)
@@ -194,14 +200,6 @@ class PPOConfig:
 
 def check_config(config: PPOConfig, num_processes: int, score_function: ScoreFunction | None) -> None:
     """Refuse what cannot work before anything is loaded."""
-    for name, choices in (
-        ("kl_estimator", rl_math.KL_ESTIMATORS),
-        ("policy_loss", ("clip", "kl_penalty")),
-        ("keep", ("best", "last", "ema")),
-    ):
-        if getattr(config, name) not in choices:
-            flag = name.replace("_", "-")
-            raise RunError(f"--{flag} is {getattr(config, name)}; use {', '.join(choices)}.")
     if config.temperature <= 0:
         raise RunError("--temperature must be above 0: PPO learns from sampled completions.")
     if config.batch_size % (num_processes * config.num_mini_batches):
@@ -455,8 +453,6 @@ def save_what_was_learned(training: Training, error: Exception) -> None:
 
 def new_accelerator(config: PPOConfig) -> Accelerator:
     """Devices and precision; what is not there or cannot work is refused in a sentence."""
-    if config.precision not in ("auto", "bf16", "no"):
-        raise RunError(f"--precision is {config.precision}; use auto, bf16 or no.")
     has_gpu = torch.cuda.is_available()
     is_bf16 = config.precision == "bf16" or (
         config.precision == "auto" and has_gpu and torch.cuda.is_bf16_supported()

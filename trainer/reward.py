@@ -80,6 +80,7 @@ class RewardConfig:
         "rows: each completion with its prompt before it; tree: the prompt once for all its completions; "
         "auto: what costs less, ranking by ranking.",
         "auto",
+        one_of=("auto", "rows", "tree"),
     )
     gradient_accumulation_steps: int = option("Batches in one optimizer step.", 1, at_least=1)
     max_length: int = option(
@@ -87,7 +88,9 @@ class RewardConfig:
     )
     gradient_checkpointing: bool = option("Less memory for a slower step.", False)
     ties: str = option(
-        "drop: a tie makes no pair; rao_kupper or davidson: a tie is an outcome with a probability.", "drop"
+        "drop: a tie makes no pair; rao_kupper or davidson: a tie is an outcome with a probability.",
+        "drop",
+        one_of=("drop", "rao_kupper", "davidson"),
     )
     tie_parameter: float = option(
         "Theta of rao_kupper (above 1) or nu of davidson; 0: learned.", 0.0, at_least=0
@@ -96,6 +99,7 @@ class RewardConfig:
         "What the better has to win by: none, tiers (tiers between the two, or the strength of a choice) or ratings (gap of the overall "
         "ratings, 0 to 1).",
         "none",
+        one_of=("none", "tiers", "ratings"),
     )
     margin_scale: float = option("Factor of the margin.", 1.0)
     annotator_weights: str = option("JSON file {annotator: weight}; who is not in it weighs 1.", "")
@@ -129,6 +133,7 @@ class RewardConfig:
         "What the run ends with: last, or best: as it was when the loss on the validation split, after its "
         "calibration, was least, of the looks that eval_steps sets (little feedback is soon learned by heart).",
         "last",
+        one_of=("last", "best"),
     )
     save_steps: int = option("Steps between two checkpoints; 0: by save_minutes alone.", 0, at_least=0)
     save_minutes: float = option("Minutes between two checkpoints; 0: by save_steps alone.", 10.0, at_least=0)
@@ -141,15 +146,6 @@ class RewardConfig:
 
 
 def check_config(config: RewardConfig) -> None:
-    choices = {
-        "layout": ("auto", "rows", "tree"),
-        "ties": ("drop", "rao_kupper", "davidson"),
-        "margin": ("none", "tiers", "ratings"),
-        "keep": ("last", "best"),
-    }
-    for name, allowed in choices.items():
-        if getattr(config, name) not in allowed:
-            raise RunError(f"{name} is {getattr(config, name)!r}; choose one of {', '.join(allowed)}.")
     rules = {
         "label_flip_rate must be at least 0 and below 0.5": 0 <= config.label_flip_rate < 0.5,
         "rating_levels must be at least 2": config.rating_levels >= 2,

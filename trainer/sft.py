@@ -27,7 +27,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from trainer.jobs import SCHEDULERS, Outcome, input_entry, option, run_job
+from trainer.jobs import PRECISIONS, SCHEDULERS, Outcome, input_entry, option, run_job
 from trainer.run_dir import RunDir, RunError
 from trainer.snapshot import open_snapshot
 
@@ -87,7 +87,9 @@ class SftConfig:
     num_score_prompts: int = option("Validation prompts that are answered at a look.", 64, at_least=1)
     score_temperature: float = option("Of those answers, always of one seed; 0: greedy.", 0.0, at_least=0)
     max_new_tokens: int = option("Longest of those answers, in tokens.", 256, at_least=1)
-    precision: str = option("bf16, no (float32), or auto: bf16 on a GPU that has it.", "auto")
+    precision: str = option(
+        "bf16, no (float32), or auto: bf16 on a GPU that has it.", "auto", one_of=PRECISIONS
+    )
     gradient_checkpointing: bool = option("Less memory for a slower step.", False)
     logging_steps: int = option("Steps between two rows of metrics.", 10, at_least=1)
     eval_steps: int = option(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from trainer.jobs import SCHEDULERS, option
+from trainer.jobs import PRECISIONS, SCHEDULERS, option
 
 
 @dataclass(kw_only=True)
@@ -24,7 +24,9 @@ class TrlOptions:
     lora_alpha: int = option("Scale of the adapter, divided by its rank.", 32, above=0)
     lora_dropout: float = option("Dropout before the adapter.", 0.0, at_least=0, at_most=1)
     lora_target: str = option("Layers that get one, by the ends of their names, with commas.", "all-linear")
-    precision: str = option("bf16, no (float32), or auto: bf16 on a GPU that has it.", "auto")
+    precision: str = option(
+        "bf16, no (float32), or auto: bf16 on a GPU that has it.", "auto", one_of=PRECISIONS
+    )
     gradient_checkpointing: bool = option("Less memory for a slower step.", False)
     save_steps: int = option("Steps between two checkpoints; 0: by save_minutes alone.", 0, at_least=0)
     save_minutes: float = option("Minutes between two checkpoints; 0: by save_steps alone.", 10.0, at_least=0)

@@ -24,10 +24,11 @@ LIMITS = ("at_least", "above", "at_most", "unless")  # keywords of trainer.jobs.
 
 
 class Setting(NamedTuple):
-    """What a setting may be: its type, and those of LIMITS that it has."""
+    """What a setting may be: its type, those of LIMITS that it has, and its names where it is one of some."""
 
     type: str
     limits: dict[str, float] = {}
+    one_of: tuple[Any, ...] = ()
 
 
 # Settings that the web side reads itself; every other one is an option of the job.
@@ -46,7 +47,7 @@ def settings_of(kind: str) -> dict[str, Setting]:
 
 def _fields_of(module: str, name: str) -> dict[str, Setting]:
     """The fields of a dataclass of the trainer, with those of its bases; `name` in any letter case."""
-    tree = ast.parse(Path(settings.BASE_DIR, "trainer", f"{module}.py").read_text(encoding="utf-8"))
+    tree = _source_of(module)
     config = next(
         node for node in tree.body if isinstance(node, ast.ClassDef) and node.name.lower() == name.lower()
     )
@@ -60,17 +61,33 @@ def _fields_of(module: str, name: str) -> dict[str, Setting]:
     for base in config.bases:
         fields |= _fields_of(homes.get(ast.unparse(base), module), ast.unparse(base))
     return fields | {
-        field.target.id: Setting(
-            ast.unparse(field.annotation).removesuffix(" | None"), _limits_of(field.value)
-        )
+        field.target.id: _setting(field, homes)
         for field in config.body
         if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)
     }
 
 
-def _limits_of(option: ast.expr | None) -> dict[str, float]:
-    keywords = option.keywords if isinstance(option, ast.Call) else []
-    return {keyword.arg: ast.literal_eval(keyword.value) for keyword in keywords if keyword.arg in LIMITS}
+@cache
+def _source_of(module: str) -> ast.Module:
+    return ast.parse(Path(settings.BASE_DIR, "trainer", f"{module}.py").read_text(encoding="utf-8"))
+
+
+def _setting(field: ast.AnnAssign, homes: dict[str, str]) -> Setting:
+    """What `option(…)` says of a field; a name in it is a literal of the module that it was imported from."""
+    keywords = field.value.keywords if isinstance(field.value, ast.Call) else []
+    said: dict[str, Any] = {}
+    for keyword in keywords:
+        if keyword.arg in (*LIMITS, "one_of"):
+            value = keyword.value
+            if isinstance(value, ast.Name):
+                value = next(
+                    node.value
+                    for node in _source_of(homes[value.id]).body
+                    if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == value.id
+                )
+            said[keyword.arg] = ast.literal_eval(value)
+    one_of = said.pop("one_of", ())
+    return Setting(ast.unparse(field.annotation).removesuffix(" | None"), said, one_of)
 
 
 def check_settings(kind: str, config: dict[str, Any], path: str = "config") -> None:
@@ -102,6 +119,8 @@ def _misfit(setting: Setting, value: Any) -> str:
         return _("This is a number.")
     if setting.type == "bool" and str(value).lower() not in ("true", "false"):
         return _("This is true or false.")
+    if setting.one_of and str(value) not in map(str, setting.one_of):
+        return _("Give one of %(names)s.") % {"names": ", ".join(map(str, setting.one_of))}
     return _beyond(setting.limits, float(str(value))) if setting.limits else ""
 
 

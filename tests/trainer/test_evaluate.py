@@ -194,6 +194,7 @@ def test_killed_in_mid_run_the_same_command_gives_the_figures_of_an_unbroken_one
 
 
 def error_of(path, *arguments, **changes):
+    path.mkdir(exist_ok=True)  # as the web side prepares it
     assert run(path, *arguments, **changes) == 2
     return run_dir.read_status(path)["error"]
 

@@ -141,6 +141,7 @@ def test_killed_in_mid_run_the_same_command_finishes_with_the_same_result(tmp_pa
 
 
 def error_of(path, **arguments):
+    path.mkdir(exist_ok=True)  # as the web side prepares it
     assert run_in_process(reward, reward.RewardConfig, run_dir=path, **arguments) == 2
     return run_dir.read_status(path)["error"]
 
@@ -192,7 +193,7 @@ def test_a_checkpoint_of_another_objective_is_refused(tmp_path, snapshot_dir, ba
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"layout": "bush"}, "layout is 'bush'; choose one of auto, rows, tree"),
+        ({"layout": "bush"}, "layout is bush; give one of auto, rows, tree"),
         ({"ties": "rao_kupper", "tie_parameter": 0.5}, "tie_parameter of rao_kupper must be above 1"),
         ({"keep": "best"}, "eval_steps sets, so that must be above 0"),
         ({"label_flip_rate": 0.5}, "label_flip_rate must be at least 0 and below 0.5"),

@@ -427,18 +427,19 @@ def test_rankings_from_which_nothing_follows_are_refused(tmp_path, arguments_of,
     ("kind", "changes", "sentence"),
     [
         ("dpo", {"beta": 0}, "beta must be above 0"),
-        ("dpo", {"loss_type": "magic"}, "loss_type must be"),
+        ("dpo", {"loss_type": "magic"}, "loss_type is magic; give one of sigmoid,"),
         ("dpo", {"label_smoothing": 0.1}, "label_smoothing is for"),
         ("kto", {"per_device_batch_size": 1}, "at least 2"),
-        ("kto", {"labels": "stars"}, "labels must be"),
+        ("kto", {"labels": "stars"}, "labels is stars; give one of"),
         ("rloo", {"num_completions": 1}, "num_completions must be 2 or more"),
         ("rloo", {"batch_size": 30}, "batch_size must be a multiple"),
-        ("grpo", {"scale_rewards": "much"}, "scale_rewards must be"),
+        ("grpo", {"scale_rewards": "much"}, "scale_rewards is much; give one of"),
         ("grpo", {"temperature": 0}, "temperature must be above 0"),
         ("rloo", {"max_new_tokens": 128}, "no train prompts to roll out"),
     ],
 )
 def test_options_that_cannot_be_are_refused(tmp_path, arguments_of, kind, changes, sentence):
+    (tmp_path / "run").mkdir()  # as the web side prepares it
     assert run(kind, **arguments_of(kind, tmp_path / "run", **changes)) == 2
     assert sentence in run_dir.read_status(tmp_path / "run")["error"]
 

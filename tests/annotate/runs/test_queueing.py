@@ -101,6 +101,7 @@ def test_the_settings_read_from_a_jobs_source_are_those_of_its_command_line(kind
         field.name: Setting(
             str(field.type).removesuffix(" | None"),
             {limit: field.metadata[limit] for limit in LIMITS if field.metadata[limit] is not None},
+            field.metadata["one_of"],
         )
         for field in dataclasses.fields(config_type)
         if field.name not in INPUTS
@@ -126,12 +127,20 @@ def test_the_settings_read_from_a_jobs_source_are_those_of_its_command_line(kind
         ({"max_steps": -2}, "Give 1 or more, or -1."),
         ({"num_epochs": 0}, "Give a number above 0."),
         ({"lora_dropout": 1.5}, "Give a number from 0 to 1."),
+        ({"lr_scheduler": "foo"}, "Give one of linear, cosine, constant, constant_with_warmup."),
+        ({"precision": "fp8"}, "Give one of auto, bf16, no."),
     ],
 )
 def test_a_setting_that_the_job_would_not_take_is_refused_with_what_it_takes(base, snapshot, setting, reason):
     with pytest.raises(ValidationError, match=reason):
         queue_run(kind="sft", policy=base, snapshot=snapshot, config=setting)
-    good = {"max_steps": "5", "learning_rate": 1, "gradient_checkpointing": True, "seed": None}
+    good = {
+        "max_steps": "5",
+        "learning_rate": 1,
+        "precision": "no",
+        "gradient_checkpointing": True,
+        "seed": None,
+    }
     assert queue_run(kind="sft", policy=base, snapshot=snapshot, config=good).config == good
 
 
