@@ -19,6 +19,7 @@ is padding, without one text seeing another's place in the row).
 
 from __future__ import annotations
 
+import importlib.util
 import logging
 import math
 import sys
@@ -229,6 +230,11 @@ def load_base(config: SftConfig, tokenizer: PreTrainedTokenizerBase) -> Any:
 
     if not config.quantize:
         return load_causal_lm(config.init_model, tokenizer)
+    if importlib.util.find_spec("bitsandbytes") is None:
+        raise RunError(
+            "--quantize needs the package bitsandbytes (pip install -e '.[trainer,qlora]'); "
+            "without it leave it out: --lora-rank alone works anywhere."
+        )
     from transformers import BitsAndBytesConfig
 
     four_bits = BitsAndBytesConfig(

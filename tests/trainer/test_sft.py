@@ -1,5 +1,6 @@
 """Supervised fine-tuning: which tokens count, what is left out, learning, stopping, resuming."""
 
+import importlib.util
 import os
 import random
 import shutil
@@ -450,6 +451,8 @@ def test_an_adapter_is_merged_into_a_plain_model_and_lies_beside_it(tmp_path, sn
     assert losses_of(path)[-1] < losses_of(path)[0]
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(importlib.util.find_spec("bitsandbytes") is None, reason="bitsandbytes is not installed")
 def test_a_base_of_four_bits_learns_an_adapter_that_ends_as_a_plain_model(
     tmp_path, snapshot_dir, base_model_dir
 ):
@@ -486,6 +489,16 @@ def test_a_base_of_four_bits_learns_an_adapter_that_ends_as_a_plain_model(
     scale = config.lora_alpha / config.lora_rank
     assert torch.allclose(merged[name] - base[name], scale * up @ down, atol=1e-5)
     assert {weight.dtype for weight in merged.values()} == {torch.float32}
+
+
+def test_without_bitsandbytes_four_bits_are_refused(tmp_path, snapshot_dir, base_model_dir, monkeypatch):
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name == "bitsandbytes" else find(name)
+    )
+    options = {"quantize": True, "lora_rank": 4}
+    error = error_of(tmp_path / "run", snapshot=snapshot_dir, init_model=base_model_dir, **options)
+    assert "pip install -e '.[trainer,qlora]'" in error
 
 
 @pytest.mark.parametrize(
