@@ -25,8 +25,7 @@ What is reported:
                           raise, the score less kl_coef KL and the penalty of completions that never end
     score_ahead, _error   ours minus TRL's, seed by seed, and the standard error of that mean; the same of objective
     num_steps             optimizer steps, the warming batch's too
-    mfu                   of ours: (10 N + 12 E N) FLOPs an episode token with a separate critic, (8 N + 6 E N) on a shared
-                          trunk, E epochs, attention added; through the best matrix product of the same minute
+    mfu, mfu_update       of ours, as the job says it (trainer.flops), with the batch that warms up
 """
 
 import argparse
@@ -221,7 +220,7 @@ def work(variant: str, world: Path, out: Path, seed: int, num_batches: int, prec
     else:
         train = prepare_ours(variant, world, out, seed, num_batches + 1, precision)
     before = resident_mib()
-    seconds, tokens, num_steps, parts = train()
+    seconds, num_steps, parts = train()
     peak = resident_mib("VmHWM")
     taken = statistics.median(seconds[1:])
     measured = {
@@ -235,9 +234,6 @@ def work(variant: str, world: Path, out: Path, seed: int, num_batches: int, prec
         import torch
 
         measured["peak_gpu_mib"] = torch.cuda.max_memory_allocated() / 2**20
-    if tokens is not None:
-        flops = flops_of_token(variant, tokens) * tokens * SETTINGS["batch_size"]
-        measured["mfu"] = flops / taken / best_product(precision)
     return measured
 
 
@@ -246,24 +242,6 @@ def resident_mib(which: str = "VmRSS") -> float:
     lines = Path("/proc/self/status").read_text().splitlines()
     (kib,) = (line.split()[1] for line in lines if line.startswith(which + ":"))
     return int(kib) / 1024
-
-
-def flops_of_token(variant: str, length: float) -> float:
-    """FLOPs of a token of an episode of this length; N is the policy's, its tied output layer counted once."""
-    n = VOCABULARY * WIDTH + LAYERS * (4 * WIDTH * WIDTH + 12 * WIDTH * WIDTH)
-    attention = 2 * LAYERS * WIDTH * length  # of one forward pass, causal
-    epochs = SETTINGS["num_ppo_epochs"]
-    forwards, learned = (4, 1) if variant == "shared trunk" else (5, 2)
-    return (forwards + 3 * learned * epochs) * (2 * n + attention)
-
-
-def best_product(precision: str) -> float:
-    """FLOPs a second of the best of ten large matrix products, now and in this process."""
-    import torch
-
-    from trainer.flops import peak_flops
-
-    return peak_flops(device(), torch.bfloat16 if precision == "bf16" else torch.float32)
 
 
 def config_of_ours(variant: str, world: Path, out: Path, seed: int, num_batches: int, precision: str):
@@ -291,25 +269,19 @@ def prepare_ours(variant: str, world: Path, out: Path, seed: int, num_batches: i
 
     def train():
         run = run_dir.start(out, "ppo", vars(config))
-        run.finish(*ppo.train(config, run))
+        metrics, inputs = ppo.train(config, run)
+        run.finish(metrics, inputs)
         rows = run_dir.read_metrics(out)
         seconds = [row["seconds/rollout"] + row["seconds/update"] for row in rows]
-        rollout = statistics.median(row["seconds/rollout"] for row in rows[1:])
-        update = statistics.median(row["seconds/update"] for row in rows[1:])
-        length = statistics.mean(row["length"] for row in rows[1:]) + prompt_length(world)
-        return seconds, length, rows[-1]["step"], {"seconds_rollout": rollout, "seconds_update": update}
+        parts = {
+            f"seconds_{part}": statistics.median(row[f"seconds/{part}"] for row in rows[1:])
+            for part in ("rollout", "update")
+        }
+        told = {"mfu": "mfu", "mfu_update": "mfu/update"}  # by jobs of over ten seconds
+        parts |= {name: metrics[own] for name, own in told.items() if own in metrics}
+        return seconds, rows[-1]["step"], parts
 
     return train
-
-
-def prompt_length(world: Path) -> float:
-    """Mean tokens of a train prompt."""
-    from trainer.modeling import encode_prompt, load_tokenizer
-    from trainer.snapshot import open_snapshot
-
-    tokenizer = load_tokenizer(world / "policy")
-    rows = open_snapshot(world / "snapshot").rows("prompts", "train")
-    return statistics.mean(len(encode_prompt(tokenizer, row["prompt"])) for row in rows)
 
 
 def prepare_trl(world: Path, out: Path, seed: int, num_batches: int):
@@ -388,7 +360,7 @@ def prepare_trl(world: Path, out: Path, seed: int, num_batches: int):
         policy.save_pretrained(out / "model")
         tokenizer.save_pretrained(out / "model")
         seconds = [after - before for before, after in itertools.pairwise(Clock.times)]
-        return seconds, None, len(steps), {}  # how long its completions were it does not tell
+        return seconds, len(steps), {}
 
     return train
 

@@ -54,7 +54,7 @@ from trainer.reward_data import (
     choose_layout,
     trained_flops,
 )
-from trainer.reward_model import RewardObjective, find_last_mlp, trunk_shape
+from trainer.reward_model import RewardObjective, last_mlp_of, trunk_shape
 
 #        K, tokens of the prompt, rankings in a step, steps, asked
 CASES = ((4, 12, 8, 4, 4.0), (9, 12, 4, 3, 10.0), (9, 200, 2, 2, 20.0))
@@ -153,7 +153,7 @@ def rankings_trainer(
         bf16=precision == "bf16",
         **COMMON,
     )
-    last_mlp = find_last_mlp(model, rankings[0], pad_id=0)
+    last_mlp = last_mlp_of(model, rankings[0], pad_id=0)
     objective = RewardObjective(model, config, TargetIndex(), last_mlp)
     return make_trainer(objective, arguments, rankings, [], pad_id=0)
 

@@ -31,7 +31,7 @@ from trainer.flops import Meter, forward_flops
 from trainer.generation import seed_of
 from trainer.jobs import PRECISIONS, Outcome, input_entry, is_out_of_memory, option, run_job
 from trainer.modeling import context_length
-from trainer.ppo_models import Models, ScoreFunction, load_models
+from trainer.ppo_models import Models, ScoreFunction, load_models, read_mlp
 from trainer.ppo_ptx import PtxText, load_ptx_texts
 from trainer.ppo_saving import (
     KeptWeights,
@@ -485,8 +485,9 @@ def rollout_flops(training: Training, rollouts: Rollouts) -> float:
     """Model FLOPs of writing this process's completions and of what all networks then say of them."""
     models = training.models
     learner = training.accelerator.unwrap_model(models.learner)
-    readers = [learner.policy, learner.policy, learner.value_trunk, models.ref_policy, models.reward_model]
-    return sum(forward_flops(model, *tokens_of(rollouts)) for model in readers if model is not None)
+    written = forward_flops(learner.policy, *tokens_of(rollouts))
+    readers = [learner.policy, learner.value_trunk, models.ref_policy, models.reward_model]
+    return written + sum(reading_flops(model, rollouts) for model in readers if model is not None)
 
 
 def step_flops(training: Training, rollouts: Rollouts) -> float:
@@ -494,9 +495,18 @@ def step_flops(training: Training, rollouts: Rollouts) -> float:
     config = training.config
     learner = training.accelerator.unwrap_model(training.models.learner)
     learning = [model for model in (learner.policy, learner.value_trunk) if model is not None]
-    flops = sum(forward_flops(model, *tokens_of(rollouts)) for model in learning)
+    flops = sum(reading_flops(model, rollouts) for model in learning)
     # forward, gradients of activations, and of weights, which adapters have next to none of
     return (2 if config.lora_rank else 3) * flops / config.num_mini_batches
+
+
+def reading_flops(model: Any, rollouts: Rollouts) -> float:
+    """Of a forward pass for the completions' tokens; where the last MLP leaves out the prompts, that is no work."""
+    flops, mlp = forward_flops(model, *tokens_of(rollouts)), read_mlp(model)
+    if mlp is not None:
+        num_weights = sum(weight.numel() for weight in mlp.parameters())
+        flops -= 2.0 * num_weights * sum(map(len, rollouts.prompt_ids))
+    return flops
 
 
 def tokens_of(rollouts: Rollouts) -> tuple[int, float]:

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from trainer import rl_math
+from trainer.last_mlp import find_last_mlp, only_at
 from trainer.modeling import (
     Messages,
     load_causal_lm,
@@ -70,7 +71,8 @@ class PolicyAndValue(nn.Module):
         if not with_values:
             return logprobs, None, entropies
         if self.value_trunk is not None:
-            hidden = self.value_trunk(input_ids=input_ids, use_cache=False)[0].flatten(0, 1)[where]
+            with only_at(read_mlp(self.value_trunk), where):
+                hidden = self.value_trunk(input_ids=input_ids, use_cache=False)[0].flatten(0, 1)[where]
         values = self.value_head(hidden.to(self.value_head.weight.dtype)).squeeze(-1)
         return logprobs, values.float(), entropies
 
@@ -91,10 +93,29 @@ def predict(policy: PreTrainedModel, input_ids: Tensor, where: Tensor) -> tuple[
     output_layer: Any = policy.get_output_embeddings()
     hook = output_layer.register_forward_pre_hook(gather)
     try:
-        logits = policy(input_ids=input_ids, use_cache=False).logits[0]
+        with only_at(read_mlp(policy), where):
+            logits = policy(input_ids=input_ids, use_cache=False).logits[0]
     finally:
         hook.remove()
     return logits, handed[0]
+
+
+def narrow_last_mlp(model: Any) -> None:
+    """From now on the last layer's MLP reads the asked positions alone, where that was seen to change nothing."""
+    trunk = model.base_model  # of a trunk, itself
+    ids = torch.arange(1, 9)[None] % trunk.get_input_embeddings().num_embeddings
+    where = torch.tensor([2, 5, 6])
+
+    def read(mlp: nn.Module | None) -> Tensor:
+        with only_at(mlp, where):
+            return trunk(input_ids=ids, use_cache=False)[0].flatten(0, 1)[where]
+
+    model.last_mlp = (find_last_mlp(trunk, read),)  # in a tuple, so that it is no second part of the model
+
+
+def read_mlp(model: Any) -> nn.Module | None:
+    """The MLP that reads the asked positions alone."""
+    return getattr(model, "last_mlp", (None,))[0]
 
 
 @dataclass
@@ -151,6 +172,10 @@ def load_models(
     for frozen in (ref_policy, reward_model):
         if frozen is not None:
             frozen.eval().requires_grad_(False)
+    if not config.gradient_checkpointing:  # what is computed again is computed whole
+        for network in (policy, ref_policy, value_trunk):
+            if network is not None:
+                narrow_last_mlp(network)
     return Models(
         learner=place(config, accelerator, learner, ref_policy, reward_model),
         ref_policy=ref_policy,

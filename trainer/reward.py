@@ -456,7 +456,7 @@ def train(config: RewardConfig, run: RunDir) -> Outcome:
     from trainer.hf_training import common_arguments, last_logged, train_resumable
     from trainer.modeling import context_length, load_tokenizer, new_reward_model, save_model
     from trainer.reward_data import Targets, encode_rankings
-    from trainer.reward_model import RewardObjective, collapse_heads, find_last_mlp, use_heads
+    from trainer.reward_model import RewardObjective, collapse_heads, last_mlp_of, use_heads
 
     # 1. what to learn from, and what to start from
     check_config(config)
@@ -488,7 +488,7 @@ def train(config: RewardConfig, run: RunDir) -> Outcome:
     counts["num_trees"] = sum(encoded.layout == "tree" for encoded in train_set)
     use_heads(model, config, mix)
     # activations that are computed again find the hooks gone
-    last_mlp = None if config.gradient_checkpointing else find_last_mlp(model, train_set[0], pad_id)
+    last_mlp = None if config.gradient_checkpointing else last_mlp_of(model, train_set[0], pad_id)
     objective = RewardObjective(model, config, index_of(config, targets, train_set), last_mlp)
 
     # 2. train, from the last checkpoint if there is one

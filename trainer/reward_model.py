@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -20,6 +20,7 @@ from transformers import PreTrainedModel
 from trainer.batches import cost_of_pass, cut_by_length, pad_right
 from trainer.flops import num_multiplied
 from trainer.jobs import is_out_of_memory
+from trainer.last_mlp import find_last_mlp, only_at
 from trainer.modeling import Messages, encode_messages, normalized, raw_scores
 from trainer.reward_data import Completions, TargetIndex, TrunkShape, rows_inputs, tree_inputs
 from trainer.reward_loss import (
@@ -127,7 +128,7 @@ def collapse_heads(model: PreTrainedModel) -> Tensor | None:
 def last_states(model: PreTrainedModel, inputs: dict[str, Tensor], mlp: nn.Module | None = None) -> Tensor:
     """(N, d): the trunk's state at the last token of each completion; inputs of either layout.
 
-    mlp: that of the last layer, to be run at these tokens alone (see find_last_mlp).
+    mlp: that of the last layer, to be run at these tokens alone (see last_mlp_of).
     """
     inputs = dict(inputs)
     ends = inputs.pop("ends")
@@ -135,51 +136,17 @@ def last_states(model: PreTrainedModel, inputs: dict[str, Tensor], mlp: nn.Modul
     if mask.dtype == torch.bool and model.config._attn_implementation == "eager":  # it adds its mask
         lowest = torch.finfo(torch.float32).min
         inputs["attention_mask"] = torch.zeros(mask.shape, device=mask.device).masked_fill(~mask, lowest)
-    with nullcontext() if mlp is None else only_at(mlp, ends):
+    with only_at(mlp, ends[:, 0] * inputs["input_ids"].shape[1] + ends[:, 1]):
         states = model.base_model(**inputs, use_cache=False).last_hidden_state
     return states[ends[:, 0], ends[:, 1]]
 
 
-@contextmanager
-def only_at(mlp: nn.Module, ends: Tensor) -> Iterator[None]:
-    """While it lasts, `mlp` is run at `ends` (N, 2: row, column) of its (R, T, d) input and gives 0 elsewhere."""
-    shapes = []
-
-    def pick(module: nn.Module, arguments: tuple[Tensor]) -> tuple[Tensor]:
-        shapes.append(arguments[0].shape)
-        return (arguments[0][ends[:, 0], ends[:, 1]][None],)
-
-    def put_back(module: nn.Module, arguments: tuple[Tensor], output: Tensor) -> Tensor:
-        full = output.new_zeros(shapes.pop())
-        full[ends[:, 0], ends[:, 1]] = output[0]
-        return full
-
-    hooks = [mlp.register_forward_pre_hook(pick), mlp.register_forward_hook(put_back)]
-    try:
-        yield
-    finally:
-        for hook in hooks:
-            hook.remove()
-
-
 @torch.no_grad()
-def find_last_mlp(model: PreTrainedModel, encoded: Completions, pad_id: int) -> nn.Module | None:
-    """The last layer's MLP, if the scores stay the same when it is run at the scored tokens alone; else None.
-
-    Above it nothing looks at another token, so what it would give elsewhere is thrown away: at 4 layers that is a
-    fifth of all work. Whether it is so is tried out, since it is told from the name.
-    """
-    named = [module for name, module in model.base_model.named_modules() if name.endswith(".mlp")]
-    if not named:
-        return None
+def last_mlp_of(model: PreTrainedModel, encoded: Completions, pad_id: int) -> nn.Module | None:
+    """The last layer's MLP, if the scores of these completions stay the same with it at the scored tokens alone."""
     model.eval()
     inputs = {name: value.to(model.device) for name, value in rows_inputs([encoded], pad_id).items()}
-    whole = last_states(model, inputs)
-    try:
-        narrow = last_states(model, inputs, named[-1])
-    except (TypeError, ValueError, RuntimeError, IndexError, AttributeError):
-        return None
-    return named[-1] if torch.allclose(narrow, whole, rtol=1e-3, atol=1e-4) else None
+    return find_last_mlp(model.base_model, partial(last_states, model, inputs))
 
 
 class RewardObjective(nn.Module):

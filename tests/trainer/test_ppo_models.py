@@ -181,11 +181,11 @@ def test_bf16_is_the_precision_of_the_matrix_products_and_never_of_the_weights_t
             kind = ("update" if torch.is_grad_enabled() else "rollout", module.out_features)
             seen.setdefault(kind, set()).add(output.dtype)
 
-    hook = torch.nn.modules.module.register_module_forward_hook(look)
     config = ppo.PPOConfig(**ppo_arguments | {"precision": precision, "num_ppo_epochs": 1})
+    accelerator = ppo.new_accelerator(config)
+    models = ppo_models.load_models(config, accelerator)
+    hook = torch.nn.modules.module.register_module_forward_hook(look)
     try:
-        accelerator = ppo.new_accelerator(config)
-        models = ppo_models.load_models(config, accelerator)
         prompts = rollouts.load_prompts(config, models.tokenizer, 100)[:16]
         rolled = rollouts.roll_out(config, models, accelerator, prompts, list(range(16)))
         statistics = learn_from(config, accelerator, models, rolled)

@@ -61,8 +61,15 @@ def test_only_asked_positions_are_predicted_and_as_the_family_does(family):
     with torch.no_grad():
         logits, hidden = ppo_models.predict(model, input_ids, where)
         alone = [model(torch.tensor([ids])).logits[0] for ids in sequences]
+        ppo_models.narrow_last_mlp(model)
+        seen = []
+        model.last_mlp[0].register_forward_hook(lambda module, args, output: seen.append(output.shape))
+        narrow = ppo_models.predict(model, input_ids, where)
     assert logits.shape == (6, 40) and hidden.shape == (6, 16)
     torch.testing.assert_close(logits, torch.cat([alone[0][7:11], alone[1][5:7]]), atol=1e-5, rtol=1e-4)
+    # with the last MLP at those six positions alone, the same
+    assert seen == [(1, 6, 16)]
+    torch.testing.assert_close(narrow, (logits, hidden), atol=1e-5, rtol=1e-4)
 
 
 def test_each_completion_ends_with_the_end_token_or_at_the_limit(ppo_arguments):

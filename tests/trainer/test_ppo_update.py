@@ -142,6 +142,29 @@ def test_a_step_does_not_depend_on_how_it_is_cut_into_micro_batches(ppo_argument
     torch.testing.assert_close(learned[0], learned[1], atol=2e-5, rtol=0)
 
 
+@pytest.mark.parametrize("shared_trunk", [False, True])
+def test_the_last_mlp_leaves_out_the_prompts_and_a_step_stays_the_same(ppo_arguments, shared_trunk):
+    config, accelerator, models, rolled = first_batch(ppo_arguments, shared_trunk=shared_trunk)
+    rolled.scores = torch.arange(16.0) % 3
+    learned, num_read = [], []
+    for is_narrow in (True, False):
+        own = copy.deepcopy(models)
+        networks = [own.learner.policy] + ([] if shared_trunk else [own.learner.value_trunk])
+        for network in networks:
+            assert network.last_mlp[0] is network.base_model.layers[-1].mlp
+            network.last_mlp[0].gate_proj.register_forward_hook(
+                lambda module, args, output: num_read.append(output.shape[:-1].numel())
+            )
+            if not is_narrow:
+                network.last_mlp = (None,)
+        learn_from(config, accelerator, own, rolled)
+        learned.append(all_weights(own))
+        if is_narrow:  # every completion token once in each epoch, and no other
+            assert sum(num_read) == config.num_ppo_epochs * len(networks) * sum(map(len, rolled.completions))
+    assert (learned[0] - all_weights(models)).abs().max() > 1e-4
+    torch.testing.assert_close(learned[0], learned[1], atol=2e-5, rtol=0)
+
+
 def test_gradients_of_policy_and_value_model_are_clipped_apart(ppo_arguments):
     config, accelerator, models, rolled = first_batch(ppo_arguments, max_grad_norm=1e-3)
     seen = []

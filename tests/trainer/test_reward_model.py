@@ -25,7 +25,7 @@ from trainer.reward_model import (
     RewardHeads,
     RewardObjective,
     collapse_heads,
-    find_last_mlp,
+    last_mlp_of,
     score_parts,
     use_heads,
     why_no_tree,
@@ -125,7 +125,7 @@ def assert_equal(first, second):
 def test_rows_trees_and_expanded_pairs_have_one_loss_and_gradient(family):
     """InstructGPT, section 3.5: the same objective with K forwards, or one, instead of K(K-1)."""
     model = build(FAMILIES[family])
-    last_mlp = find_last_mlp(model, make_rankings()[0], pad_id=0)
+    last_mlp = last_mlp_of(model, make_rankings()[0], pad_id=0)
     assert last_mlp is not None
     objective = RewardObjective(model, options(), TargetIndex(), last_mlp)
     assert why_no_tree(model, make_rankings(), pad_id=0) is None
@@ -145,7 +145,7 @@ def test_completions_that_several_people_ranked_go_forward_once_and_lose_nothing
     apart += [EncodedRanking(apart[0].sequences[1:], [0, 1, 2], "carol", layout=layout)]
     index = TargetIndex({None: 0, "bob": 1, "carol": 2}, {None: 0.5, "bob": 2.0, "carol": 1.0})
     model = build(FAMILIES["llama"])
-    last_mlp = find_last_mlp(model, apart[3], pad_id=0)
+    last_mlp = last_mlp_of(model, apart[3], pad_id=0)
     changes = {"ties": "davidson", "margin": "tiers", "learn_annotators": True}
     objective = RewardObjective(model, options(**changes), index, last_mlp)
     expected = loss_and_gradient(objective, apart)
@@ -194,7 +194,7 @@ def test_a_model_that_reads_a_tree_otherwise_is_noticed_by_its_scores():
 
 def test_the_last_mlp_is_run_at_the_scored_tokens_alone():
     model = build(FAMILIES["llama"])
-    last_mlp = find_last_mlp(model, make_rankings()[0], pad_id=0)
+    last_mlp = last_mlp_of(model, make_rankings()[0], pad_id=0)
     assert last_mlp is model.base_model.layers[-1].mlp
     seen = []
     objective = RewardObjective(model, options(), TargetIndex(), last_mlp)
@@ -214,7 +214,7 @@ def test_an_mlp_that_looks_at_other_tokens_is_run_at_all_of_them():
             return whole(states + states.roll(1, dims=1))
 
     model.base_model.layers[-1].mlp = Shifted()
-    assert find_last_mlp(model, make_rankings()[0], pad_id=0) is None
+    assert last_mlp_of(model, make_rankings()[0], pad_id=0) is None
 
 
 # ---------------------------------------------------------------- heads
