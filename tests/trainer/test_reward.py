@@ -40,7 +40,7 @@ PROMPT = [{"role": "user", "content": "red blue"}]
 class Fixed(torch.nn.Module):
     """Scores a sequence by its last token's number: the states are the tokens, the head leaves them as they are."""
 
-    device, score = "cpu", torch.nn.Identity()
+    device, score = torch.device("cpu"), torch.nn.Identity()
     config = LlamaConfig(max_position_embeddings=99)
 
     @property
