@@ -478,6 +478,7 @@ def medians(rows: list[dict]) -> dict:
     middle = {
         name: (statistics.mean if name in of_policy else statistics.median)(row[name] for row in rows)
         for name in rows[0]
+        if all(name in row for row in rows)  # utilisation is told by jobs of over ten seconds
     }
     scores = [row["score"] for row in rows]
     rounded = {name: round(value, 3) for name, value in middle.items()}

@@ -46,6 +46,7 @@ from trainer.ppo_saving import (
     save_policy,
 )
 from trainer.ppo_update import Progress, measure, sum_over_processes, update
+from trainer.rl_math import KL_ESTIMATORS
 from trainer.rollouts import (
     Prompt,
     Rollouts,
@@ -89,9 +90,7 @@ class PPOConfig:
     )
     score_clip: float = option("Scores are kept within plus and minus this; 0: as they are.", 0.0, at_least=0)
     whiten_rewards: bool = option("Scale each batch's rewards to variance 1, keeping their mean.", False)
-    kl_estimator: str = option(
-        "Estimate of the KL in the reward: k1, k2 or k3.", "k1", one_of=("k1", "k2", "k3")
-    )
+    kl_estimator: str = option("Estimate of the KL in the reward: k1, k2 or k3.", "k1", one_of=KL_ESTIMATORS)
     kl_coef: float = option(
         "Weight of the KL in the reward (the first one, where it adapts).", 0.05, at_least=0
     )
