@@ -1,7 +1,8 @@
 """How sequences become tensors: sorted by length and cut into passes at the least cost, padded on the right.
 
-Every pass through a model is cut here: training, scoring, and what PPO's networks say of a batch. A loss is normalised
-over all passes of its step, so how a step is cut changes only its speed, and its sums in the last rounding.
+SFT, PPO and all scoring cut their passes here; reward training, whose elements may be trees, cuts its own
+(reward_data.py). A loss is normalised over all passes of its step, so how a step is cut changes only its speed, and
+its sums in the last rounding.
 """
 
 from __future__ import annotations

@@ -304,10 +304,11 @@ def make_trainer(
         if config.lora_rank and "arget modules" in str(error):
             raise RunError(f"--lora-target {config.lora_target}: {str(error).splitlines()[0]}") from None
         raise
-    adapted: Any = trainer.model
-    for weight in adapted.parameters():
-        if weight.requires_grad:  # TRL rounds adapters on four bits to bf16, where small steps are lost
-            weight.data = weight.data.float()
+    if config.quantize:  # TRL rounds the adapter to bf16, where small steps are lost
+        adapted: Any = trainer.model
+        for weight in adapted.parameters():
+            if weight.requires_grad:
+                weight.data = weight.data.float()
     return trainer
 
 
