@@ -21,6 +21,7 @@ from trainer.rollouts import Rollouts
 from trainer.vllm_generation import VllmWriter, check_vllm, weights_of
 
 GAPS = ("rollout/logprob_gap", "rollout/logprob_gap_max")
+SHARES_CLIPPED = ("policy/clipfrac", "val/clipfrac")
 
 
 @pytest.fixture
@@ -113,6 +114,10 @@ def test_ppo_with_vllm_learns_what_it_learns_without(vllm, ppo_arguments, tmp_pa
     without, with_vllm = found
     gaps = [[row.pop(name) for name in GAPS] for row in with_vllm if GAPS[0] in row]
     assert len(gaps) >= 4 and 0 <= max(max(gap) for gap in gaps) < 1e-4
+    for row, other in zip(with_vllm, without, strict=True):
+        # What stands at the clip's edge falls on either side by rounding: one token in a hundred may.
+        shares = [{name: of.pop(name) for name in SHARES_CLIPPED if name in of} for of in (row, other)]
+        assert shares[0] == pytest.approx(shares[1], abs=0.02)
     assert with_vllm == [pytest.approx(row, abs=1e-4, rel=1e-3) for row in without]
     assert vllm.started[-1].asleep == vllm.TAGS  # its memory is the update's
 
