@@ -2,6 +2,7 @@
 
 import sqlite3
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,6 +34,8 @@ class FileReport:
     accepted: int = 0
     duplicates: int = 0
     rejected: list[Rejected] = field(default_factory=list)
+    # Fields that were not read, by name, and in how many records each was filled.
+    unread: Counter[str] = field(default_factory=Counter)
 
     @property
     def num_records(self) -> int:
@@ -46,6 +49,7 @@ class FileReport:
             "records": self.num_records,
             "accepted": self.accepted,
             "duplicates": self.duplicates,
+            "unread_fields": dict(sorted(self.unread.items())),
             "rejected": [{"line": found.line, "reason": found.reason} for found in refused],
         }
 
@@ -99,7 +103,7 @@ def import_file(
         return report
     try:
         with tempfile.TemporaryDirectory(prefix="parley-import-") as scratch:
-            for batch in batches(parse_file(path, form, Path(scratch) / "messages.sqlite")):
+            for batch in batches(parse_file(path, form, Path(scratch) / "messages.sqlite", report.unread)):
                 _store(report, campaign, form, batch)
                 progress(report)
     except (OSError, sqlite3.Error) as error:

@@ -18,6 +18,11 @@ class FileReportSerializer(serializers.Serializer):
     records = serializers.IntegerField(help_text="accepted + duplicates + the number of those rejected")
     accepted = serializers.IntegerField()
     duplicates = serializers.IntegerField()
+    unread_fields = serializers.DictField(
+        child=serializers.IntegerField(),
+        required=False,
+        help_text="fields that were not read, by name: in how many records; reports of earlier versions have none",
+    )
     rejected = RejectedSerializer(many=True)
 
 

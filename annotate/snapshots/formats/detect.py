@@ -1,6 +1,7 @@
 """The formats by name, and which of them a file has: by the fields of its first records, never by its name."""
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -10,6 +11,7 @@ from typing import Any
 from django.utils.translation import gettext_lazy as _
 
 from annotate.snapshots.formats import chat, hh, instructions, llmbar, oasst, pandalm, prompts, squality
+from annotate.snapshots.formats.fields import FIELDS, count, unread_fields
 from annotate.snapshots.formats.reading import records
 from annotate.snapshots.formats.records import Feedback, Record, Rejected, TreeRow, Unusable, guarded
 
@@ -191,10 +193,16 @@ def detect(path: Path) -> Format | None:
     return next((form for value in seen for form in FORMATS if form.fits(value)), None)
 
 
-def parse_file(path: Path, form: Format, scratch: Path) -> Iterator[Parsed]:
-    """Everything in the file, in neutral form. `scratch` is a path for a temporary file of flat messages."""
+def parse_file(
+    path: Path, form: Format, scratch: Path, unread: Counter[str] | None = None
+) -> Iterator[Parsed]:
+    """Everything in the file, in neutral form. `scratch` is a path for a temporary file of flat messages.
+
+    `unread` counts the fields that were not read, by name.
+    """
+    unread = Counter() if unread is None else unread
     if form.name == "oasst-flat":
-        yield from oasst.flat(records(path), scratch)
+        yield from oasst.flat(counted(records(path), form.name, unread), scratch)
         return
     read = guarded(lambda record: [oasst.nested(record)] if form.parse is None else list(form.parse(record)))
     for found in records(path):
@@ -206,12 +214,22 @@ def parse_file(path: Path, form: Format, scratch: Path) -> Iterator[Parsed]:
         except Unusable as reason:
             yield Rejected(found.line, str(reason))
             continue
+        count(unread, unread_fields(found.value, FIELDS[form.name]))
         for item in parsed:
             if not isinstance(item, Rejected):
                 item.size = found.size
             if isinstance(item, Feedback):
                 take_language(item, found.value)
             yield item
+
+
+def counted(
+    found: Iterator[Record | Rejected], form_name: str, unread: Counter[str]
+) -> Iterator[Record | Rejected]:
+    for record in found:
+        if isinstance(record, Record):
+            count(unread, unread_fields(record.value, FIELDS[form_name]))
+        yield record
 
 
 def take_language(item: Feedback, value: Any) -> None:

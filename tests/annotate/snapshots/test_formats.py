@@ -1,6 +1,7 @@
 """What each format means, on small files of our own in the real shapes. No database."""
 
 import json
+from collections import Counter
 
 import pytest
 
@@ -316,3 +317,27 @@ def test_an_event_of_another_form_is_passed_over(event):
     odd = ranked_by()
     odd.messages[0].fields["events"] = event
     assert derive(odd)[0].rankings[0].tiers == [[0], [1], [2]]
+
+
+def test_fields_that_a_form_does_not_know_are_counted_by_name(tmp_path):
+    path = tmp_path / "file.jsonl"
+    records = [
+        {"question": "Two and two?", "answer": "4", "topic": "sums", "source": ""},
+        {"question": "Is ice cold?", "answer": "Yes.", "topic": "water", "id": 7, "language": "en"},
+        *({"question": "Why?", "answer": "So.", f"tag {number}": True} for number in range(200)),
+    ]
+    path.write_text("".join(json.dumps(record) + "\n" for record in records))
+    unread = Counter()
+    list(parse_file(path, detect(path), tmp_path / "scratch", unread))
+    assert unread["topic"] == 2
+    assert "source" not in unread, "empty"
+    assert (len(unread), unread["…"]) == (101, 101)
+
+
+def test_fields_are_looked_for_at_every_depth(tmp_path):
+    path = tmp_path / "file.jsonl"
+    turns = [{"role": "user", "content": "Hi", "name": "Ann"}, {"role": "assistant", "content": "Hello."}]
+    path.write_text(json.dumps({"messages": turns}) + "\n")
+    unread = Counter()
+    list(parse_file(path, detect(path), tmp_path / "scratch", unread))
+    assert unread == {"messages.name": 1}

@@ -81,6 +81,9 @@ class Command(BaseCommand):
                 f"{report.file} ({report.format}): {report.num_records} records, {report.accepted} stored, "
                 f"{report.duplicates} there already, {len(report.rejected)} refused"
             )
+            if report.unread:
+                named = ", ".join(f"{name} ({count})" for name, count in sorted(report.unread.items()))
+                self.stdout.write(f"  fields that were not read: {named}")
             for found in sorted(report.rejected, key=lambda found: found.line)[:20]:
                 self.stdout.write(f"  line {found.line}: {found.reason}")
             if len(report.rejected) > 20:

@@ -7,6 +7,11 @@ import classes from "./campaigns.module.css";
 
 const SHOWN_REJECTIONS = 500;
 
+const inWords = (counts: Record<string, number>, number: (value: number) => string) =>
+  Object.entries(counts)
+    .map(([name, count]) => `${name} (${number(count)})`)
+    .join(", ");
+
 /** One file and what became of each of its records. */
 export function ImportReport({ row }: { row: Import }) {
   const { t } = useTranslation();
@@ -34,6 +39,11 @@ export function ImportReport({ row }: { row: Import }) {
               rejected: format.number(file.rejected.length),
             })}
           </p>
+          {Object.keys(file.unread_fields ?? {}).length > 0 && (
+            <p className={classes.quiet}>
+              {t("import.unread", { fields: inWords(file.unread_fields ?? {}, format.number) })}
+            </p>
+          )}
           {file.rejected.length > 0 && (
             <details className={classes.rejected}>
               <summary>{t("import.rejected", { count: file.rejected.length })}</summary>

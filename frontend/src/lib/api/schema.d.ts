@@ -1238,6 +1238,10 @@ export interface components {
             records: number;
             accepted: number;
             duplicates: number;
+            /** @description fields that were not read, by name: in how many records; reports of earlier versions have none */
+            unread_fields?: {
+                [key: string]: number;
+            };
             rejected: components["schemas"]["Rejected"][];
         };
         GivenRatingRequest: {
