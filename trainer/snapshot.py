@@ -52,17 +52,28 @@ class SnapshotError(Exception):
 def split_of(prompt_messages: list[dict[str, Any]], seed: int, validation_fraction: float) -> str:
     """ "train" or "validation", from the first user message alone.
 
-    So every prompt of one conversation tree, and every judgement of one input, falls on the same side in
-    every snapshot with the same seed; white space and case do not matter. Without a user message the first
-    message decides.
+    So every prompt of one conversation tree, and every judgement of one input, falls on the same side; white
+    space and case do not matter. Without a user message the first message decides.
     """
+    digest = _digest(f"{seed}\n{_first_words(prompt_messages)}")
+    share = int.from_bytes(digest, "big") / 2**64
+    return "validation" if share < validation_fraction else "train"
+
+
+def split_key(prompt_messages: list[dict[str, Any]]) -> int:
+    """What `split_of` looks at, as a number by which a side that was fixed once is found again."""
+    return int.from_bytes(_digest(_first_words(prompt_messages)), "big", signed=True)
+
+
+def _first_words(prompt_messages: list[dict[str, Any]]) -> str:
     first = next(
         (m for m in prompt_messages if m["role"] == "user"), prompt_messages[0] if prompt_messages else {}
     )
-    text = " ".join(str(first.get("content") or "").split()).casefold()
-    digest = hashlib.sha256(f"{seed}\n{text}".encode("utf-8", "surrogatepass")).digest()
-    share = int.from_bytes(digest[:8], "big") / 2**64
-    return "validation" if share < validation_fraction else "train"
+    return " ".join(str(first.get("content") or "").split()).casefold()
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:8]
 
 
 def check_row(name: str, row: Any, where: str) -> None:

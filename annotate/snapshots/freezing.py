@@ -1,19 +1,24 @@
 """Rows of a snapshot, read from the database as a stream: what is frozen, under which names, on which side.
 
-Called inside one REPEATABLE READ transaction (services.write_snapshot), so every file shows one instant.
+Called inside one REPEATABLE READ transaction (services.write_snapshot), so every file shows one instant; one
+snapshot at a time, because it fixes the side of every prompt that no snapshot has held before.
 Memory stays at one chunk of rows, however large the campaigns are.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from itertools import islice
+from typing import Any, TypeVar
 
-from django.db.models import Q
+from django.db.models import Model, Q, QuerySet
 
 from annotate.campaigns.models import Campaign, Completion, Prompt
 from annotate.feedback.models import Comparison, Demonstration, Ranking, Rating, Verdict
-from trainer.snapshot import SnapshotWriter, split_of
+from annotate.snapshots.models import Side
+from trainer.snapshot import SnapshotWriter, split_key, split_of
 
+Row = TypeVar("Row", bound=Model)
+Thread = list[dict[str, Any]]  # chat messages
 CHUNK = 500
 # Roles that a chat template can be relied on to know; a dialogue with tool calls stays in the campaign.
 TRAINABLE_ROLES = {"system", "user", "assistant"}
@@ -52,8 +57,21 @@ class Frozen:
             for row in rows:
                 writer.write(name, row)
 
-    def split(self, messages: list[dict[str, Any]]) -> str:
-        return split_of(messages, self.seed, self.fraction)
+    def with_splits(self, rows: QuerySet[Row], thread: Callable[[Row], Thread]) -> Iterator[tuple[Row, str]]:
+        for chunk in in_chunks(rows.iterator(CHUNK)):
+            yield from zip(chunk, self.splits([thread(row) for row in chunk]), strict=True)
+
+    def splits(self, threads: list[Thread]) -> list[str]:
+        """The side of each: the one it has had since its first snapshot, else one that is fixed now."""
+        keys = [split_key(messages) for messages in threads]
+        sides = dict(Side.objects.filter(key__in=keys).values_list("key", "split"))
+        new = {
+            key: split_of(messages, self.seed, self.fraction)
+            for key, messages in zip(keys, threads, strict=True)
+            if key not in sides
+        }
+        Side.objects.bulk_create(Side(key, split) for key, split in new.items())
+        return [(sides | new)[key] for key in keys]
 
     def is_kept(self, split: str, prompt: Prompt | None, what: str) -> bool:
         """What hangs on a prompt for evaluation only is never trained on."""
@@ -66,8 +84,7 @@ class Frozen:
         """Each prompt once, also where several campaigns hold it; a mere brief asks nothing of a policy."""
         once = Prompt.objects.filter(campaign_id__in=self.ids).order_by("key", "pk").distinct("key")
         self.left_out["prompts that are only a brief"] = once.filter(messages=[]).count()
-        for prompt in once.exclude(messages=[]).iterator(CHUNK):
-            split = self.split(prompt.messages)
+        for prompt, split in self.with_splits(once.exclude(messages=[]), lambda row: row.messages):
             if not self.is_kept(split, prompt, "prompts"):
                 continue
             yield {
@@ -86,11 +103,10 @@ class Frozen:
             KEPT & CHATS
         ).count()
         kept = rows.filter(KEPT).exclude(CHATS).select_related("annotator", "campaign", "prompt")
-        for row in kept.iterator(CHUNK):
+        for row, split in self.with_splits(kept, lambda row: row.messages):
             if not {message["role"] for message in row.messages} <= TRAINABLE_ROLES:
                 self.left_out["demonstrations with tool calls or other roles"] += 1
                 continue
-            split = self.split(row.messages)
             if not self.is_kept(split, row.prompt, "demonstrations"):
                 continue
             yield {
@@ -109,13 +125,8 @@ class Frozen:
         self.left_out["surplus rankings"] = rows.filter(is_surplus=True).count()
         self.left_out["rankings returned by a reviewer"] = rows.filter(RETURNED).count()
         kept = rows.filter(KEPT).select_related("annotator", "campaign", "prompt")
-        chunk: list[Ranking] = []
-        for row in kept.iterator(CHUNK):
-            chunk.append(row)
-            if len(chunk) == CHUNK:
-                yield from self._ranking_rows(chunk)
-                chunk = []
-        yield from self._ranking_rows(chunk)
+        for chunk in in_chunks(kept.iterator(CHUNK)):
+            yield from self._ranking_rows(chunk)
 
     def _ranking_rows(self, chunk: list[Ranking]) -> Iterator[dict[str, Any]]:
         ids_of = {row.pk: completion_ids(row) for row in chunk}
@@ -131,8 +142,7 @@ class Frozen:
                 own[rating.ranking_id].append(rating)
             else:
                 general[rating.completion_id].append(rating)
-        for row in chunk:
-            split = self.split(row.prompt.messages)
+        for row, split in zip(chunk, self.splits([row.prompt.messages for row in chunk]), strict=True):
             if not self.is_kept(split, row.prompt, "rankings"):
                 continue
             shown = [completions[pk] for pk in ids_of[row.pk] if pk in completions]
@@ -158,8 +168,8 @@ class Frozen:
         rows = Comparison.objects.filter(campaign_id__in=self.ids, ranking__is_surplus=False)
         rows = rows.exclude(ranking__review_state=Verdict.RETURNED).order_by("pk")
         related = ("ranking__annotator", "ranking__prompt", "campaign", "chosen", "rejected")
-        for row in rows.select_related(*related).iterator(CHUNK):
-            split = self.split(row.ranking.prompt.messages)
+        asked = rows.select_related(*related)
+        for row, split in self.with_splits(asked, lambda row: row.ranking.prompt.messages):
             if not self.is_kept(split, row.ranking.prompt, "comparisons"):
                 continue
             yield {
@@ -173,6 +183,11 @@ class Frozen:
                 "campaign": row.campaign.name,
                 "split": split,
             }
+
+
+def in_chunks(rows: Iterator[Row]) -> Iterator[list[Row]]:
+    while chunk := list(islice(rows, CHUNK)):
+        yield chunk
 
 
 def pseudonym(annotator: Any) -> str | None:

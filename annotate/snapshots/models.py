@@ -25,6 +25,7 @@ class Snapshot(models.Model):
     split_seed = models.PositiveIntegerField(default=0)
     validation_fraction = models.FloatField(default=0.1)
     counts = models.JSONField(default=dict, blank=True)
+    splits = models.JSONField(default=dict, blank=True, help_text="{name: {train, validation}}, rows of each")
     manifest_sha256 = models.CharField(max_length=64, blank=True, default="")
     error = models.TextField(blank=True, default="")
     language = models.CharField(
@@ -46,6 +47,18 @@ class Snapshot(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class Side(models.Model):
+    """The side of the split on which all that begins with one message stands, from its first snapshot on for ever.
+
+    So neither another share that is held out, nor another campaign that brings the same prompt, moves it.
+    """
+
+    key = models.BigIntegerField(
+        primary_key=True, help_text="of its first message: trainer.snapshot.split_key"
+    )
+    split = models.CharField(max_length=16)
 
 
 class FeedbackImport(models.Model):

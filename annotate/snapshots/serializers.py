@@ -75,15 +75,30 @@ class RowCountsSerializer(serializers.Serializer):
     comparisons = serializers.IntegerField(required=False)
 
 
+class SplitCountsSerializer(serializers.Serializer):
+    train = serializers.IntegerField()
+    validation = serializers.IntegerField()
+
+
+class RowSplitsSerializer(serializers.Serializer):
+    """Of each file's rows, how many are trained on and how many held out; empty until the snapshot is ready."""
+
+    prompts = SplitCountsSerializer(required=False)
+    demonstrations = SplitCountsSerializer(required=False)
+    rankings = SplitCountsSerializer(required=False)
+    comparisons = SplitCountsSerializer(required=False)
+
+
 class SnapshotSerializer(serializers.ModelSerializer):
     campaigns = NamedSerializer(many=True)
     counts = RowCountsSerializer()
+    splits = RowSplitsSerializer()
     parent = NamedSerializer(allow_null=True)
 
     class Meta:
         model = Snapshot
         fields = [
-            *("id", "name", "state", "campaigns", "counts", "split_seed", "validation_fraction"),
+            *("id", "name", "state", "campaigns", "counts", "splits", "split_seed", "validation_fraction"),
             *("manifest_sha256", "parent", "error", "created_at"),
         ]
         read_only_fields = fields

@@ -6,7 +6,7 @@ import re
 import threading
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from trainer.snapshot import SnapshotError, SnapshotWriter, read_manifest
 
 HEARTBEAT_SECONDS = 5
 STALE_AFTER = timedelta(seconds=60)
+FREEZE_LOCK = 0x5EA1ED  # any number that nothing else in this database locks
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
@@ -54,7 +55,6 @@ def queue_snapshot(*, campaigns: list[Campaign], name: str = "", created_by: Any
         raise SnapshotRefused(
             _("There is a snapshot %(name)s already; choose another name.") % {"name": name}
         )
-    seed, fraction = _split_for(campaigns)
     same = Snapshot.objects.filter(state=Snapshot.State.READY)
     for campaign in campaigns:
         same = same.filter(campaigns=campaign)
@@ -64,8 +64,9 @@ def queue_snapshot(*, campaigns: list[Campaign], name: str = "", created_by: Any
             path=str(path),
             parent=same.first(),
             filters=FILTERS,
-            split_seed=seed,
-            validation_fraction=fraction,
+            # For prompts that no snapshot has held yet (models.Side); one that several campaigns hold has one share.
+            split_seed=campaigns[0].split_seed,
+            validation_fraction=max(campaign.validation_fraction for campaign in campaigns),
             created_by=created_by,
         )
         snapshot.campaigns.set(campaigns)
@@ -81,20 +82,6 @@ def _free_name(campaigns: list[Campaign]) -> str:
     taken = set(Snapshot.objects.filter(name__startswith=stem).values_list("name", flat=True))
     names = (stem if i == 1 else f"{stem}-{i}" for i in range(1, len(taken) + 2))
     return next(name for name in names if name not in taken)
-
-
-def _split_for(campaigns: list[Campaign]) -> tuple[int, float]:
-    """One seed and one share for all campaigns, so that a prompt they share is on one side.
-
-    Those of the oldest snapshot with any of them, so that what was held out once stays held out; else the
-    seed of the campaign made first and the largest share that any of them holds out.
-    """
-    oldest = (
-        Snapshot.objects.filter(campaigns__in=campaigns, state=Snapshot.State.READY).order_by("pk").first()
-    )
-    if oldest:
-        return oldest.split_seed, oldest.validation_fraction
-    return campaigns[0].split_seed, max(campaign.validation_fraction for campaign in campaigns)
 
 
 def write_snapshot(snapshot: Snapshot) -> Snapshot:
@@ -125,9 +112,9 @@ def write_snapshot(snapshot: Snapshot) -> Snapshot:
 
 
 def _freeze(snapshot: Snapshot, writer: SnapshotWriter) -> None:
-    with transaction.atomic(durable=True):
+    with _one_freeze_at_a_time(), transaction.atomic(durable=True):
         with connection.cursor() as cursor:
-            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         campaigns = list(snapshot.campaigns.order_by("pk"))
         frozen = Frozen(campaigns, snapshot.split_seed, snapshot.validation_fraction)
         frozen.write(writer)
@@ -147,6 +134,18 @@ def _freeze(snapshot: Snapshot, writer: SnapshotWriter) -> None:
     )
 
 
+@contextmanager
+def _one_freeze_at_a_time() -> Iterator[None]:
+    """Two at once would each fix the side of a prompt that both hold. Waited for before the one instant begins."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(%s)", [FREEZE_LOCK])
+        try:
+            yield
+        finally:
+            with suppress(DatabaseError):  # a connection that broke has let go of it
+                cursor.execute("SELECT pg_advisory_unlock(%s)", [FREEZE_LOCK])
+
+
 def _guidelines_version(campaign: Campaign) -> int | None:
     return campaign.guidelines.values_list("version", flat=True).first()
 
@@ -158,10 +157,15 @@ def _finish(snapshot: Snapshot) -> Snapshot:
     Snapshot.objects.filter(pk=snapshot.pk, state=Snapshot.State.WRITING).update(
         state=Snapshot.State.READY,
         counts=manifest["counts"],
+        splits=splits_of(manifest),
         manifest_sha256=hashlib.sha256(content).hexdigest(),
     )
     snapshot.refresh_from_db()
     return snapshot
+
+
+def splits_of(manifest: dict[str, Any]) -> dict[str, dict[str, int]]:
+    return {name.removesuffix(".jsonl"): file["splits"] for name, file in manifest["files"].items()}
 
 
 def create_snapshot(*, campaigns: list[Campaign], name: str = "", created_by: Any = None) -> Snapshot:

@@ -1,16 +1,20 @@
 """A snapshot is one instant of its campaigns, verified by hash, and keeps what was held out apart for ever."""
 
 import json
+import random
 import threading
+import uuid
+from importlib import import_module
 
 import pytest
+from django.apps import apps
 from django.db import connection
 
 from annotate.accounts.models import Annotator
 from annotate.campaigns.models import Campaign, Completion, Prompt
 from annotate.feedback.models import Comparison, Demonstration, Ranking, Rating
 from annotate.snapshots import freezing
-from annotate.snapshots.models import Snapshot
+from annotate.snapshots.models import Side, Snapshot
 from annotate.snapshots.services import (
     SnapshotRefused,
     advance_snapshots,
@@ -145,28 +149,88 @@ def test_one_changed_byte_is_refused(campaign):
         open_snapshot(snapshot.path)
 
 
-def test_a_held_out_prompt_stays_held_out_in_every_later_snapshot_and_campaign(campaign):
-    for number in range(40):
-        add_ranking(add_prompt(campaign, f"Question {number}?"), None)
-    first = create_snapshot(campaigns=[campaign])
-    other = Campaign.objects.create(name="Bees", kind="ranking", validation_fraction=0.5)
+def sides(snapshot):
+    """{first message, as the split reads it: the sides on which the snapshot has it}"""
+    found = {}
+    for name in ("prompts", "demonstrations", "rankings", "comparisons"):
+        for row in rows(snapshot, name):
+            first = (row.get("prompt") or row["messages"])[0]["content"]
+            found.setdefault(" ".join(first.split()).casefold(), set()).add(row["split"])
+    return found
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_no_prompt_ever_changes_its_side_whatever_is_frozen_together(seed):
+    """Campaigns that share prompts, shares that grow and shrink, imports in between: many histories of a site."""
+    chance = random.Random(seed)
+    campaigns = [
+        Campaign.objects.create(name=f"C{i}", kind="ranking", split_seed=chance.randrange(2))
+        for i in range(3)
+    ]
+    first_seen = {}
+    for number in range(8):
+        for campaign in campaigns:
+            Campaign.objects.filter(pk=campaign.pk).update(
+                validation_fraction=chance.choice([0, 0.1, 0.3, 0.5, 0.9])
+            )
+        for _ in range(12):
+            text = chance.choice(["what about {}?", "What  About {}?"]).format(chance.randrange(60))
+            messages = [{"role": "user", "content": text}]
+            Prompt.objects.create(campaign=chance.choice(campaigns), messages=messages, key=uuid.uuid4().hex)
+            said = [*messages, {"role": "assistant", "content": "Much."}]
+            Demonstration.objects.create(campaign=chance.choice(campaigns), messages=said)
+        chosen = Campaign.objects.filter(
+            pk__in=[c.pk for c in chance.sample(campaigns, chance.randint(1, 3))]
+        )
+        for text, found in sides(create_snapshot(campaigns=list(chosen), name=f"s{number}")).items():
+            assert found == first_seen.setdefault(text, found), text
+            assert len(found) == 1, text
+    assert {"train", "validation"} == set().union(*first_seen.values())
+
+
+def test_a_new_share_counts_for_prompts_that_no_snapshot_holds_yet(campaign):
+    campaign.validation_fraction = 0
+    add_prompt(campaign, "Old?")
+    create_snapshot(campaigns=[campaign], name="first")
+    campaign.validation_fraction = 0.9999999
+    add_prompt(campaign, "New?")
+    snapshot = create_snapshot(campaigns=[campaign], name="second")
+    assert sides(snapshot) == {"old?": {"train"}, "new?": {"validation"}}
+    assert snapshot.splits["prompts"] == {"train": 1, "validation": 1}
+
+
+def test_two_snapshots_at_once_agree_on_the_side_of_a_new_prompt(campaign):
+    """One waits for the other; else each would fix the side by its own share."""
+    other = Campaign.objects.create(name="Bees", kind="ranking", validation_fraction=0.9)
     for number in range(60):
-        add_ranking(add_prompt(other, f"question  {number}?"), None)
-    second = create_snapshot(campaigns=[other, campaign])
+        add_prompt(campaign, f"Question {number}?")
+        add_prompt(other, f"Question {number}?")
+    made = []
 
-    def firsts(snapshot, split):
-        return {
-            " ".join(row["prompt"][0]["content"].split()).casefold()
-            for name in ("prompts", "rankings", "comparisons")
-            for row in rows(snapshot, name, split)
-        }
+    def freeze(one):
+        made.append(create_snapshot(campaigns=[one]))
+        connection.close()
 
-    assert firsts(first, "validation")
-    assert firsts(first, "train")
-    assert firsts(first, "validation") <= firsts(second, "validation")
-    assert firsts(first, "train") <= firsts(second, "train")
-    assert not firsts(second, "train") & firsts(second, "validation")
-    assert second.split_seed == campaign.split_seed
+    threads = [threading.Thread(target=freeze, args=(one,)) for one in (campaign, other)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sides(made[0]) == sides(made[1])
+
+
+def test_snapshots_made_before_sides_were_kept_fix_them_too(campaign):
+    """Where two of them disagree, what was held out once stays held out."""
+    add_prompt(campaign, "Where?")
+    Campaign.objects.update(validation_fraction=0)
+    create_snapshot(campaigns=[Campaign.objects.get()], name="trained")
+    Side.objects.update(split="validation")
+    create_snapshot(campaigns=[campaign], name="held")
+    Side.objects.all().delete()
+    Snapshot.objects.update(splits={})
+    import_module("annotate.snapshots.migrations.0005_side").keep_sides(apps, None)
+    assert Side.objects.get().split == "validation"
+    assert Snapshot.objects.get(name="trained").splits["prompts"] == {"train": 1, "validation": 0}
 
 
 def test_a_snapshot_names_the_one_before_it_of_the_same_campaigns(campaign):

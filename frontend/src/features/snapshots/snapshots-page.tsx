@@ -90,9 +90,15 @@ function SnapshotTable({ snapshots }: { snapshots: Snapshot[] }) {
               </Table.Td>
               {COUNTED.map((name) => {
                 const count = snapshot.counts[name];
+                const heldOut = snapshot.splits[name]?.validation;
                 return (
                   <Table.Td key={name} ta="end">
                     {count === undefined ? "—" : format.number(count)}
+                    {heldOut !== undefined && (
+                      <Text size="xs" c="dimmed">
+                        {t("snapshots.heldOut", { count: heldOut })}
+                      </Text>
+                    )}
                   </Table.Td>
                 );
               })}

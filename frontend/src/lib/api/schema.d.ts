@@ -1991,6 +1991,13 @@ export interface components {
             rankings?: number;
             comparisons?: number;
         };
+        /** @description Of each file's rows, how many are trained on and how many held out; empty until the snapshot is ready. */
+        RowSplits: {
+            prompts?: components["schemas"]["SplitCounts"];
+            demonstrations?: components["schemas"]["SplitCounts"];
+            rankings?: components["schemas"]["SplitCounts"];
+            comparisons?: components["schemas"]["SplitCounts"];
+        };
         /** @description What rows that a person or a schedule began have in common. */
         Run: {
             readonly id: number;
@@ -2120,6 +2127,7 @@ export interface components {
             readonly state: components["schemas"]["SnapshotState"];
             campaigns: components["schemas"]["Named"][];
             counts: components["schemas"]["RowCounts"];
+            splits: components["schemas"]["RowSplits"];
             readonly split_seed: number;
             /** Format: double */
             readonly validation_fraction: number;
@@ -2143,6 +2151,10 @@ export interface components {
          * @enum {string}
          */
         SnapshotState: "writing" | "ready" | "failed";
+        SplitCounts: {
+            train: number;
+            validation: number;
+        };
         Stage: {
             stage: components["schemas"]["RoundStage"];
             state: components["schemas"]["StageStateEnum"];
