@@ -8,6 +8,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from annotate.campaigns.models import Campaign
+from annotate.data_paths import DataPathField
 from annotate.languages import spoken_now
 from annotate.snapshots.models import Snapshot
 
@@ -22,7 +23,7 @@ class PolicyVersion(models.Model):
     parent = models.ForeignKey(
         "self", null=True, blank=True, on_delete=models.PROTECT, related_name="children"
     )
-    path = models.CharField(max_length=1000, help_text="model directory, or a hub id for a base model")
+    path = DataPathField(max_length=1000, help_text="model directory, or a hub id for a base model")
     model_sha256 = models.CharField(
         max_length=64, blank=True, default="", help_text="of the manifest; empty for hub ids"
     )
@@ -59,7 +60,7 @@ class RewardModel(models.Model):
     parent = models.ForeignKey(
         PolicyVersion, null=True, on_delete=models.PROTECT, related_name="reward_models"
     )
-    path = models.CharField(max_length=1000)
+    path = DataPathField(max_length=1000)
     model_sha256 = models.CharField(max_length=64)
     metrics = models.JSONField(default=dict, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -83,6 +84,30 @@ class CampaignPolicy(models.Model):
             models.UniqueConstraint(fields=["campaign", "policy_version"], name="campaign_policy_once"),
             models.CheckConstraint(condition=Q(weight__gte=0), name="campaign_policy_weight"),
         ]
+
+
+class Promotion(models.Model):
+    """One move of a campaign to a policy: which ones it left for it, how, and by whom. Rows are only added."""
+
+    class How(models.TextChoices):
+        GATE = "gate", _("through the gate")
+        OVERRIDE = "override", _("although the gate refused it")
+        CHOSEN = "chosen", _("chosen on the campaign's page")
+
+    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="promotions")
+    policy_version = models.ForeignKey(PolicyVersion, on_delete=models.PROTECT, related_name="promotions")
+    replaced: models.ManyToManyField = models.ManyToManyField(PolicyVersion, related_name="replaced_in")
+    how = models.CharField(max_length=16, choices=How.choices)
+    round = models.ForeignKey(
+        "Round", null=True, blank=True, on_delete=models.SET_NULL, related_name="promotions"
+    )
+    promoted_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-id"]
 
 
 class Round(models.Model):
@@ -203,7 +228,7 @@ class Run(models.Model):
         RewardModel, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
     )
     config = models.JSONField(default=dict, blank=True, help_text="the job's settings beyond its inputs")
-    run_dir = models.CharField(max_length=1000, blank=True, default="")
+    run_dir = DataPathField(max_length=1000, blank=True, default="")
     num_attempts = models.PositiveSmallIntegerField(default=0)
     cancel_requested = models.BooleanField(default=False)
     launch = models.JSONField(

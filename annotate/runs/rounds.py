@@ -4,6 +4,7 @@ advance_rounds looks at every running round and does the next thing that is due.
 trains queues one run and returns, and a later look finds that run ended. All under the round's row lock.
 """
 
+import contextlib
 import logging
 from typing import Any
 
@@ -17,8 +18,15 @@ from annotate.errors import Conflict, sentence
 from annotate.runs.job_settings import check_settings
 from annotate.runs.models import PolicyVersion, Round, Run
 from annotate.runs.results import WIN_RATE_THRESHOLD
-from annotate.runs.sampling import rows_to_sample
-from annotate.runs.services import UNFINISHED, cancel_run, promote_policy, queue_run
+from annotate.runs.sampling import has_prompts_to_sample
+from annotate.runs.services import (
+    RESUMABLE,
+    UNFINISHED,
+    cancel_run,
+    promote_policy,
+    queue_run,
+    resume_run,
+)
 from annotate.snapshots.models import Snapshot
 from annotate.snapshots.services import SnapshotRefused, queue_snapshot, write_snapshot
 from trainer.snapshot import SnapshotError, open_snapshot
@@ -89,7 +97,7 @@ def check_config(config: dict[str, Any]) -> None:
 
 def cancel_round(round: Round) -> Round:
     with transaction.atomic():
-        round = Round.objects.select_for_update().get(pk=round.pk)
+        round = Round.objects.select_for_update(no_key=True).get(pk=round.pk)
         if round.state != Round.State.RUNNING:
             raise Conflict(_("This round has ended already."))
         _end(
@@ -99,7 +107,27 @@ def cancel_round(round: Round) -> Round:
         )
         runs = list(round.runs.filter(state__in=UNFINISHED))
     for run in runs:
-        cancel_run(run)
+        with contextlib.suppress(Conflict):  # it ended in between; those after it are cancelled all the same
+            cancel_run(run)
+    return round
+
+
+def resume_round(round: Round) -> Round:
+    """A failed or cancelled round goes on at the stage where it stopped, its runs from their checkpoints."""
+    with transaction.atomic():
+        round = Round.objects.select_for_update(no_key=True).get(pk=round.pk)
+        if round.state not in (Round.State.FAILED, Round.State.CANCELLED):
+            raise Conflict(_("Only a failed or cancelled round can go on; this one is not."))
+        runs = list(round.runs.filter(kind=round.stage))
+        if any(run.state in UNFINISHED for run in runs):
+            raise Conflict(_("A run of this round is still stopping; try again in a moment."))
+        if round.snapshot and round.snapshot.state == Snapshot.State.FAILED:
+            round.snapshot = None  # the next look makes another
+        round.state, round.error, round.outcome, round.finished_at = Round.State.RUNNING, "", "", None
+        round.save(update_fields=["snapshot", "state", "error", "outcome", "finished_at"])
+        for run in runs:
+            if run.state in RESUMABLE:
+                resume_run(run)
     return round
 
 
@@ -122,7 +150,7 @@ def advance_round(pk: int) -> None:
     snapshot = None
     with transaction.atomic():
         round = (
-            Round.objects.select_for_update(skip_locked=True, of=("self",))
+            Round.objects.select_for_update(no_key=True, skip_locked=True, of=("self",))
             .select_related("snapshot", "base_policy")
             .filter(pk=pk, state=Round.State.RUNNING)
             .first()
@@ -310,7 +338,7 @@ def _promote(round: Round) -> bool:
         campaigns = [campaign for campaign in campaigns if not campaign.policies.exists()]
         if not campaigns:
             return _end(round, Round.State.SUCCEEDED, outcome=outcome)
-    promote_policy(policy=promoted, campaigns=campaigns, promoted_by=round.triggered_by)
+    promote_policy(policy=promoted, campaigns=campaigns, promoted_by=round.triggered_by, round=round)
     was_promoted = _("%(policy)s was promoted.") % {"policy": promoted.name}
     round.outcome = f"{outcome} {was_promoted}".strip()
     round.save(update_fields=["outcome"])
@@ -345,7 +373,7 @@ def _sample(round: Round) -> bool:
     for campaign in campaigns.order_by("pk"):
         if round.runs.filter(kind=Run.Kind.SAMPLE, campaign=campaign).exists():
             continue
-        if next(rows_to_sample(campaign, policy, 0, 1), None) is None:
+        if not has_prompts_to_sample(campaign, policy):
             continue  # every prompt waits to be judged already
         queue_run(
             kind=Run.Kind.SAMPLE,
@@ -372,20 +400,29 @@ STEPS = {
 
 
 def describe_stages(round: Round, runs: list[Run]) -> list[dict[str, Any]]:
-    """Each stage with its state and run, for the round's page. `runs` are the round's, oldest first."""
+    """Each stage with its state and run, for the round's page. `runs` are the round's, oldest first.
+
+    `skipped` was not part of the plan, or the gate kept it from being done; `not_reached` is what a round that
+    stopped has yet to come to.
+    """
     place = ORDER.index(round.stage)
-    newest: dict[str, int] = {run.kind: run.pk for run in runs}
+    ended_well = round.state == Round.State.SUCCEEDED
+    newest: dict[str, Run] = {run.kind: run for run in runs}
     described = []
     for index, stage in enumerate(ORDER[:-1]):
         if round.stages and stage not in round.stages:
             state = "skipped"
         elif index < place:
             state = "done"
-        elif index > place:
-            state = "waiting" if round.state == Round.State.RUNNING else "skipped"
+        elif index == place:
+            state = "done" if ended_well else round.state
+        elif round.state == Round.State.RUNNING:
+            state = "waiting"
         else:
-            state = {"running": "running", "succeeded": "done", "failed": "failed", "cancelled": "skipped"}[
-                round.state
-            ]
-        described.append({"stage": stage, "state": state, "run": newest.get(stage)})
+            state = "skipped" if ended_well else "not_reached"
+        run = newest.get(stage)
+        progress = run.step / run.total_steps if run and run.total_steps else None
+        described.append(
+            {"stage": stage, "state": state, "run": run.pk if run else None, "progress": progress}
+        )
     return described

@@ -22,31 +22,43 @@ SOURCE = "parley"
 CHUNK = 500
 
 
-def prompts_to_sample(campaign: Campaign, policy: PolicyVersion, seed: int) -> QuerySet[Prompt]:
-    """Prompts of a campaign in which people judge, those judged least often first, in an order that the seed decides.
+def prompts_to_ask(campaign: Campaign, policy: PolicyVersion) -> QuerySet[Prompt]:
+    """Prompts of a campaign in which people judge that the policy may be asked now, in no order.
 
     A prompt whose completions by the same policy still wait to be judged, or are being judged, is not asked
-    again; nor is one that its authors gave for evaluation only. In a comparison campaign, prompts where another
-    policy's completion waits for a rival go first, and none where this policy's own does.
+    again; nor is one that its authors gave for evaluation only, or one that ends in anything but a user's turn.
     """
     of_policy = Unit.objects.filter(
         campaign=campaign, prompt=OuterRef("pk"), completions__policy_version=policy
     )
     leased = Assignment.objects.filter(unit=OuterRef("pk"), state=Assignment.State.LEASED)
-    shuffled = MD5(Concat(Cast("pk", CharField()), Value(f":{seed}"), output_field=CharField()))
-    prompts = Prompt.objects.filter(campaign=campaign)
+    prompts = Prompt.objects.filter(campaign=campaign, **{"messages__-1__role": "user"})
     if campaign.kind == Campaign.Kind.COMPARISON:
-        waits = waiting_for_rival().filter(prompt=OuterRef("pk"))
-        has_rival = Exists(waits.exclude(policy_version=policy))
-        prompts = prompts.exclude(Exists(waits.filter(policy_version=policy))).order_by(has_rival.desc())
+        waits = waiting_for_rival().filter(prompt=OuterRef("pk"), policy_version=policy)
+        prompts = prompts.exclude(Exists(waits))
     return (
-        prompts.alias(num_units=Count("units"))
-        .exclude(messages=[])
-        .exclude(metadata__contains={"evaluation_only": True})
+        prompts.exclude(metadata__contains={"evaluation_only": True})
         .exclude(Exists(of_policy.filter(open_slots__gt=0)))
         .exclude(Exists(of_policy.filter(Exists(leased))))
-        .order_by(*prompts.query.order_by, "num_units", shuffled)
     )
+
+
+def has_prompts_to_sample(campaign: Campaign, policy: PolicyVersion) -> bool:
+    """Whether people judge here and there is anything to ask."""
+    return campaign.kind in Campaign.JUDGING and prompts_to_ask(campaign, policy).exists()
+
+
+def prompts_to_sample(campaign: Campaign, policy: PolicyVersion, seed: int) -> QuerySet[Prompt]:
+    """Those judged least often first, in an order that the seed decides.
+
+    In a comparison campaign, prompts where another policy's completion waits for a rival go first.
+    """
+    shuffled = MD5(Concat(Cast("pk", CharField()), Value(f":{seed}"), output_field=CharField()))
+    order: list[Any] = ["num_units", shuffled]
+    if campaign.kind == Campaign.Kind.COMPARISON:
+        rivals = waiting_for_rival().filter(prompt=OuterRef("pk")).exclude(policy_version=policy)
+        order.insert(0, Exists(rivals).desc())
+    return prompts_to_ask(campaign, policy).alias(num_units=Count("units")).order_by(*order)
 
 
 def waiting_for_rival() -> QuerySet[Completion]:
@@ -58,12 +70,7 @@ def rows_to_sample(
     campaign: Campaign, policy: PolicyVersion, seed: int, limit: int
 ) -> Iterator[dict[str, Any]]:
     prompts = prompts_to_sample(campaign, policy, seed).only("pk", "messages", "language")
-    for prompt in prompts.iterator(500):
-        if limit <= 0:
-            return
-        if prompt.messages[-1].get("role") != "user":
-            continue  # there is nothing to answer
-        limit -= 1
+    for prompt in prompts[:limit].iterator(500):
         yield {"id": prompt.pk, "prompt": prompt.messages, "language": prompt.language}
 
 

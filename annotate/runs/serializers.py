@@ -12,6 +12,7 @@ from annotate.runs.models import (
     Evaluation,
     ModelServer,
     PolicyVersion,
+    Promotion,
     RewardModel,
     Round,
     Run,
@@ -109,8 +110,11 @@ class LogSerializer(serializers.Serializer):
 
 class StageSerializer(serializers.Serializer):
     stage = serializers.ChoiceField(Round.Stage.choices)
-    state = serializers.ChoiceField(["waiting", "running", "done", "skipped", "failed"])
+    state = serializers.ChoiceField(
+        ["waiting", "running", "done", "skipped", "failed", "cancelled", "not_reached"]
+    )
     run = serializers.IntegerField(allow_null=True)
+    progress = serializers.FloatField(allow_null=True, help_text="of its run, from 0 to 1")
 
 
 class RoundSerializer(TriggeredBySerializer):
@@ -216,6 +220,32 @@ class PolicyVersionSerializer(serializers.ModelSerializer):
 
     def get_is_served(self, policy: PolicyVersion) -> bool:
         return policy.pk == self.context.get("served_id")
+
+
+class PromotionRowSerializer(serializers.ModelSerializer):
+    """One move of a campaign to a policy, and the policies that it left for it."""
+
+    campaign = NamedSerializer(read_only=True)
+    policy_version = NamedSerializer(read_only=True)
+    replaced = NamedSerializer(many=True, read_only=True)
+    round = NamedSerializer(allow_null=True, read_only=True)
+    promoted_by = serializers.CharField(
+        source="promoted_by.username", default=None, allow_null=True, read_only=True
+    )
+
+    class Meta:
+        model = Promotion
+        fields = [
+            *("id", "campaign", "policy_version", "replaced", "how", "round", "promoted_by", "created_at"),
+        ]
+        read_only_fields = fields
+
+
+class PromotionFilterSerializer(serializers.Serializer):
+    campaign = serializers.IntegerField(required=False, min_value=1)
+    policy_version = serializers.IntegerField(
+        required=False, min_value=1, help_text="moves to it and away from it"
+    )
 
 
 class SnapshotCountsSerializer(NamedSerializer):

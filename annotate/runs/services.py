@@ -6,6 +6,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from rest_framework.exceptions import ValidationError
@@ -13,8 +14,16 @@ from rest_framework.exceptions import ValidationError
 from annotate.campaigns.models import Campaign
 from annotate.errors import Conflict
 from annotate.runs.job_settings import check_settings
-from annotate.runs.models import CampaignPolicy, Evaluation, PolicyVersion, RewardModel, Round, Run
-from annotate.runs.sampling import rows_to_sample
+from annotate.runs.models import (
+    CampaignPolicy,
+    Evaluation,
+    PolicyVersion,
+    Promotion,
+    RewardModel,
+    Round,
+    Run,
+)
+from annotate.runs.sampling import has_prompts_to_sample
 from annotate.snapshots.models import Snapshot
 from trainer.run_dir import request_stop
 
@@ -91,7 +100,7 @@ def _check_inputs(kind: str, inputs: dict[str, Any]) -> None:
 def cancel_run(run: Run) -> Run:
     """A queued run is cancelled at once; a running one is asked to save a checkpoint and end."""
     with transaction.atomic():
-        run = Run.objects.select_for_update().get(pk=run.pk)
+        run = Run.objects.select_for_update(no_key=True).get(pk=run.pk)
         if run.state not in UNFINISHED:
             raise Conflict(_("This run has ended already (%(state)s).") % {"state": run.get_state_display()})
         run.cancel_requested = True
@@ -108,7 +117,7 @@ def cancel_run(run: Run) -> Run:
 def resume_run(run: Run) -> Run:
     """Queue a failed, lost or cancelled run again: it goes on from its last checkpoint, and so does its round."""
     with transaction.atomic():
-        run = Run.objects.select_for_update().get(pk=run.pk)
+        run = Run.objects.select_for_update(no_key=True).get(pk=run.pk)
         if run.state not in RESUMABLE:
             raise Conflict(_("Only a failed, lost or cancelled run can be resumed; this one is not."))
         Path(run.run_dir, "stop").unlink(missing_ok=True)
@@ -158,28 +167,51 @@ def promote_policy(
     promoted_by: Any = None,
     override: bool = False,
     sample: bool = False,
+    round: Round | None = None,
 ) -> PolicyVersion:
     """From now on these campaigns sample from this policy alone, and it is the one that is served."""
     refusal = gate_refusal(policy)
     if refusal and not override:
         raise Conflict(refusal, code="gate")
+    how = Promotion.How.OVERRIDE if refusal else Promotion.How.GATE
+    asked = {one.pk for one in campaigns if sample and has_prompts_to_sample(one, policy)}
     with transaction.atomic():
-        policy = PolicyVersion.objects.select_for_update().get(pk=policy.pk)
-        for campaign in (
-            Campaign.objects.select_for_update()
-            .filter(pk__in=[campaign.pk for campaign in campaigns])
-            .order_by("pk")
-        ):
-            CampaignPolicy.objects.filter(campaign=campaign).exclude(policy_version=policy).delete()
-            CampaignPolicy.objects.update_or_create(
-                campaign=campaign, policy_version=policy, defaults={"weight": 1.0}
-            )
-            is_judged = campaign.kind in Campaign.JUDGING
-            if sample and is_judged and next(rows_to_sample(campaign, policy, 0, 1), None):
+        for campaign in _locked(campaigns):
+            _sample_from(campaign, {policy: 1.0}, how, promoted_by, round)
+            if campaign.pk in asked:
                 queue_run(kind=Run.Kind.SAMPLE, policy=policy, campaign=campaign, triggered_by=promoted_by)
+        policy = PolicyVersion.objects.select_for_update(no_key=True).get(pk=policy.pk)
         policy.promoted_at, policy.promoted_by = timezone.now(), promoted_by
         policy.save(update_fields=["promoted_at", "promoted_by"])
     return policy
+
+
+def _locked(campaigns: list[Campaign]) -> QuerySet[Campaign]:
+    """Campaigns before policies, by number: one order for all. Work in a campaign only refers to it and goes on."""
+    asked = Campaign.objects.filter(pk__in=[campaign.pk for campaign in campaigns])
+    return asked.select_for_update(no_key=True).order_by("pk")
+
+
+def _sample_from(
+    campaign: Campaign,
+    weights: dict[PolicyVersion, float],
+    how: str,
+    moved_by: Any,
+    round: Round | None = None,
+) -> None:
+    """These policies and no other, from now on; a row for each that is new here."""
+    before = {row.policy_version_id for row in campaign.policies.all()}
+    left = before - {policy.pk for policy in weights}
+    campaign.policies.filter(policy_version__in=left).delete()
+    for policy, weight in weights.items():
+        CampaignPolicy.objects.update_or_create(
+            campaign=campaign, policy_version=policy, defaults={"weight": weight}
+        )
+        if how != Promotion.How.CHOSEN or policy.pk not in before:
+            moved = Promotion.objects.create(
+                campaign=campaign, policy_version=policy, how=how, promoted_by=moved_by, round=round
+            )
+            moved.replaced.set(left)
 
 
 def choose_policies(
@@ -193,22 +225,17 @@ def choose_policies(
     if weights and campaign.kind == Campaign.Kind.REVIEW:
         reason = _("A campaign of reviews samples from no policy.")
         raise ValidationError({"policies": [reason]}, code="kind")
+    meets = campaign.kind == Campaign.Kind.COMPARISON and len(weights) > 1
+    in_use = [policy for policy, weight in weights.items() if weight > 0]
+    asked = [policy for policy in in_use if sample and has_prompts_to_sample(campaign, policy)]
     with transaction.atomic():
-        campaign = Campaign.objects.select_for_update(no_key=True).get(pk=campaign.pk)
-        CampaignPolicy.objects.filter(campaign=campaign).exclude(policy_version__in=weights).delete()
-        for policy, weight in weights.items():
-            CampaignPolicy.objects.update_or_create(
-                campaign=campaign, policy_version=policy, defaults={"weight": weight}
+        campaign = _locked([campaign]).get()
+        _sample_from(campaign, weights, Promotion.How.CHOSEN, chosen_by)
+        for policy in asked:
+            queue_run(
+                kind=Run.Kind.SAMPLE,
+                policy=policy,
+                campaign=campaign,
+                config={"num_completions": 1} if meets else {},
+                triggered_by=chosen_by,
             )
-        meets = campaign.kind == Campaign.Kind.COMPARISON and len(weights) > 1
-        for policy, weight in weights.items():
-            is_asked = sample and weight > 0 and campaign.kind in Campaign.JUDGING
-            if is_asked and next(rows_to_sample(campaign, policy, 0, 1), None):
-                config = {"num_completions": 1} if meets else {}
-                queue_run(
-                    kind=Run.Kind.SAMPLE,
-                    policy=policy,
-                    campaign=campaign,
-                    config=config,
-                    triggered_by=chosen_by,
-                )

@@ -13,6 +13,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("rounds", views.RoundsView.as_view()),
     path("rounds/<int:round_id>", views.RoundView.as_view()),
     path("rounds/<int:round_id>/cancel", views.CancelRoundView.as_view()),
+    path("rounds/<int:round_id>/resume", views.ResumeRoundView.as_view()),
+    path("promotions", views.PromotionsView.as_view()),
     path("policy-versions", views.PolicyVersionsView.as_view()),
     path("policy-versions/<int:policy_version_id>", views.PolicyVersionView.as_view()),
     path("policy-versions/<int:policy_version_id>/promote", views.PromoteView.as_view()),

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema
 from rest_framework import generics, status
@@ -14,7 +14,7 @@ from annotate.campaigns.access import visible_campaign
 from annotate.permissions import IsAdminOrTrainer, IsTrainer, SignedInRequest
 from annotate.runs import arena, reading, registering, rounds, schedules, serving
 from annotate.runs import services as runs
-from annotate.runs.models import PolicyVersion, RewardModel, Round, Run, Schedule
+from annotate.runs.models import PolicyVersion, Promotion, RewardModel, Round, Run, Schedule
 from annotate.runs.serializers import (
     AgainstSerializer,
     LimitFilterSerializer,
@@ -28,6 +28,8 @@ from annotate.runs.serializers import (
     PolicyChoiceSerializer,
     PolicyVersionDetailSerializer,
     PolicyVersionSerializer,
+    PromotionFilterSerializer,
+    PromotionRowSerializer,
     PromotionSerializer,
     RewardModelSerializer,
     RoundSerializer,
@@ -180,6 +182,15 @@ class CancelRoundView(APIView):
         return Response(RoundSerializer(all_rounds().get(pk=round_id)).data)
 
 
+class ResumeRoundView(APIView):
+    permission_classes = [IsTrainer]
+
+    @extend_schema(operation_id="resume_round", request=None, responses=RoundSerializer)
+    def post(self, request: Request, round_id: int) -> Response:
+        rounds.resume_round(get_object_or_404(Round, pk=round_id))
+        return Response(RoundSerializer(all_rounds().get(pk=round_id)).data)
+
+
 def policy_context() -> dict[str, Any]:
     return {"served_id": serving.current_state().policy_version_id}
 
@@ -243,6 +254,32 @@ class PromoteView(APIView):
         runs.promote_policy(policy=policy, promoted_by=request.user, **asked)
         promoted = all_policies().get(pk=policy_version_id)
         return Response(PolicyVersionSerializer(promoted, context=policy_context()).data)
+
+
+def left_for(policy_id: int) -> QuerySet[Any]:
+    """The moves away from a policy, beside a query of Promotion."""
+    return Promotion.replaced.through.objects.filter(promotion=OuterRef("pk"), policyversion=policy_id)
+
+
+class PromotionsView(generics.ListAPIView):
+    """Which campaign moved to which policy, when, how and by whom; the newest first."""
+
+    permission_classes = [IsAdminOrTrainer]
+    serializer_class = PromotionRowSerializer
+
+    def get_queryset(self) -> QuerySet[Promotion]:
+        asked = checked(PromotionFilterSerializer, self.request.query_params.dict())
+        rows = Promotion.objects.select_related("campaign", "policy_version", "round", "promoted_by")
+        rows = rows.prefetch_related("replaced")
+        if campaign := asked.get("campaign"):
+            rows = rows.filter(campaign=campaign)
+        if policy := asked.get("policy_version"):
+            rows = rows.filter(Q(policy_version=policy) | Exists(left_for(policy)))
+        return rows
+
+    @extend_schema(operation_id="promotions", parameters=[PromotionFilterSerializer])
+    def get(self, request: Request) -> Response:
+        return self.list(request)
 
 
 class PoliciesOfCampaignView(APIView):

@@ -5,6 +5,7 @@ from django.db import models
 from django.db.models import Q
 
 from annotate.campaigns.models import Campaign
+from annotate.data_paths import DataPathField
 from annotate.languages import spoken_now
 
 
@@ -18,7 +19,7 @@ class Snapshot(models.Model):
 
     name = models.CharField(max_length=200, unique=True)
     state = models.CharField(max_length=16, choices=State.choices, default=State.WRITING)
-    path = models.CharField(max_length=1000)
+    path = DataPathField(max_length=1000)
     campaigns: models.ManyToManyField = models.ManyToManyField(Campaign, related_name="snapshots")
     parent = models.ForeignKey("self", null=True, blank=True, on_delete=models.PROTECT, related_name="+")
     filters = models.JSONField(default=dict, blank=True)
@@ -72,7 +73,7 @@ class FeedbackImport(models.Model):
 
     campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="imports")
     file_name = models.CharField(max_length=255)
-    path = models.CharField(max_length=1000)
+    path = DataPathField(max_length=1000)
     format = models.CharField(max_length=40, default="auto")
     state = models.CharField(max_length=16, choices=State.choices, default=State.QUEUED)
     num_records = models.PositiveIntegerField(default=0, help_text="records read so far")

@@ -28,6 +28,7 @@ const LOOKS = {
   paused: { icon: Pause, meaning: "caution" },
   cancelled: { icon: Ban, meaning: "quiet" },
   closed: { icon: Ban, meaning: "quiet" },
+  not_reached: { icon: CircleDashed, meaning: "quiet" },
   skipped: { icon: Minus, meaning: "quiet" },
   off: { icon: Minus, meaning: "quiet" },
 } satisfies Record<string, { icon: LucideIcon; meaning: string }>;

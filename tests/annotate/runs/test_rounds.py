@@ -1,11 +1,14 @@
 """The state machine of a round, with real snapshots; the jobs' results are written as jobs write them."""
 
+import threading
+
 import pytest
+from django.db import connection, transaction
 from rest_framework.exceptions import ValidationError
 
 from annotate.campaigns.models import Campaign, Completion, Prompt
 from annotate.feedback.models import Comparison, Demonstration, Ranking
-from annotate.runs import advancing, looping, rounds, tasks
+from annotate.runs import advancing, looping, rounds, sampling, tasks
 from annotate.runs.models import CampaignPolicy, PolicyVersion, Round, Run
 from annotate.runs.rounds import advance_rounds, start_round
 from annotate.runs.services import cancel_run, resume_run
@@ -258,6 +261,49 @@ def test_cancelling_a_run_cancels_its_round(base, writing):
     assert look(made).state == Round.State.CANCELLED
 
 
+def states_of(made: Round) -> dict[str, str]:
+    described = rounds.describe_stages(made, list(made.runs.order_by("pk")))
+    return {stage["stage"]: stage["state"] for stage in described}
+
+
+def test_a_cancelled_round_tells_where_it_stopped_and_goes_on_from_there(base, writing, judging, tom_client):
+    made = look(start_round(campaigns=[writing, judging], base_policy=base))
+    rounds.cancel_round(made)
+    made.refresh_from_db()
+    states = states_of(made)
+    assert (states["snapshot"], states["sft"], states["reward"]) == ("done", "cancelled", "skipped")
+    assert (states["promote"], states["sample"]) == ("not_reached", "not_reached")
+    assert tom_client.post(f"/api/rounds/{made.pk}/resume").json()["state"] == "running"
+    assert run_of(made, "sft").state == Run.State.QUEUED
+    succeed(run_of(made, "sft"))
+    assert look(made).stage == "sample"
+    assert tom_client.post(f"/api/rounds/{made.pk}/resume").status_code == 409
+
+
+def test_a_round_that_failed_goes_on_with_a_new_snapshot_where_that_had_failed(base, writing):
+    made = start_round(campaigns=[writing], base_policy=base)
+    made.snapshot = Snapshot.objects.create(name="s", path="/x", state="failed", error="The disk is full.")
+    made.save()
+    assert look(made).state == Round.State.FAILED
+    rounds.resume_round(made)
+    assert look(made).stage == "sft"
+
+
+def test_a_run_that_ended_in_between_does_not_save_those_after_it(base, writing, judging, new_campaign):
+    other = new_campaign("ranking")
+    add_prompts(other)
+    made = pass_through(start_round(campaigns=[writing, judging, other], base_policy=base))
+    first = made.runs.filter(kind="sample").order_by("pk")[0]
+    stopping = threading.Thread(target=lambda: (rounds.cancel_round(made), connection.close()))
+    with transaction.atomic():
+        Run.objects.filter(pk=first.pk).update(state=Run.State.SUCCEEDED)
+        stopping.start()  # it still sees both queued, and waits for the first
+        while made.state != Round.State.CANCELLED:
+            made.refresh_from_db()
+    stopping.join()
+    assert [run.state for run in made.runs.filter(kind="sample").order_by("pk")] == ["succeeded", "cancelled"]
+
+
 def test_a_round_whose_snapshot_failed_says_why(base, writing):
     made = start_round(campaigns=[writing], base_policy=base)
     made.snapshot = Snapshot.objects.create(name="s", path="/x", state="failed", error="The disk is full.")
@@ -275,19 +321,19 @@ def test_prompts_that_wait_with_the_same_policy_are_not_asked_again(base, writin
     )
     unit = judging.units.create(prompt=prompt, open_slots=1)
     unit.completions.set(completions)
-    asked = {row["id"] for row in rounds.rows_to_sample(judging, policy, 0, 100)}
+    asked = {row["id"] for row in sampling.rows_to_sample(judging, policy, 0, 100)}
     assert asked == set(judging.prompts.values_list("pk", flat=True)) - {prompt.pk}
-    other = {row["id"] for row in rounds.rows_to_sample(judging, base, 0, 100)}
+    other = {row["id"] for row in sampling.rows_to_sample(judging, base, 0, 100)}
     assert prompt.pk in other
     judging.units.update(open_slots=0)
-    assert prompt.pk in {row["id"] for row in rounds.rows_to_sample(judging, policy, 0, 100)}
+    assert prompt.pk in {row["id"] for row in sampling.rows_to_sample(judging, policy, 0, 100)}
 
 
 def test_prompts_that_nobody_judged_come_first(base, judging):
     judged = list(judging.prompts.all()[:10])
     for prompt in judged:
         judging.units.create(prompt=prompt, open_slots=0)
-    first = [row["id"] for row in rounds.rows_to_sample(judging, base, 1, 20)]
+    first = [row["id"] for row in sampling.rows_to_sample(judging, base, 1, 20)]
     assert set(first).isdisjoint(prompt.pk for prompt in judged)
 
 
@@ -296,7 +342,7 @@ def test_prompts_for_evaluation_only_and_briefs_are_never_sampled(base, judging)
     only.metadata = {"evaluation_only": True}
     only.save()
     brief = Prompt.objects.create(campaign=judging, brief="Write about herons", key="brief")
-    asked = {row["id"] for row in rounds.rows_to_sample(judging, base, 0, 100)}
+    asked = {row["id"] for row in sampling.rows_to_sample(judging, base, 0, 100)}
     assert asked.isdisjoint({only.pk, brief.pk})
 
 

@@ -123,6 +123,8 @@ def test_a_trainer_asks_for_a_snapshot_and_the_clock_writes_it(campaign, tom_cli
     done = tom_client.get(f"/api/snapshots/{made['id']}").json()
     assert done["state"] == "ready"
     assert done["counts"] == {"prompts": 6, "demonstrations": 3, "rankings": 2, "comparisons": 3}
+    assert {name: sum(split.values()) for name, split in done["splits"].items()} == done["counts"]
+    assert set(done["splits"]["prompts"]) <= {"train", "validation"}
     assert len(done["manifest_sha256"]) == 64
     listed = tom_client.get("/api/snapshots").json()
     assert listed["count"] == 1

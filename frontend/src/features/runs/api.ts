@@ -93,6 +93,9 @@ export const resumeRun = (id: number) => bodyOf(api.POST("/api/runs/{run_id}/res
 export const cancelRound = (round_id: number) =>
   bodyOf(api.POST("/api/rounds/{round_id}/cancel", { params: { path: { round_id } } }));
 
+export const resumeRound = (round_id: number) =>
+  bodyOf(api.POST("/api/rounds/{round_id}/resume", { params: { path: { round_id } } }));
+
 export const changeSchedule = (schedule_id: number, body: Schemas["PatchedScheduleRequest"]) =>
   bodyOf(api.PATCH("/api/schedules/{schedule_id}", { params: { path: { schedule_id } }, body }));
 

@@ -6,7 +6,7 @@ import { Note, ProblemNote } from "@/components/notes";
 import { StateBadge } from "@/components/state-badge";
 import type { Round, Stage } from "@/lib/api/types";
 import { useFormat } from "@/lib/format";
-import { cancelRound } from "./api";
+import { cancelRound, resumeRound } from "./api";
 import classes from "./runs.module.css";
 
 /** One pass of the loop as a line of stages. */
@@ -16,6 +16,10 @@ export function RoundCard({ round, canCancel }: { round: Round; canCancel: boole
   const queryClient = useQueryClient();
   const cancelling = useMutation({
     mutationFn: () => cancelRound(round.id),
+    onSuccess: () => queryClient.invalidateQueries({ queryKey: ["rounds"] }),
+  });
+  const resuming = useMutation({
+    mutationFn: () => resumeRound(round.id),
     onSuccess: () => queryClient.invalidateQueries({ queryKey: ["rounds"] }),
   });
   const list = new Intl.ListFormat(format.language, { type: "conjunction" });
@@ -41,6 +45,16 @@ export function RoundCard({ round, canCancel }: { round: Round; canCancel: boole
             {t("common.cancelIt")}
           </Button>
         )}
+        {canCancel && (round.state === "cancelled" || round.state === "failed") && (
+          <Button
+            size="compact-sm"
+            variant="default"
+            loading={resuming.isPending}
+            onClick={() => resuming.mutate()}
+          >
+            {t("rounds.resume")}
+          </Button>
+        )}
       </div>
       <ol className={classes.stages}>
         {round.stages
@@ -54,7 +68,7 @@ export function RoundCard({ round, canCancel }: { round: Round; canCancel: boole
       ) : (
         round.outcome && <p className={classes.outcome}>{round.outcome}</p>
       )}
-      <ProblemNote error={cancelling.error} />
+      <ProblemNote error={cancelling.error ?? resuming.error} />
     </article>
   );
 }

@@ -607,6 +607,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/promotions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Which campaign moved to which policy, when, how and by whom; the newest first. */
+        get: operations["promotions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/remarks/{remark_id}": {
         parameters: {
             query?: never;
@@ -681,6 +698,22 @@ export interface paths {
         get?: never;
         put?: never;
         post: operations["cancel_round"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/rounds/{round_id}/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post: operations["resume_round"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1264,6 +1297,13 @@ export interface components {
             readonly created_at: string;
             read: components["schemas"]["Guidelines"] | null;
         };
+        /**
+         * @description * `gate` - through the gate
+         *     * `override` - although the gate refused it
+         *     * `chosen` - chosen on the campaign's page
+         * @enum {string}
+         */
+        HowEnum: "gate" | "override" | "chosen";
         Import: {
             readonly id: number;
             readonly file_name: string;
@@ -1551,6 +1591,21 @@ export interface components {
             previous?: string | null;
             results: components["schemas"]["PolicyVersion"][];
         };
+        PaginatedPromotionRowList: {
+            /** @example 123 */
+            count: number;
+            /**
+             * Format: uri
+             * @example http://api.example.org/accounts/?offset=400&limit=100
+             */
+            next?: string | null;
+            /**
+             * Format: uri
+             * @example http://api.example.org/accounts/?offset=200&limit=100
+             */
+            previous?: string | null;
+            results: components["schemas"]["PromotionRow"][];
+        };
         PaginatedRemarkList: {
             /** @example 123 */
             count: number;
@@ -1807,6 +1862,18 @@ export interface components {
              * @default true
              */
             sample: boolean;
+        };
+        /** @description One move of a campaign to a policy, and the policies that it left for it. */
+        PromotionRow: {
+            readonly id: number;
+            readonly campaign: components["schemas"]["Named"];
+            readonly policy_version: components["schemas"]["Named"];
+            readonly replaced: components["schemas"]["Named"][];
+            readonly how: components["schemas"]["HowEnum"];
+            readonly round: components["schemas"]["Named"] | null;
+            readonly promoted_by: string | null;
+            /** Format: date-time */
+            readonly created_at: string;
         };
         RankingSubmissionRequest: {
             /**
@@ -2159,6 +2226,11 @@ export interface components {
             stage: components["schemas"]["RoundStage"];
             state: components["schemas"]["StageStateEnum"];
             run: number | null;
+            /**
+             * Format: double
+             * @description of its run, from 0 to 1
+             */
+            progress: number | null;
         };
         /**
          * @description * `waiting` - waiting
@@ -2166,9 +2238,11 @@ export interface components {
          *     * `done` - done
          *     * `skipped` - skipped
          *     * `failed` - failed
+         *     * `cancelled` - cancelled
+         *     * `not_reached` - not_reached
          * @enum {string}
          */
-        StageStateEnum: "waiting" | "running" | "done" | "skipped" | "failed";
+        StageStateEnum: "waiting" | "running" | "done" | "skipped" | "failed" | "cancelled" | "not_reached";
         /** @description What the campaign holds after the import. */
         Stored: {
             trees: number;
@@ -6299,6 +6373,78 @@ export interface operations {
             };
         };
     };
+    promotions: {
+        parameters: {
+            query?: {
+                campaign?: number;
+                /** @description Number of results to return per page. */
+                limit?: number;
+                /** @description The initial index from which to return the results. */
+                offset?: number;
+                /** @description moves to it and away from it */
+                policy_version?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedPromotionRowList"];
+                };
+            };
+            /** @description a value is missing or wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description a role or the CSRF token is missing */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description no such form of answer */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description the database or another part is out of reach */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     settle_remark: {
         parameters: {
             query?: never;
@@ -6714,6 +6860,108 @@ export interface operations {
         };
     };
     cancel_round: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                round_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Round"];
+                };
+            };
+            /** @description a value is missing or wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description a role or the CSRF token is missing */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description not there, or not yours to see */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description no such form of answer */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description does not fit what is stored */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description not JSON */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description the database or another part is out of reach */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    resume_round: {
         parameters: {
             query?: never;
             header?: never;
