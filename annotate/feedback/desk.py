@@ -12,6 +12,7 @@ from annotate.accounts.models import User
 from annotate.campaigns.models import Campaign, Completion, Guidelines
 from annotate.campaigns.overview import progress_of, tallies_of
 from annotate.feedback.models import Assignment, Draft, Suggestion, Unit
+from annotate.feedback.naming import names_of, renamed
 from annotate.feedback.revisions import SUBMISSIONS, can_correct, content_of, correct_until, submission_of
 from annotate.feedback.suggestions import can_suggest
 
@@ -42,12 +43,12 @@ def lay_out(assignment: Assignment) -> Desk:
         unit=assignment.unit,
         lease_expires_at=assignment.lease_expires_at,
         guidelines=assignment.campaign.guidelines.order_by("-version").first(),
-        shown_completions=_shown(assignment),
+        shown_completions=_shown(assignment, names_of(assignment)),
         kept_draft=Draft.objects.filter(assignment=assignment).first(),
         offered_suggestions=list(Suggestion.objects.filter(assignment=assignment).order_by("id")),
         can_suggest=can_suggest(assignment.campaign),
         submitted=_submitted(assignment) if assignment.state == Assignment.State.SUBMITTED else None,
-        reviewed=_reviewed(assignment.unit.reviewed_id) if assignment.unit.reviewed_id else None,
+        reviewed=_reviewed(assignment) if assignment.unit.reviewed_id else None,
     )
 
 
@@ -57,7 +58,7 @@ def _submitted(assignment: Assignment) -> dict[str, Any] | None:
     if submission is None:
         return None
     return {
-        "content": content_of(submission),
+        "content": renamed(content_of(submission), names_of(assignment)),
         "revision": submission.revision,
         "given_at": submission.corrected_at or submission.created_at,
         "seconds_spent": submission.seconds_spent,
@@ -69,26 +70,27 @@ def _submitted(assignment: Assignment) -> dict[str, Any] | None:
     }
 
 
-def _reviewed(assignment_id: int) -> dict[str, Any] | None:
+def _reviewed(review: Assignment) -> dict[str, Any] | None:
     """Another's submission, as it was worked on; not by whom."""
-    assignment = Assignment.objects.select_related("campaign").get(id=assignment_id)
+    assignment = Assignment.objects.select_related("campaign").get(id=review.unit.reviewed_id)
     work = submission_of(assignment)
     if work is None:
         return None
+    names = names_of(assignment, review)
     return {
         "assignment": assignment.id,
         "campaign": assignment.campaign,
-        "completions": _shown(assignment),
-        "content": content_of(work),
+        "completions": _shown(assignment, names),
+        "content": renamed(content_of(work), names),
         "revision": work.revision,
         "guidelines": assignment.campaign.guidelines.order_by("-version").first(),
         "earlier": list(assignment.reviews.filter(is_surplus=False).order_by("id")),
     }
 
 
-def _shown(assignment: Assignment) -> list[dict[str, Any]]:
+def _shown(assignment: Assignment, names: dict[int, int]) -> list[dict[str, Any]]:
     texts = dict(Completion.objects.filter(id__in=assignment.shown_order).values_list("id", "text"))
-    return [{"id": id, "text": texts[id]} for id in assignment.shown_order if id in texts]
+    return [{"id": names[id], "text": texts[id]} for id in assignment.shown_order if id in texts]
 
 
 def own_assignment(user: User, assignment_id: int) -> Assignment:

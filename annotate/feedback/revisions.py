@@ -13,6 +13,7 @@ from annotate.campaigns.models import Campaign, Completion
 from annotate.errors import Conflict
 from annotate.feedback.checks import OWN
 from annotate.feedback.models import Assignment, Demonstration, Ranking, Review, Revision, Verdict
+from annotate.feedback.naming import names_of, renamed
 
 MOST_VERSIONS = 50  # are shown, the newest
 
@@ -123,6 +124,11 @@ def keep_revision(assignment: Assignment, submission: Demonstration | Ranking) -
     submission.corrected_at = timezone.now()
 
 
+def _review_of(reviewed: Assignment, user: User) -> Assignment | None:
+    """Where a person reviews this."""
+    return Assignment.objects.filter(unit__reviewed=reviewed, annotator__user=user).first()
+
+
 def versions_of(user: User, assignment_id: int) -> list[dict[str, Any]]:
     """What a submission has said, the newest first: as it stands, and before each correction.
 
@@ -138,6 +144,8 @@ def versions_of(user: User, assignment_id: int) -> list[dict[str, Any]]:
     submission = submission_of(assignment)
     if submission is None:
         return []
+    reader = None if is_admin or assignment.annotator.user_id == user.pk else _review_of(assignment, user)
+    names = names_of(assignment, reader)
     kept = assignment.revisions.order_by("-number")[: MOST_VERSIONS - 1]
     versions = [(revision.number, revision.content, revision.given_at) for revision in kept]
     given_at = submission.corrected_at or submission.created_at
@@ -153,7 +161,7 @@ def versions_of(user: User, assignment_id: int) -> list[dict[str, Any]]:
         shown.append(
             {
                 "number": number,
-                "content": content,
+                "content": renamed(content, names),
                 "given_at": given_at,
                 "is_by_reviewer": number in of_reviewers,
                 "person": person.user if is_admin and person else None,

@@ -1,4 +1,4 @@
-"""The JSON of feedback. What goes to an annotator names completions by id and text only."""
+"""The JSON of feedback. What goes to an annotator names completions by place and text only (feedback.naming)."""
 
 from typing import Any
 
@@ -78,7 +78,7 @@ class AssignmentPromptSerializer(serializers.Serializer):
 class OfferedCompletionSerializer(serializers.Serializer):
     """A completion without any sign of where it came from."""
 
-    id = serializers.IntegerField()
+    id = serializers.IntegerField(help_text="its place in the order shown, from 1")
     text = serializers.CharField()
 
 
@@ -256,7 +256,7 @@ class TiersField(serializers.ListField):
 
 class RankingSubmissionSerializer(SubmissionSerializer):
     tiers = TiersField(
-        help_text="completion ids, best tier first; ids in one tier are tied; 0 is the own answer"
+        help_text="the completions' ids as shown, best tier first; in one tier they are tied; 0: the own answer"
     )
     criteria = serializers.DictField(
         child=TiersField(),

@@ -21,6 +21,7 @@ from annotate.errors import Conflict
 from annotate.feedback import chats, remarks, services, suggestions
 from annotate.feedback.desk import lay_out, nothing_now, own_assignment, progress
 from annotate.feedback.models import Assignment
+from annotate.feedback.naming import ids_of, renamed
 from annotate.feedback.own_work import own_work
 from annotate.feedback.revisions import versions_of
 from annotate.feedback.serializers import (
@@ -128,21 +129,22 @@ SUBMISSION_FORMS: dict[str, type] = {
 }
 
 
-def _with_correction(review: dict[str, Any], assignment_id: int) -> dict[str, Any]:
+def _with_correction(review: dict[str, Any], assignment: Assignment) -> dict[str, Any]:
     """A review whose `content`, if it has one, is checked as a submission of the kind that is reviewed."""
     content = review.pop("content", None)
     if content is None:
         return review
-    reviewed = Assignment.objects.filter(review_units__assignments=assignment_id)
-    kind = reviewed.values_list("campaign__kind", flat=True).first()
-    if kind is None:
+    reviewed = assignment.unit.reviewed
+    if reviewed is None:
         raise Http404
-    form = SUBMISSION_FORMS[kind](data=content | {"submission_key": review["submission_key"]})
+    form = SUBMISSION_FORMS[reviewed.campaign.kind](
+        data=content | {"submission_key": review["submission_key"]}
+    )
     if not form.is_valid():
         raise ValidationError({"content": form.errors})
     unused = ("submission_key", "seconds_spent", "revises")
     correction = {name: value for name, value in form.validated_data.items() if name not in unused}
-    return review | {"correction": correction}
+    return review | {"correction": renamed(correction, ids_of(reviewed, assignment))}
 
 
 class SubmitView(FeedbackView):
@@ -159,13 +161,16 @@ class SubmitView(FeedbackView):
     )
     def post(self, request: SignedInRequest, assignment_id: int) -> Response:
         annotator = _annotator(request.user)
-        kinds = Assignment.objects.filter(id=assignment_id, annotator=annotator)
-        kind = kinds.values_list("campaign__kind", flat=True).first()
-        if kind is None:
+        own = Assignment.objects.filter(id=assignment_id, annotator=annotator)
+        assignment = own.select_related("campaign", "unit__reviewed__campaign").first()
+        if assignment is None:
             raise Http404
+        kind = assignment.campaign.kind
         given = _given(SUBMISSION_FORMS[kind], request)
         if kind == Campaign.Kind.REVIEW:
-            given = _with_correction(given, assignment_id)
+            given = _with_correction(given, assignment)
+        elif kind in Campaign.JUDGING:
+            given = renamed(given, ids_of(assignment))
         stored = services.SUBMITS[kind](assignment_id, annotator, **given)
         submission = stored.submission
         return Response(

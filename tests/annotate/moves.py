@@ -29,6 +29,11 @@ def leased(client: APIClient, campaign: Campaign) -> dict:
     return answer["assignment"]
 
 
+def ids_shown(assignment: dict) -> list[int]:
+    """The completions before this person, in the order shown; to them they are 1, 2 …"""
+    return Assignment.objects.get(id=assignment["id"]).shown_order
+
+
 def dialogue(assignment: dict, reply: str = "An answer.") -> list[dict]:
     return [*assignment["prompt"]["messages"], {"role": "assistant", "content": reply}]
 

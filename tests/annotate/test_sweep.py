@@ -157,10 +157,10 @@ class Api:
             asked = assignment.unit.prompt.messages
             answer = assignment.suggestions.values_list("pk", flat=True).first()
             said = {"content": "", "answers": [{"suggestion": answer, "text": "So."}], "chosen": answer}
-            judged = {"completion": next(iter(assignment.shown_order), 1), "value": 7, "flags": []}
+            judged = {"completion": 1, "value": 7, "flags": []}
             return {
                 "messages": [*asked, {"role": "assistant", "content": "So."}],
-                "tiers": [[pk] for pk in assignment.shown_order],
+                "tiers": [[place] for place, _pk in enumerate(assignment.shown_order, start=1)],
                 "ratings": [judged],
                 "criteria": {},
                 "own_answer": "",
@@ -168,7 +168,7 @@ class Api:
                 "reviewed_revision": 1,
                 "comment": "",
                 "content": None,
-                "chosen": next(iter(assignment.shown_order), 1),
+                "chosen": 1,
                 "strength": 1,
                 "turns": [said | {"strength": None, "edited": ""}],
             }

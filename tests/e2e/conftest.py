@@ -18,6 +18,7 @@ PASSWORD = "a long enough phrase"
 
 SEED = """
 import json, os
+from django.db import connection
 from annotate.accounts.services import create_token, create_user
 from annotate.campaigns.models import Completion
 from annotate.campaigns.services import NewPrompt, add_member, add_prompts, create_campaign
@@ -51,8 +52,9 @@ base = register_policy(name="tiny base", path=os.environ["E2E_MODEL"])
 promote_policy(policy=base, campaigns=[writing])
 print(json.dumps({
     "writing": writing.id, "ranking": ranking.id, "base": base.id,
+    "database": connection.get_connection_params() | {"cursor_factory": None, "context": None},
     "tokens": {name: create_token(user)[1] for name, user in people.items()},
-}))
+}, default=str))
 """
 
 

@@ -7,7 +7,7 @@ import pytest
 from tests.e2e.axe import violations
 from tests.e2e.desk import desk_site
 from tests.e2e.phone import PHONE, fits
-from tests.e2e.units import make_campaigns, question
+from tests.e2e.units import assignment_on, make_campaigns, question, shown_order, wait_for_another
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
@@ -53,14 +53,10 @@ def given(site, campaign: int, count: int) -> list:
     return found
 
 
-def shown(page) -> list[int]:
+def shown(page) -> int:
+    """The assignment on the page, once both are there."""
     page.get_by_role("article", name="Completion B").wait_for()
-    cards = page.locator("article[data-completion]")
-    return [int(cards.nth(at).get_attribute("data-completion")) for at in range(2)]
-
-
-def wait_for_another(page, ids: list[int]) -> None:
-    page.wait_for_function("id => !document.querySelector(`[data-completion='${id}']`)", arg=ids[0])
+    return assignment_on(page)
 
 
 def test_two_are_compared_by_mouse(site, open_page, campaigns):
@@ -68,14 +64,14 @@ def test_two_are_compared_by_mouse(site, open_page, campaigns):
     page.goto(f"/annotate/{campaigns['Pairs']}")
     orders = []
     for choice in ("Completion B is much better", "Both are equally good", "Both are bad"):
-        ids = shown(page)
-        orders.append(ids)
+        here = shown(page)
+        orders.append(shown_order(site, here))
         page.get_by_role("button", name="Submit").click()
         page.get_by_role("alert").get_by_text("Choose the better one").wait_for()
         page.get_by_role("radio", name=choice).check(force=True)
         page.get_by_text("Saved", exact=True).wait_for()
         page.get_by_role("button", name="Submit").click()
-        wait_for_another(page, ids)
+        wait_for_another(page, here)
     page.get_by_text("nothing more for now").wait_for()
     better, tie, bad = given(site, campaigns["Pairs"], 3)
     (first, second), equal, _ = orders
@@ -107,7 +103,8 @@ def test_two_are_compared_by_keyboard_alone(site, open_page, campaigns):
     page.keyboard.press("Control+Enter")
     wait_for_another(page, second)
     stored = given(site, campaigns["Pairs by keys"], 2)
-    assert stored[0][:3] == [[[first[0]], [first[1]]], 2, False]
+    left, right = shown_order(site, first)
+    assert stored[0][:3] == [[[left], [right]], 2, False]
     assert stored[1][:3] == [[], None, True]
 
 
@@ -126,7 +123,9 @@ def test_two_are_compared_on_a_phone(site, open_page, campaigns):
     page.get_by_role("button", name="Submit").tap()
     wait_for_another(page, second)
     stored = given(site, campaigns["Pairs by finger"], 2)
-    assert [row[:3] for row in stored] == [[[[first[1]], [first[0]]], 1, False], [[second], None, False]]
+    left, right = shown_order(site, first)
+    tied = shown_order(site, second)
+    assert [row[:3] for row in stored] == [[[[right], [left]], 1, False], [[tied], None, False]]
 
 
 @pytest.mark.parametrize("width", [390, 1440])

@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 from tests.e2e.desk import ask, desk_site
+from tests.e2e.units import assignment_on, wait_for_another
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
@@ -23,21 +24,14 @@ def open_ranking(page, site) -> None:
         page.get_by_role("article", name="Completion A").wait_for()
 
 
-def unit_shown(page) -> list[int]:
-    cards = page.locator("article[data-completion]")
-    return [int(cards.nth(i).get_attribute("data-completion")) for i in range(cards.count())]
+def wait_for_another_ranking(page, before: int) -> None:
+    wait_for_another(page, before)
+    page.get_by_role("article", name="Completion A").wait_for()
 
 
-def wait_for_another(page, before: list[int]) -> None:
-    page.wait_for_function(
-        "ids => { const cards = [...document.querySelectorAll('article[data-completion]')];"
-        " return cards.length > 0 && !cards.some(card => ids.includes(+card.dataset.completion)) }",
-        arg=before,
-    )
-
-
-def rankings_of(site, name: str) -> list[list[int]]:
-    query = """SELECT ranking.shown_order FROM feedback_ranking AS ranking
+def rankings_of(site, name: str) -> list[int]:
+    """The assignments that a person has ranked."""
+    query = """SELECT ranking.assignment_id FROM feedback_ranking AS ranking
         JOIN accounts_annotator AS annotator ON annotator.id = ranking.annotator_id
         JOIN accounts_user AS login ON login.id = annotator.user_id WHERE login.username = %s ORDER BY ranking.id"""
     return [row[0] for row in ask(site, query, name)]
@@ -46,20 +40,20 @@ def rankings_of(site, name: str) -> list[list[int]]:
 def test_the_next_unit_is_on_screen_without_the_network_and_this_one_is_sent_when_it_is_back(site, open_page):
     page = open_page("alice")
     open_ranking(page, site)
-    first = unit_shown(page)
+    first = assignment_on(page)
     page.context.set_offline(True)
     page.keyboard.press("b")
     page.keyboard.press("Control+Enter")
-    wait_for_another(page, first)
+    wait_for_another_ranking(page, first)
     page.get_by_text("1 unit not sent yet").wait_for()
     assert rankings_of(site, "alice") == []
-    second = unit_shown(page)
+    second = assignment_on(page)
     page.context.set_offline(False)
     page.get_by_text("Saved", exact=True).wait_for()
     site.wait_until(lambda: rankings_of(site, "alice") == [first], 20, "the ranking was not stored")
     page.reload()
     page.get_by_role("article", name="Completion A").wait_for()
-    assert unit_shown(page) == second
+    assert assignment_on(page) == second
 
 
 def test_many_units_in_a_row_without_a_pause_are_each_stored_once(site, open_page):
@@ -67,10 +61,10 @@ def test_many_units_in_a_row_without_a_pause_are_each_stored_once(site, open_pag
     open_ranking(page, site)
     seen = []
     for _ in range(6):
-        seen.append(unit_shown(page))
+        seen.append(assignment_on(page))
         page.keyboard.press("b")
         page.keyboard.press("Control+Enter")
-        wait_for_another(page, seen[-1])
+        wait_for_another_ranking(page, seen[-1])
     site.wait_until(lambda: rankings_of(site, "bob") == seen, 20, "not every ranking was stored")
     page.get_by_text(re.compile(r"^6 units done by you")).wait_for()
 
@@ -89,7 +83,7 @@ def test_a_closed_page_gives_back_the_unit_ahead(site, open_page):
 def test_a_unit_that_is_refused_later_says_why_and_is_opened_again_with_all_its_words(site, open_page):
     page = open_page("bob")
     open_ranking(page, site)
-    first = unit_shown(page)
+    first = assignment_on(page)
     card = page.get_by_role("article", name="Completion A")
     card.get_by_role("button", name="Untrue").click()
     page.keyboard.press("b")
@@ -99,34 +93,31 @@ def test_a_unit_that_is_refused_later_says_why_and_is_opened_again_with_all_its_
     without = {"flags": [flag for flag in flags if flag != "untrue"]}
     httpx.patch(api, headers=headers, json=without).raise_for_status()
     page.keyboard.press("Control+Enter")
-    wait_for_another(page, first)
+    wait_for_another_ranking(page, first)
     page.get_by_text("is not one of this campaign's flags").wait_for()
     httpx.patch(api, headers=headers, json={"flags": flags}).raise_for_status()
     page.get_by_role("button", name="Open it again").click()
-    page.wait_for_function(
-        "ids => [...document.querySelectorAll('article[data-completion]')].every(c => ids.includes(+c.dataset.completion))",
-        arg=first,
-    )
+    page.locator(f"[data-assignment='{first}']").wait_for()
     assert card.get_by_role("button", name="Untrue").get_attribute("aria-pressed") == "true"
     page.keyboard.press("Control+Enter")
-    wait_for_another(page, first)
+    wait_for_another_ranking(page, first)
     site.wait_until(lambda: first in rankings_of(site, "bob"), 20, "the ranking was not stored")
 
 
 def test_a_skip_can_be_taken_back_for_some_seconds(site, open_page):
     page = open_page("alice")
     open_ranking(page, site)
-    first = unit_shown(page)
+    first = assignment_on(page)
     page.keyboard.press("b")
     page.keyboard.press("s")
     page.get_by_role("dialog").get_by_role("button", name="Skip").click()
-    wait_for_another(page, first)
+    wait_for_another_ranking(page, first)
     page.get_by_role("button", name="Undo").click()
-    page.wait_for_function("id => document.querySelector(`article[data-completion='${id}']`)", arg=first[0])
+    page.locator(f"[data-assignment='{first}']").wait_for()
     skipped = "SELECT count(*) FROM feedback_assignment WHERE state = 'skipped'"
     page.keyboard.press("s")
     page.get_by_role("dialog").get_by_role("button", name="Skip").click()
-    wait_for_another(page, first)
+    wait_for_another_ranking(page, first)
     assert ask(site, skipped) == [(0,)]
     site.wait_until(lambda: ask(site, skipped) == [(1,)], 20, "the skip was not sent")
 
@@ -134,25 +125,24 @@ def test_a_skip_can_be_taken_back_for_some_seconds(site, open_page):
 def test_a_key_pressed_the_moment_a_unit_appears_is_taken_and_kept(site, open_page):
     page = open_page("alice")
     open_ranking(page, site)
-    first = unit_shown(page)
+    first = assignment_on(page)
     page.keyboard.press("s")
     page.get_by_role("dialog").get_by_role("button", name="Skip").click()
-    wait_for_another(page, first)
+    wait_for_another_ranking(page, first)
     page.evaluate(
         """id => {
             const observer = new MutationObserver(() => {
-                if (!document.querySelector(`article[data-completion='${id}']`)) return;
+                if (!document.querySelector(`[data-assignment='${id}'] article`)) return;
                 observer.disconnect();
                 const press = {key: "b", code: "KeyB", bubbles: true, cancelable: true};
                 document.body.dispatchEvent(new KeyboardEvent("keydown", press));
             });
             observer.observe(document.body, {childList: true, subtree: true});
         }""",
-        first[0],
+        first,
     )
     page.get_by_role("button", name="Undo").click()
     page.get_by_role("checkbox", name="All are bad", checked=True).wait_for()
-    assert unit_shown(page) == first
-    kept = """SELECT shown_order FROM feedback_draft AS draft JOIN feedback_assignment AS unit
-        ON unit.id = draft.assignment_id WHERE content -> 'all_bad' = 'true'"""
+    assert assignment_on(page) == first
+    kept = "SELECT assignment_id FROM feedback_draft WHERE content -> 'all_bad' = 'true'"
     site.wait_until(lambda: (first,) in ask(site, kept), 10, "the mark was not saved")

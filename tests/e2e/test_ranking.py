@@ -5,6 +5,7 @@ import json
 import pytest
 
 from tests.e2e.phone import PHONE, drag_by_finger, fits
+from tests.e2e.units import assignment_on, shown_order, wait_for_another
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
@@ -36,18 +37,15 @@ def open_unit(page, site) -> None:
     page.get_by_role("article", name="Completion A").wait_for()
 
 
-def shown_ids(page) -> dict[str, int]:
-    cards = page.locator("article[data-completion]")
-    return {"ABCD"[i]: int(cards.nth(i).get_attribute("data-completion")) for i in range(cards.count())}
+def shown_ids(page, site) -> dict[str, int]:
+    return dict(zip("ABCD", shown_order(site, assignment_on(page)), strict=True))
 
 
-def submit_and_see_the_next_unit(page, before: dict) -> None:
+def submit_and_see_the_next_unit(page) -> None:
+    before = assignment_on(page)
     page.get_by_role("button", name="Submit").click()
-    page.wait_for_function(
-        "ids => { const cards = [...document.querySelectorAll('article[data-completion]')];"
-        " return cards.length && !cards.some(card => ids.includes(+card.dataset.completion)) }",
-        arg=list(before.values()),
-    )
+    wait_for_another(page, before)
+    page.get_by_role("article", name="Completion A").wait_for()
 
 
 def drag(page, letter: str, row: int) -> None:
@@ -66,7 +64,7 @@ def drag(page, letter: str, row: int) -> None:
 def test_four_completions_are_ranked_with_a_tie_by_mouse(site, open_page):
     page = open_page("alice")
     open_unit(page, site)
-    ids = shown_ids(page)
+    ids = shown_ids(page, site)
     drag(page, "C", 1)
     drag(page, "A", 2)
     drag(page, "D", 2)
@@ -74,7 +72,7 @@ def test_four_completions_are_ranked_with_a_tie_by_mouse(site, open_page):
     card = page.get_by_role("article", name="Completion C")
     card.get_by_text("7", exact=True).click()
     page.get_by_role("group", name="Flags of completion B").get_by_role("button").first.click()
-    submit_and_see_the_next_unit(page, ids)
+    submit_and_see_the_next_unit(page)
     stored = last_ranking(site, "alice", ids)
     assert stored["order_stored"]
     tiers = [sorted(tier) for tier in stored["tiers"]]
@@ -87,14 +85,15 @@ def test_four_completions_are_ranked_with_a_tie_by_mouse(site, open_page):
 def test_four_completions_are_ranked_with_a_tie_by_keyboard_alone(site, open_page):
     page = open_page("bob")
     open_unit(page, site)
-    ids = shown_ids(page)
+    ids = shown_ids(page, site)
     first = page.get_by_role("article", name="Completion A").locator("[data-letter]")
     first.focus()
     for key in ["2", "j", "1", "Shift+Digit6", "j", "2", "j", "3"]:
         page.keyboard.press(key)
     page.get_by_text("Saved", exact=True).wait_for()
+    here = assignment_on(page)
     page.keyboard.press("Control+Enter")
-    page.wait_for_function("id => !document.querySelector(`article[data-completion='${id}']`)", arg=ids["A"])
+    wait_for_another(page, here)
     stored = last_ranking(site, "bob", ids)
     tiers = [sorted(tier) for tier in stored["tiers"]]
     assert tiers == [[ids["B"]], sorted([ids["A"], ids["C"]]), [ids["D"]]]
@@ -104,9 +103,9 @@ def test_four_completions_are_ranked_with_a_tie_by_keyboard_alone(site, open_pag
 def test_all_bad_by_one_key(site, open_page):
     page = open_page("bob")
     open_unit(page, site)
-    ids = shown_ids(page)
+    ids = shown_ids(page, site)
     page.keyboard.press("b")
-    submit_and_see_the_next_unit(page, ids)
+    submit_and_see_the_next_unit(page)
     assert last_ranking(site, "bob", ids)["all_bad"] is True
 
 
@@ -119,7 +118,7 @@ def test_a_phone_ranks_by_finger_and_by_menu_in_french(site, open_page):
         page.goto(f"/annotate/{site.seeded['ranking']}")
         menus = page.locator("article[data-completion] select")
         menus.first.wait_for()
-        ids = shown_ids(page)
+        ids = shown_ids(page, site)
         assert page.evaluate("document.documentElement.lang") == "fr"
         for at, row in enumerate(["0", "1", "1"]):
             menus.nth(at).select_option(row)
@@ -131,10 +130,9 @@ def test_a_phone_ranks_by_finger_and_by_menu_in_french(site, open_page):
         )
         page.wait_for_function("() => document.querySelectorAll('select')[3].value === '2'")
         assert fits(page), "the page scrolls sideways on a phone"
+        here = assignment_on(page)
         page.get_by_role("button", name="Envoyer").tap()
-        page.wait_for_function(
-            "id => !document.querySelector(`article[data-completion='${id}']`)", arg=ids["A"]
-        )
+        wait_for_another(page, here)
         stored = last_ranking(site, "alice", ids)
         assert [sorted(tier) for tier in stored["tiers"]] == [
             [ids["A"]], sorted([ids["B"], ids["C"]]), [ids["D"]],

@@ -8,7 +8,7 @@ import pytest
 from tests.e2e.axe import violations
 from tests.e2e.desk import ask, desk_site
 from tests.e2e.phone import PHONE, fits
-from tests.e2e.units import make_campaigns, question
+from tests.e2e.units import make_campaigns, question, shown_order
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
@@ -156,7 +156,9 @@ def menu_of(page, completion: int):
 
 
 def expect_order(site, given: int, tiers: list[list[int]]) -> None:
-    """Until the corrected order has arrived, as the second revision."""
+    """Until the corrected order of places has arrived, as the second revision."""
+    ids = shown_order(site, given)
+    tiers = [sorted(ids[place - 1] for place in tier) for tier in tiers]
 
     def arrived() -> bool:
         revision, state, stored = work_of(site, "ranking", given)
@@ -184,7 +186,7 @@ def test_a_ranking_is_mended_by_mouse(site, open_page, reviewed):
     page.get_by_label("A word to its author").fill("Both are as good.")
     page.get_by_role("button", name="Submit").click()
     page.get_by_text("nothing more for now").wait_for()
-    expect_order(site, given, [sorted([best, worst])])
+    expect_order(site, given, [[best, worst]])
 
 
 def test_a_ranking_is_mended_by_keyboard_alone(site, open_page, reviewed):

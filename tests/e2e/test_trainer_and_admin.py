@@ -6,6 +6,8 @@ import uuid
 import httpx
 import pytest
 
+from tests.e2e.units import assignment_on, shown_order
+
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 # A few steps of everything: the machinery is real, the learning is not the point here.
@@ -66,7 +68,7 @@ def test_a_retraining_is_triggered_and_the_new_policys_candidates_arrive(site, o
     annotator = open_page("alice")
     annotator.goto(f"/annotate/{site.seeded['ranking']}")
     annotator.get_by_role("article", name="Completion A").wait_for()
-    shown = int(annotator.locator("article[data-completion]").first.get_attribute("data-completion"))
+    shown = shown_order(site, assignment_on(annotator))[0]
     origin = site.python(
         "from annotate.campaigns.models import Completion\n"
         f"c = Completion.objects.get(id={shown})\n"

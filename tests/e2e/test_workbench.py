@@ -52,12 +52,27 @@ def site(browser_path, tmp_path_factory):
 
 
 def rankings_in(site, name: str) -> list[dict]:
-    """The rankings of a campaign, oldest first, each with its ratings as [completion, value]."""
+    """The rankings of a campaign, oldest first, each with its ratings as [completion, value].
+
+    Completions are named as the page names them, by place; one's own by its id.
+    """
     query = """SELECT r.id, r.tiers, r.criteria, r.all_bad, r.metadata, r.revision, r.seconds_spent,
-        (SELECT json_agg(json_build_array(x.completion_id, x.value)) FROM feedback_rating x WHERE x.ranking_id = r.id)
-        FROM feedback_ranking r WHERE r.campaign_id = %s ORDER BY r.id"""
+        (SELECT json_agg(json_build_array(x.completion_id, x.value)) FROM feedback_rating x WHERE x.ranking_id = r.id),
+        r.shown_order FROM feedback_ranking r WHERE r.campaign_id = %s ORDER BY r.id"""
     names = ("id", "tiers", "criteria", "all_bad", "metadata", "revision", "seconds_spent", "ratings")
-    return [dict(zip(names, row, strict=True)) for row in ask(site, query, site.seeded[name])]
+    found = []
+    for *row, shown in ask(site, query, site.seeded[name]):
+        stored = dict(zip(names, row, strict=True))
+        place = {id: at for at, id in enumerate(shown, start=1)}
+
+        def by_place(tiers: list[list[int]], place=place) -> list[list[int]]:
+            return [[place.get(id, id) for id in tier] for tier in tiers]
+
+        stored["tiers"] = by_place(stored["tiers"])
+        stored["criteria"] = {name: by_place(tiers) for name, tiers in stored["criteria"].items()}
+        stored["ratings"] = [[place[id], value] for id, value in stored["ratings"] or []]
+        found.append(stored)
+    return found
 
 
 def stored_in(site, name: str, num: int = 1) -> dict:

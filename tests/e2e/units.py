@@ -2,6 +2,8 @@
 
 import json
 
+from tests.e2e.desk import ask
+
 MAKE = """
 import json
 from annotate.accounts.models import User
@@ -40,3 +42,18 @@ def question(text: str = "What is it?") -> list[dict]:
 def card_with(page, words: str):
     """The completion that says this, wherever it was shown."""
     return page.locator("article[data-completion]", has_text=words)
+
+
+def assignment_on(page) -> int:
+    """Which assignment the page shows."""
+    return int(page.locator("[data-assignment]").get_attribute("data-assignment"))
+
+
+def wait_for_another(page, before: int) -> None:
+    page.wait_for_function("id => !document.querySelector(`[data-assignment='${id}']`)", arg=before)
+
+
+def shown_order(site, assignment: int) -> list[int]:
+    """The completions of an assignment in the order shown; the page itself knows their places alone."""
+    [(order,)] = ask(site, "SELECT shown_order FROM feedback_assignment WHERE id = %s", assignment)
+    return order

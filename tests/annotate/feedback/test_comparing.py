@@ -8,7 +8,7 @@ from rest_framework.exceptions import ValidationError
 
 from annotate.campaigns.services import update_campaign
 from annotate.feedback.models import Ranking
-from tests.annotate.moves import lease, leased
+from tests.annotate.moves import ids_shown, lease, leased
 
 pytestmark = pytest.mark.django_db
 
@@ -24,10 +24,10 @@ def test_a_choice_is_a_ranking_of_two_with_its_strength(comparing, alice_client)
     given = []
     for choice in ({"verdict": "better", "strength": 3}, {"verdict": "tie"}, {"verdict": "all_bad"}):
         assignment = leased(alice_client, campaign)
-        shown = [completion["id"] for completion in assignment["completions"]]
+        shown = ids_shown(assignment)
         assert "secret" not in str(assignment)
         if choice["verdict"] == "better":
-            choice["chosen"] = shown[1]
+            choice["chosen"] = 2
         answer = choose(alice_client, assignment, **choice)
         assert answer.status_code == 201, answer.content
         assert answer.json()["kind"] == "comparison"
@@ -57,8 +57,9 @@ def test_a_choice_is_corrected_and_the_first_is_kept(comparing, alice_client):
     changed = choose(alice_client, assignment, verdict="better", chosen=second, strength=2, revises=1)
     assert changed.status_code == 201, changed.content
     ranking = Ranking.objects.get(assignment=assignment["id"])
-    assert (ranking.tiers, ranking.strength, ranking.revision) == ([[second], [first]], 2, 2)
-    assert ranking.assignment.revisions.get().content == {"verdict": "better", "chosen": first, "strength": 1}
+    left, right = ids_shown(assignment)
+    assert (ranking.tiers, ranking.strength, ranking.revision) == ([[right], [left]], 2, 2)
+    assert ranking.assignment.revisions.get().content == {"verdict": "better", "chosen": left, "strength": 1}
     assert ranking.comparisons.get().margin == 2
 
 

@@ -9,7 +9,7 @@ from django.db.models import F
 from annotate.campaigns.models import Completion
 from annotate.campaigns.services import update_campaign
 from annotate.feedback.models import Comparison, Demonstration, Ranking, Rating, Revision
-from tests.annotate.moves import dialogue, leased, submit
+from tests.annotate.moves import dialogue, ids_shown, leased, submit
 
 pytestmark = pytest.mark.django_db
 
@@ -118,10 +118,13 @@ def test_a_corrected_ranking_has_the_comparisons_and_ratings_of_the_correction_a
     second = first | {"tiers": [[c], [a, b]], "ratings": [{"completion": b, "value": 2, "flags": []}]}
     assert submit(alice_client, assignment, **second, revises=1).status_code == 201
     stored = Ranking.objects.get()
+    a, b, c = ids_shown(assignment)
     assert (stored.tiers, stored.revision) == ([[c], [a, b]], 2)
     assert set(Comparison.objects.values_list("chosen_id", "rejected_id")) == {(c, a), (c, b)}
     assert list(Rating.objects.values_list("completion_id", "value")) == [(b, 2)]
-    assert Revision.objects.get().content == first | {"all_bad": False, "own_answer": ""}
+    kept = Revision.objects.get().content
+    assert (kept["tiers"], kept["criteria"]) == ([[a], [b], [c]], {"helpful": [[a, b], [c]]})
+    assert kept["ratings"] == [{"completion": a, "value": 7, "flags": ["untrue"]}]
 
 
 def test_a_better_answer_of_ones_own_is_corrected_too(alice_client, ranking):

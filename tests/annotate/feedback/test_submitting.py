@@ -6,9 +6,10 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from annotate.campaigns.models import Completion
 from annotate.feedback.models import Assignment, Comparison, Demonstration, Ranking, Rating, Suggestion, Unit
 from annotate.feedback.services import expire_leases
-from tests.annotate.moves import dialogue, lease, leased, submit, time_passes
+from tests.annotate.moves import dialogue, ids_shown, lease, leased, submit, time_passes
 
 pytestmark = pytest.mark.django_db
 
@@ -151,6 +152,7 @@ def test_a_ranking_is_stored_with_ratings_flags_and_comparisons(alice_client, ra
     answer = submit(alice_client, assignment, tiers=[[a], [b, c], [], [d]], ratings=ratings)
     assert answer.status_code == 201
     stored = Ranking.objects.get()
+    a, b, c, d = ids_shown(assignment)
     assert stored.tiers == [[a], [b, c], [d]]
     assert stored.shown_order == [a, b, c, d]
     pairs = Comparison.objects.values_list("chosen_id", "rejected_id", "margin")
@@ -197,8 +199,9 @@ def test_completions_are_shown_in_a_shuffled_order_that_is_stored(alice_client, 
     orders = set()
     for _ in range(12):
         assignment = leased(alice_client, campaign)
-        shown = [completion["id"] for completion in assignment["completions"]]
-        assert shown == Assignment.objects.get(id=assignment["id"]).shown_order
+        texts = Completion.objects.in_bulk(ids_shown(assignment))
+        shown = [texts[id].text for id in ids_shown(assignment)]
+        assert shown == [completion["text"] for completion in assignment["completions"]]
         orders.add("".join(completion["text"][-1] for completion in assignment["completions"]))
         submit(alice_client, assignment)
     assert len(orders) > 6

@@ -9,7 +9,7 @@ from annotate.campaigns.models import Completion
 from annotate.feedback.models import Comparison, Demonstration, Ranking, Suggestion
 from annotate.snapshots.exporting import EXPORTS
 from annotate.snapshots.freezing import Frozen
-from tests.annotate.moves import dialogue, leased, submit
+from tests.annotate.moves import dialogue, ids_shown, leased, submit
 
 pytestmark = pytest.mark.django_db
 
@@ -20,7 +20,7 @@ def first_error(answer) -> tuple[str, str]:
     return error["field"], error["code"]
 
 
-def shown_ids(assignment: dict) -> list[int]:
+def places(assignment: dict) -> list[int]:
     return [completion["id"] for completion in assignment["completions"]]
 
 
@@ -38,9 +38,10 @@ def test_an_admin_says_how_a_campaign_ranks_and_its_annotators_are_told(carol_cl
 def test_each_criterion_has_an_order_of_its_own_and_goes_into_the_snapshot(alice_client, ranking):
     campaign = ranking(1, num_completions=3, criteria=["helpful", "harmless"])
     assignment = leased(alice_client, campaign)
-    a, b, c = shown_ids(assignment)
+    a, b, c = places(assignment)
     orders = {"helpful": [[a], [b], [c]], "harmless": [[b, c], [], [a]]}
     assert submit(alice_client, assignment, tiers=[[a], [b, c]], criteria=orders).status_code == 201
+    a, b, c = ids_shown(assignment)
     kept = {"helpful": [[a], [b], [c]], "harmless": [[b, c], [a]]}
     assert Ranking.objects.get().criteria == kept
     assert Comparison.objects.count() == 2  # of the overall order alone
@@ -52,7 +53,7 @@ def test_each_criterion_has_an_order_of_its_own_and_goes_into_the_snapshot(alice
 def test_a_criterion_that_was_asked_must_be_ordered_unless_all_are_bad(alice_client, ranking):
     campaign = ranking(2, criteria=["helpful"])
     assignment = leased(alice_client, campaign)
-    a, b, *_others = shown_ids(assignment)
+    a, b, *_others = places(assignment)
     for criteria, field, code in [
         ({}, "criteria.helpful", "too_few"),
         ({"helpful": [[a]]}, "criteria.helpful", "too_few"),
@@ -69,7 +70,7 @@ def test_a_better_answer_is_a_completion_of_its_author_and_ranked_with_the_other
 ):
     campaign = ranking(1, num_completions=2, criteria=["helpful"])
     assignment = leased(alice_client, campaign)
-    a, b = shown_ids(assignment)
+    a, b = places(assignment)
     body = {"tiers": [[0], [a, b]], "criteria": {"helpful": [[a, 0], [b]]}, "own_answer": " My own words. "}
     assert submit(alice_client, assignment, **body).status_code == 201
     own = Completion.objects.get(author=alice.annotator)
@@ -79,6 +80,7 @@ def test_a_better_answer_is_a_completion_of_its_author_and_ranked_with_the_other
         None,
     )
     ranking = Ranking.objects.get()
+    a, b = ids_shown(assignment)
     assert (ranking.tiers, ranking.shown_order) == ([[own.id], [a, b]], [a, b])
     assert ranking.criteria == {"helpful": [[a, own.id], [b]]}
     assert set(Comparison.objects.values_list("chosen_id", "rejected_id")) == {(own.id, a), (own.id, b)}
@@ -99,7 +101,7 @@ def test_where_the_campaign_says_so_the_better_answer_is_a_demonstration_too(ali
     campaign = ranking(1, own_answer="demonstration")
     assignment = leased(alice_client, campaign)
     key = "6d1f8a52-9d6b-4dd8-8d3c-3f0a5a3f9a11"
-    body = {"tiers": [[0], [shown_ids(assignment)[0]]], "own_answer": "Better."}
+    body = {"tiers": [[0], [places(assignment)[0]]], "own_answer": "Better."}
     assert submit(alice_client, assignment, key=key, **body).status_code == 201
     assert submit(alice_client, assignment, key=key, **body).status_code == 200
     demonstration = Demonstration.objects.get()
@@ -111,7 +113,7 @@ def test_where_the_campaign_says_so_the_better_answer_is_a_demonstration_too(ali
 
 def test_an_own_answer_that_is_not_there_or_not_asked_for_is_refused(alice_client, ranking):
     assignment = leased(alice_client, ranking(1, own_answer="off"))
-    a, b, *_others = shown_ids(assignment)
+    a, b, *_others = places(assignment)
     assert first_error(submit(alice_client, assignment, own_answer="Mine.")) == ("own_answer", "not_asked")
     named = submit(alice_client, assignment, tiers=[[0], [a], [b]], own_answer="  ")
     assert first_error(named) == ("tiers[0][0]", "unknown")
@@ -120,7 +122,7 @@ def test_an_own_answer_that_is_not_there_or_not_asked_for_is_refused(alice_clien
 
 def test_a_campaign_that_rates_first_wants_a_rating_of_each(alice_client, ranking):
     assignment = leased(alice_client, ranking(1, is_rated_first=True))
-    ratings = [{"completion": id, "value": 4} for id in shown_ids(assignment)]
+    ratings = [{"completion": id, "value": 4} for id in places(assignment)]
     assert first_error(submit(alice_client, assignment)) == ("ratings", "too_few")
     assert first_error(submit(alice_client, assignment, ratings=ratings[1:])) == ("ratings", "too_few")
     assert submit(alice_client, assignment, ratings=ratings).status_code == 201

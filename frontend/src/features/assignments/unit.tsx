@@ -102,7 +102,7 @@ export function Unit(props: UnitProps) {
   ]);
 
   return (
-    <div className={classes.frame} data-panel={panel.isOpen || undefined}>
+    <div className={classes.frame} data-panel={panel.isOpen || undefined} data-assignment={assignment.id}>
       <div className={classes.work}>
         <header className={classes.where}>
           <h1 ref={heading} tabIndex={-1}>

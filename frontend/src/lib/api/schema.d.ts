@@ -1494,6 +1494,7 @@ export interface components {
         NextReasonEnum: "none_left" | "all_leased" | "paused" | "closed" | "no_units" | "enough_begun" | "terms";
         /** @description A completion without any sign of where it came from. */
         OfferedCompletion: {
+            /** @description its place in the order shown, from 1 */
             id: number;
             text: string;
         };
@@ -1885,7 +1886,7 @@ export interface components {
             seconds_spent?: number | null;
             /** @description the revision that this corrects */
             revises?: number | null;
-            /** @description completion ids, best tier first; ids in one tier are tied; 0 is the own answer */
+            /** @description the completions' ids as shown, best tier first; in one tier they are tied; 0: the own answer */
             tiers: number[][];
             /** @description tiers for each of the campaign's criteria */
             criteria?: {
