@@ -170,8 +170,9 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["annotate.parsers.JSONBodyParser"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "DEFAULT_PAGINATION_CLASS": "rest_framework.pagination.LimitOffsetPagination",
+    "DEFAULT_PAGINATION_CLASS": "annotate.paging.Pages",
     "PAGE_SIZE": 50,
+    "URL_FORMAT_OVERRIDE": None,  # answers are JSON; a parameter `format` is an operation's own, or nobody's
     "EXCEPTION_HANDLER": "annotate.errors.exception_handler",
     "DEFAULT_THROTTLE_RATES": {"sign_in": env.str("PARLEY_SIGN_IN_RATE", default="20/minute")},
 }

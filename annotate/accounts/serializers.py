@@ -31,6 +31,7 @@ class UserSerializer(serializers.ModelSerializer):
     """A login as its owner and admins see it."""
 
     name = serializers.CharField(source="first_name", read_only=True)
+    email = serializers.CharField(read_only=True, help_text="empty where none is known")
     roles = serializers.ListField(child=serializers.ChoiceField(ROLES), read_only=True)
     preferences = PreferencesSerializer(read_only=True)
 

@@ -152,7 +152,11 @@ class MembersView(APIView):
         require_admin(request.user)
         return Response(MemberSerializer(members_of(campaign), many=True).data)
 
-    @extend_schema(operation_id="add_member", request=NewMemberSerializer, responses={201: MemberSerializer})
+    @extend_schema(
+        operation_id="add_member",
+        request=NewMemberSerializer,
+        responses={200: MemberSerializer, 201: MemberSerializer},
+    )
     def post(self, request: SignedInRequest, campaign_id: int) -> Response:
         campaign = visible_campaign(request.user, campaign_id)
         require_admin(request.user)

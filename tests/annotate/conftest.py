@@ -5,10 +5,21 @@ from collections.abc import Callable
 import pytest
 
 from annotate.accounts.models import User
+from annotate.accounts.services import annotator_of, create_token
 from annotate.campaigns.models import Campaign, Completion
-from annotate.campaigns.services import add_prompts
-from annotate.feedback.services import queue_prompts, queue_ranking_units
-from tests.annotate.moves import prompts
+from annotate.campaigns.services import add_member, add_prompts, create_campaign, prompt_key, write_terms
+from annotate.feedback.models import Suggestion
+from annotate.feedback.remarks import make_remark
+from annotate.feedback.services import (
+    lease_next_assignment,
+    queue_all_reviews,
+    queue_prompts,
+    queue_ranking_units,
+)
+from annotate.runs.models import CampaignPolicy, PolicyVersion, Round, Schedule
+from annotate.runs.services import queue_run
+from annotate.snapshots.models import FeedbackImport, Snapshot
+from tests.annotate.moves import leased, prompts, submit
 
 
 @pytest.fixture
@@ -71,3 +82,46 @@ def chatting(new_campaign, alice, bob) -> Callable[..., Campaign]:
         return campaign
 
     return make
+
+
+@pytest.fixture
+def places(
+    alice, alice_client, carol, writing, ranking, comparing, chatting, settings, tmp_path
+) -> dict[str, list[int]]:
+    """Ids that exist, by the names that addresses give them; carol may do everything and has work."""
+    settings.RUNS_DIR, settings.UPLOADS_DIR = tmp_path / "runs", tmp_path / "uploads"
+    settings.SNAPSHOTS_DIR = tmp_path / "snapshots"
+    carol.is_annotator = carol.is_trainer = True
+    carol.save()
+    annotator_of(carol)
+    campaigns = [writing(3), ranking(3), comparing(3)]
+    assert submit(alice_client, leased(alice_client, campaigns[0])).status_code == 201
+    campaigns.append(create_campaign(name="of it", kind="review", reviewed_campaign=campaigns[0]))
+    queue_all_reviews()
+    campaigns.append(chatting(3))
+    for campaign in campaigns:
+        add_member(campaign, carol)
+    base = PolicyVersion.objects.create(name="base", path="/models/base")
+    settings.MODEL_SERVER_URL = "http://127.0.0.1:1/v1"  # nobody is there
+    CampaignPolicy.objects.create(campaign=campaigns[0], policy_version=base)
+    snapshot = Snapshot.objects.create(name="s", path="/s", state="ready", manifest_sha256="1" * 64)
+    assignments = [lease_next_assignment(campaign, carol).assignment for campaign in campaigns]
+    asked = prompt_key(assignments[4].unit.prompt.messages)
+    Suggestion.objects.create(
+        assignment=assignments[4], turn=1, seed=1, text="So.", is_complete=True, pair=1, asked=asked
+    )
+    CampaignPolicy.objects.create(campaign=campaigns[4], policy_version=base)
+    write_terms(campaigns[0], "Be fair.", by=carol)
+    return {
+        "campaign_id": [campaign.pk for campaign in campaigns],
+        "assignment_id": [assignment.pk for assignment in assignments],
+        "remark_id": [make_remark(assignments[0], "comment", "Is this a question?").pk],
+        "user_id": [alice.pk],
+        "token_id": [create_token(carol)[0].token_key],
+        "policy_version_id": [base.pk],
+        "run_id": [queue_run(kind="sft", policy=base, snapshot=snapshot).pk],
+        "round_id": [Round.objects.create(name="r", base_policy=base).pk],
+        "schedule_id": [Schedule.objects.create(name="s", base_policy=base, every_hours=1).pk],
+        "snapshot_id": [snapshot.pk],
+        "import_id": [FeedbackImport.objects.create(campaign=campaigns[0], file_name="f", path="/f").pk],
+    }

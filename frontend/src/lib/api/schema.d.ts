@@ -2361,10 +2361,7 @@ export interface components {
             /** @description Required. 150 characters or fewer. Letters, digits and @/./+/-/_ only. */
             readonly username: string;
             readonly name: string;
-            /**
-             * Email address
-             * Format: email
-             */
+            /** @description empty where none is known */
             readonly email: string;
             /** Interface language */
             readonly language: string;
@@ -4583,6 +4580,14 @@ export interface operations {
             };
         };
         responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Member"];
+                };
+            };
             201: {
                 headers: {
                     [name: string]: unknown;
