@@ -45,6 +45,14 @@ def settings_of(kind: str) -> dict[str, Setting]:
     return {name: field for name, field in fields.items() if name not in INPUTS} | WEB_SETTINGS.get(kind, {})
 
 
+def in_own_order(kind: str, config: dict[str, Any]) -> dict[str, Any]:
+    """A run's settings as its job lists them, any other at the end by name; the database keeps no order."""
+    places = {name: place for place, name in enumerate(settings_of(kind))}
+    return {
+        name: config[name] for name in sorted(config, key=lambda name: (places.get(name, len(places)), name))
+    }
+
+
 def _fields_of(module: str, name: str) -> dict[str, Setting]:
     """The fields of a dataclass of the trainer, with those of its bases; `name` in any letter case."""
     tree = _source_of(module)

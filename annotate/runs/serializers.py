@@ -7,6 +7,7 @@ from rest_framework import serializers
 
 from annotate.campaigns.models import Campaign
 from annotate.campaigns.serializers import CampaignPolicySerializer, NamedSerializer
+from annotate.runs.job_settings import in_own_order
 from annotate.runs.models import (
     CampaignPolicy,
     Evaluation,
@@ -44,7 +45,7 @@ class RunSerializer(TriggeredBySerializer):
     policy = NamedSerializer(allow_null=True, read_only=True)
     ref_policy = NamedSerializer(allow_null=True, read_only=True)
     reward_model = NamedSerializer(allow_null=True, read_only=True)
-    config = serializers.DictField(read_only=True)
+    config = serializers.SerializerMethodField()
     metrics = serializers.DictField(read_only=True)
     output = serializers.SerializerMethodField()
 
@@ -56,6 +57,9 @@ class RunSerializer(TriggeredBySerializer):
             "cancel_requested", "triggered_by", "created_at", "started_at", "heartbeat_at", "finished_at", "output",
         ]  # fmt: skip
         read_only_fields = fields
+
+    def get_config(self, run: Run) -> dict[str, Any]:
+        return in_own_order(run.kind, run.config)
 
     def get_output(self, run: Run) -> RunOutputSerializer:
         made = {

@@ -56,7 +56,12 @@ PAGES: dict[str | None, dict[str, list[str]]] = {
             "Escape; button rounds.start dialog",
             "Escape; button schedules.new dialog",
         ],
-        "/runs/{run}": ["tab runs.tab.samples article", "tab runs.tab.log pre", "tab runs.tab.inputs dl"],
+        "/runs/{run}": [
+            "tab runs.tab.numbers dl",
+            "tab runs.tab.samples article",
+            "tab runs.tab.log pre",
+            "tab runs.tab.inputs dl",
+        ],
         "/policies": ["button policies.register dialog"],
         "/policies/{base}": ["button promotion.title dialog"],
         "/snapshots": ["button snapshots.new dialog"],

@@ -1,7 +1,21 @@
 import { useTranslation } from "react-i18next";
 import { useFormat } from "@/lib/format";
-import { isShare } from "@/lib/shares";
-import { type Figure, Figures } from "./figures";
+import {
+  decidingOf,
+  FIGURE_GROUPS,
+  figuresOf,
+  groupOfFigure,
+  isShare,
+  type MetricFigure,
+} from "@/lib/metrics";
+import { type Figure, Figures, Interval } from "./figures";
+import classes from "./figures.module.css";
+
+type Metrics = Record<string, unknown>;
+/** An even chance: what a win rate, or a reward model's accuracy, is held against. */
+const EVEN = 0.5;
+/** How many of the next figures stand beside the deciding one. */
+const BESIDE = 3;
 
 /** A metric's name for people where we know it; otherwise the name it was recorded under. */
 export function useMetricName() {
@@ -18,18 +32,81 @@ export function useMetricValue() {
     isShare(name) ? format.percent(value) : format.figure(value);
 }
 
-/** The numbers among a record's metrics, each under its name. */
-export function MetricFigures({
-  metrics,
-  without = [],
-}: {
-  metrics: Record<string, unknown>;
-  without?: string[];
-}) {
+/** A figure as it is shown: its name, its value, and its interval in words. */
+function useFigure() {
+  const { t } = useTranslation();
   const nameOf = useMetricName();
   const shown = useMetricValue();
-  const figures: Figure[] = Object.entries(metrics)
-    .filter((entry): entry is [string, number] => typeof entry[1] === "number" && !without.includes(entry[0]))
-    .map(([name, value]) => ({ label: nameOf(name), value: shown(name, value) }));
-  return figures.length ? <Figures figures={figures} /> : null;
+  return ({ name, value, low, high }: MetricFigure): Figure => ({
+    label: nameOf(name),
+    value: shown(name, value),
+    note:
+      low === null || high === null
+        ? undefined
+        : t("metric.interval", { low: shown(name, low), high: shown(name, high) }),
+  });
+}
+
+/** What a run came to at a glance: the figure that decides, large and with its interval, and the next few. */
+export function Headline({ metrics }: { metrics: Metrics }) {
+  const figureOf = useFigure();
+  const deciding = decidingOf(metrics);
+  if (!deciding) return null;
+  const { label, value, note } = figureOf(deciding);
+  const { name, low, high } = deciding;
+  const beside = figuresOf(metrics)
+    .filter((figure) => figure.name !== name && groupOfFigure(figure.name) === "result")
+    .slice(0, BESIDE);
+  return (
+    <div className={classes.headline}>
+      <dl className={classes.deciding}>
+        <dt>{label}</dt>
+        <dd>
+          {value}
+          {note && <small>{note}</small>}
+        </dd>
+      </dl>
+      {isShare(name) && low !== null && high !== null && (
+        <Interval low={low} high={high} value={deciding.value} threshold={EVEN} label={`${label}: ${note}`} />
+      )}
+      {beside.length > 0 && <Figures figures={beside.map(figureOf)} />}
+    </div>
+  );
+}
+
+/** All numbers among a record's metrics, by what they are about, in the one order of lib/metrics.ts. */
+export function MetricFigures({ metrics }: { metrics: Metrics }) {
+  const { t } = useTranslation();
+  const figureOf = useFigure();
+  const figures = figuresOf(metrics);
+  const groups = FIGURE_GROUPS.map((group) => ({
+    group,
+    own: figures.filter(({ name }) => groupOfFigure(name) === group),
+  })).filter(({ own }) => own.length > 0);
+  return (
+    <div className={classes.groups}>
+      {groups.map(({ group, own }) => (
+        <section key={group}>
+          <h3>{t(`metric.group.${group}`)}</h3>
+          <Figures figures={own.map(figureOf)} />
+        </section>
+      ))}
+    </div>
+  );
+}
+
+/** The figure that decides in a line, for a table: its value with its name. */
+export function DecidingFigure({ metrics }: { metrics: Metrics }) {
+  const figureOf = useFigure();
+  const deciding = decidingOf(metrics);
+  if (!deciding) return null;
+  const { label, value, note } = figureOf(deciding);
+  return (
+    <>
+      <span className={classes.value}>{value}</span>
+      <span className={classes.label} title={note}>
+        {label}
+      </span>
+    </>
+  );
 }

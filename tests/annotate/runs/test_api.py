@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from annotate.campaigns.services import add_prompts
+from annotate.runs.job_settings import settings_of
 from annotate.runs.models import PolicyVersion, Run, Schedule
 from annotate.runs.services import queue_run
 from tests.annotate.moves import prompts
@@ -25,6 +26,15 @@ def test_a_run_is_queued_over_the_api(tom_client, base, snapshot):
     assert shown["config"] == {"max_steps": 5}
     assert shown["output"] == {"policy_version": None, "reward_model": None}
     assert tom_client.get(f"/api/runs/{shown['id']}").json() == shown
+
+
+def test_the_settings_of_a_run_come_in_the_order_of_its_job(tom_client, base, snapshot):
+    config = {"seed": 1, "max_length": 64, "learning_rate": 1e-5, "max_steps": 5}
+    run = queue_run(kind="sft", policy=base, snapshot=snapshot, config=config)
+    Run.objects.update(config=config | {"zeal": 2, "ardour": 1})
+    shown = list(tom_client.get(f"/api/runs/{run.pk}").json()["config"])
+    known = [name for name in settings_of("sft") if name in config]
+    assert shown == [*known, "ardour", "zeal"] and known != sorted(config, key=len)
 
 
 @pytest.mark.parametrize(

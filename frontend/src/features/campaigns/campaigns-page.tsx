@@ -1,8 +1,9 @@
-import { Anchor, Button, Table } from "@mantine/core";
+import { Button } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { Plus } from "lucide-react";
 import { useTranslation } from "react-i18next";
 import { Link } from "react-router";
+import { CardTable } from "@/components/card-table";
 import { ShareBar } from "@/components/figures";
 import { Empty, ProblemNote, Waiting } from "@/components/notes";
 import { Page } from "@/components/page";
@@ -12,6 +13,7 @@ import { useFormat } from "@/lib/format";
 import { nameOfLanguage } from "@/lib/i18n";
 import { holds, useMe } from "@/lib/me";
 import { listCampaigns } from "./api";
+import classes from "./campaigns.module.css";
 
 /** Every campaign, for those who run them. */
 export function CampaignsPage() {
@@ -41,44 +43,45 @@ function CampaignTable({ campaigns }: { campaigns: Campaign[] }) {
   const { t } = useTranslation();
   const format = useFormat();
   return (
-    <Table.ScrollContainer minWidth={640} type="native">
-      <Table verticalSpacing="sm">
-        <Table.Thead>
-          <Table.Tr>
-            <Table.Th>{t("campaigns.name")}</Table.Th>
-            <Table.Th>{t("campaigns.kind")}</Table.Th>
-            <Table.Th>{t("campaigns.language")}</Table.Th>
-            <Table.Th>{t("campaigns.status")}</Table.Th>
-            <Table.Th w={220}>{t("campaigns.progress")}</Table.Th>
-            <Table.Th ta="end">{t("campaigns.members")}</Table.Th>
-          </Table.Tr>
-        </Table.Thead>
-        <Table.Tbody>
-          {campaigns.map((campaign) => {
-            const { num_units, num_done } = campaign.progress;
-            const words = t("home.doneOf", { done: format.number(num_done), count: num_units });
-            return (
-              <Table.Tr key={campaign.id}>
-                <Table.Td miw={180} maw={380} style={{ overflowWrap: "anywhere" }}>
-                  <Anchor component={Link} to={`/campaigns/${campaign.id}`} fw={600} size="sm">
-                    <bdi>{campaign.name}</bdi>
-                  </Anchor>
-                </Table.Td>
-                <Table.Td>{t(`kind.${campaign.kind}`)}</Table.Td>
-                <Table.Td>{nameOfLanguage(campaign.language, format.language)}</Table.Td>
-                <Table.Td>
-                  <StateBadge state={campaign.status} />
-                </Table.Td>
-                <Table.Td>
-                  <ShareBar share={num_units ? num_done / num_units : 0} label={words} />
-                  {num_units ? words : t("home.noUnits")}
-                </Table.Td>
-                <Table.Td ta="end">{format.number(campaign.num_members)}</Table.Td>
-              </Table.Tr>
-            );
-          })}
-        </Table.Tbody>
-      </Table>
-    </Table.ScrollContainer>
+    <CardTable
+      rows={campaigns}
+      keyOf={(campaign) => campaign.id}
+      columns={[
+        {
+          head: t("campaigns.name"),
+          cell: (campaign) => (
+            <Link to={`/campaigns/${campaign.id}`} className={classes.name}>
+              <bdi>{campaign.name}</bdi>
+            </Link>
+          ),
+        },
+        { head: t("campaigns.kind"), cell: (campaign) => t(`kind.${campaign.kind}`) },
+        {
+          head: t("campaigns.language"),
+          cell: (campaign) => nameOfLanguage(campaign.language, format.language),
+        },
+        { head: t("campaigns.status"), cell: (campaign) => <StateBadge state={campaign.status} /> },
+        { head: t("campaigns.progress"), cell: (campaign) => <Done campaign={campaign} /> },
+        {
+          head: t("campaigns.members"),
+          cell: (campaign) => format.number(campaign.num_members),
+          isNumber: true,
+        },
+      ]}
+    />
+  );
+}
+
+function Done({ campaign }: { campaign: Campaign }) {
+  const { t } = useTranslation();
+  const format = useFormat();
+  const { num_units, num_done } = campaign.progress;
+  if (!num_units) return <>{t("home.noUnits")}</>;
+  const words = t("home.doneOf", { done: format.number(num_done), count: num_units });
+  return (
+    <div>
+      <ShareBar share={num_done / num_units} label={words} />
+      {words}
+    </div>
   );
 }

@@ -1,10 +1,11 @@
-import { ActionIcon, Button, Group, Stack, Table, TextInput } from "@mantine/core";
+import { Button, Group, Stack, TextInput } from "@mantine/core";
 import { useDebouncedValue } from "@mantine/hooks";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { UserMinus } from "lucide-react";
 import { type FormEvent, useState } from "react";
 import { useTranslation } from "react-i18next";
-import { Empty, ProblemNote, Waiting } from "@/components/notes";
+import { CardTable } from "@/components/card-table";
+import { Empty, Note, ProblemNote, Waiting } from "@/components/notes";
 import { asProblem } from "@/lib/api/problem";
 import type { Campaign, Member } from "@/lib/api/types";
 import { useFormat } from "@/lib/format";
@@ -19,18 +20,44 @@ export function MembersTab({ campaign }: { campaign: Campaign }) {
     void queryClient.invalidateQueries({ queryKey: ["campaign", campaign.id] });
     void queryClient.invalidateQueries({ queryKey: ["campaigns"] });
   };
+  const [removed, setRemoved] = useState<Member["user"] | null>(null);
   const removing = useMutation({
-    mutationFn: (userId: number) => removeMember(campaign.id, userId),
-    onSuccess: reload,
+    mutationFn: ({ user }: Member) => removeMember(campaign.id, user.id),
+    onSuccess: (_answer, { user }) => {
+      setRemoved(user);
+      reload();
+    },
+  });
+  const restoring = useMutation({
+    mutationFn: (user: Member["user"]) => addMember(campaign.id, user.username),
+    onSuccess: () => {
+      setRemoved(null);
+      reload();
+    },
   });
   return (
     <Stack gap="xl">
       <AddMember campaignId={campaign.id} onAdded={reload} />
-      <ProblemNote error={members.error ?? removing.error} />
+      {removed && (
+        <Note look="success" onClose={() => setRemoved(null)}>
+          <Group gap="sm">
+            {t("members.removed", { name: removed.name || removed.username })}
+            <Button
+              size="compact-sm"
+              variant="default"
+              loading={restoring.isPending}
+              onClick={() => restoring.mutate(removed)}
+            >
+              {t("common.undo")}
+            </Button>
+          </Group>
+        </Note>
+      )}
+      <ProblemNote error={members.error ?? removing.error ?? restoring.error} />
       {members.isPending && <Waiting />}
       {members.data?.length === 0 && <Empty title={t("members.none")}>{t("members.noneText")}</Empty>}
       {members.data && members.data.length > 0 && (
-        <MemberTable members={members.data} onRemove={(userId) => removing.mutate(userId)} />
+        <MemberTable members={members.data} onRemove={(member) => removing.mutate(member)} />
       )}
     </Stack>
   );
@@ -91,51 +118,47 @@ function AddMember({ campaignId, onAdded }: { campaignId: number; onAdded: () =>
   );
 }
 
-function MemberTable({ members, onRemove }: { members: Member[]; onRemove: (userId: number) => void }) {
+function MemberTable({ members, onRemove }: { members: Member[]; onRemove: (member: Member) => void }) {
   const { t } = useTranslation();
   const format = useFormat();
   return (
-    <Table.ScrollContainer minWidth={640} type="native">
-      <Table verticalSpacing="xs">
-        <Table.Thead>
-          <Table.Tr>
-            <Table.Th>{t("members.who")}</Table.Th>
-            <Table.Th ta="end">{t("members.submitted")}</Table.Th>
-            <Table.Th ta="end">{t("members.skipped")}</Table.Th>
-            <Table.Th ta="end">{t("members.perUnit")}</Table.Th>
-            <Table.Th ps="xl">{t("members.lastActive")}</Table.Th>
-            <Table.Th pos="relative">
-              <span className="visually-hidden">{t("common.actions")}</span>
-            </Table.Th>
-          </Table.Tr>
-        </Table.Thead>
-        <Table.Tbody>
-          {members.map(({ user, ...member }) => (
-            <Table.Tr key={user.id}>
-              <Table.Td>
-                <bdi>{user.name || user.username}</bdi>
-              </Table.Td>
-              <Table.Td ta="end">{format.number(member.num_submitted)}</Table.Td>
-              <Table.Td ta="end">{format.number(member.num_skipped)}</Table.Td>
-              <Table.Td ta="end">
-                {member.seconds_per_unit === null ? "—" : format.lengthOfTime(member.seconds_per_unit)}
-              </Table.Td>
-              <Table.Td ps="xl">{member.last_active_at ? format.ago(member.last_active_at) : "—"}</Table.Td>
-              <Table.Td ta="end">
-                <ActionIcon
-                  variant="subtle"
-                  color="gray"
-                  aria-label={t("members.remove", { name: user.name || user.username })}
-                  title={t("members.remove", { name: user.name || user.username })}
-                  onClick={() => onRemove(user.id)}
-                >
-                  <UserMinus size={16} />
-                </ActionIcon>
-              </Table.Td>
-            </Table.Tr>
-          ))}
-        </Table.Tbody>
-      </Table>
-    </Table.ScrollContainer>
+    <CardTable
+      rows={members}
+      keyOf={({ user }) => user.id}
+      columns={[
+        { head: t("members.who"), cell: ({ user }) => <bdi>{user.name || user.username}</bdi> },
+        {
+          head: t("members.submitted"),
+          cell: (member) => format.number(member.num_submitted),
+          isNumber: true,
+        },
+        { head: t("members.skipped"), cell: (member) => format.number(member.num_skipped), isNumber: true },
+        {
+          head: t("members.perUnit"),
+          cell: ({ seconds_per_unit: seconds }) => (seconds === null ? "—" : format.lengthOfTime(seconds)),
+          isNumber: true,
+        },
+        {
+          head: t("members.lastActive"),
+          cell: ({ last_active_at: moment }) => (moment ? format.ago(moment) : "—"),
+        },
+        {
+          head: t("common.actions"),
+          isActions: true,
+          cell: (member) => (
+            <Button
+              variant="subtle"
+              color="gray"
+              size="compact-sm"
+              leftSection={<UserMinus size={16} aria-hidden="true" />}
+              aria-label={t("members.remove", { name: member.user.name || member.user.username })}
+              onClick={() => onRemove(member)}
+            >
+              {t("members.removeIt")}
+            </Button>
+          ),
+        },
+      ]}
+    />
   );
 }

@@ -1,10 +1,11 @@
-import { Anchor, Button, Group, Stack, Table, Text, TextInput } from "@mantine/core";
+import { Button, Group, Stack, Text, TextInput } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { Plus } from "lucide-react";
 import { type FormEvent, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Link } from "react-router";
 import { CampaignLinks } from "@/components/campaign-links";
+import { CardTable } from "@/components/card-table";
 import { Dialog } from "@/components/dialog";
 import { useMetricValue } from "@/components/metrics";
 import { Empty, ProblemNote, Waiting } from "@/components/notes";
@@ -48,41 +49,30 @@ function PolicyTable({ policies }: { policies: PolicyVersion[] }) {
   const { t } = useTranslation();
   const format = useFormat();
   return (
-    <Table.ScrollContainer minWidth={820} type="native">
-      <Table verticalSpacing="sm">
-        <Table.Thead>
-          <Table.Tr>
-            <Table.Th>{t("policies.name")}</Table.Th>
-            <Table.Th>{t("policies.from")}</Table.Th>
-            <Table.Th>{t("policies.evaluation")}</Table.Th>
-            <Table.Th>{t("policies.usedBy")}</Table.Th>
-            <Table.Th>{t("common.created")}</Table.Th>
-          </Table.Tr>
-        </Table.Thead>
-        <Table.Tbody>
-          {policies.map((policy) => (
-            <Table.Tr key={policy.id}>
-              <Table.Td>
-                <Anchor component={Link} to={`/policies/${policy.id}`} fw={600} size="sm">
-                  {policy.name}
-                </Anchor>
-                {policy.is_served && <p className={classes.quiet}>{t("policies.served")}</p>}
-              </Table.Td>
-              <Table.Td>
-                <Origin policy={policy} />
-              </Table.Td>
-              <Table.Td>
-                <Verdict policy={policy} />
-              </Table.Td>
-              <Table.Td>
-                <CampaignLinks campaigns={policy.campaigns} />
-              </Table.Td>
-              <Table.Td>{format.ago(policy.created_at)}</Table.Td>
-            </Table.Tr>
-          ))}
-        </Table.Tbody>
-      </Table>
-    </Table.ScrollContainer>
+    <CardTable
+      rows={policies}
+      keyOf={(policy) => policy.id}
+      columns={[
+        {
+          head: t("policies.name"),
+          cell: (policy) => (
+            <>
+              <Link to={`/policies/${policy.id}`} className={classes.name}>
+                {policy.name}
+              </Link>
+              {policy.is_served && <p className={classes.quiet}>{t("policies.served")}</p>}
+            </>
+          ),
+        },
+        { head: t("policies.from"), cell: (policy) => <Origin policy={policy} /> },
+        { head: t("policies.evaluation"), cell: (policy) => <Verdict policy={policy} /> },
+        {
+          head: t("policies.usedBy"),
+          cell: (policy) => policy.campaigns.length > 0 && <CampaignLinks campaigns={policy.campaigns} />,
+        },
+        { head: t("common.created"), cell: (policy) => format.ago(policy.created_at) },
+      ]}
+    />
   );
 }
 

@@ -5,14 +5,14 @@ import { CartesianGrid, Line, LineChart, ResponsiveContainer, Tooltip, XAxis, YA
 import { useMetricName, useMetricValue } from "@/components/metrics";
 import { Empty, ProblemNote, Waiting } from "@/components/notes";
 import { useFormat } from "@/lib/format";
-import { isShare } from "@/lib/shares";
+import { inOrder, isShare, roundSteps } from "@/lib/metrics";
 import { type MetricRow, readMetrics } from "./api";
 import { CURVE_GROUPS, groupOf, metricNames, pointsOf } from "./metric-rows";
 import classes from "./runs.module.css";
 
 /** Every metric as a curve over the steps; only what is new is asked for while the run goes on. */
 export function Curves({ runId, attempt, isLive }: { runId: number; attempt: number; isLive: boolean }) {
-  const { t, i18n } = useTranslation();
+  const { t } = useTranslation();
   const queryClient = useQueryClient();
   // An attempt that resumes from a checkpoint writes some steps anew.
   const key = ["run", runId, "metrics", attempt];
@@ -35,8 +35,7 @@ export function Curves({ runId, attempt, isLive }: { runId: number; attempt: num
 
   if (metrics.isPending) return <Waiting lines={5} />;
   if (!metrics.data) return <ProblemNote error={metrics.error} retry={() => void metrics.refetch()} />;
-  const known = (name: string) => i18n.exists(`metric.${name}`);
-  const names = metricNames(metrics.data).sort((a, b) => Number(known(b)) - Number(known(a)));
+  const names = metricNames(metrics.data).sort(inOrder);
   if (!names.length) {
     return <Empty title={t("runs.noCurves")}>{isLive && t("runs.noCurvesYet")}</Empty>;
   }
@@ -68,8 +67,6 @@ const Curve = memo(function Curve({ name, rows }: { name: string; rows: MetricRo
   const shownAs = useMetricValue();
   const points = pointsOf(rows, name);
   const last = points.at(-1);
-  // A share that never changes has no scale of its own: it is drawn within 0 and 100 %.
-  const isFlatShare = isShare(name) && points.every(({ value }) => value === last?.value);
   const axis = { fontSize: 12, fill: "var(--quiet)" };
   return (
     <figure className={classes.curve} style={{ margin: 0 }}>
@@ -88,6 +85,7 @@ const Curve = memo(function Curve({ name, rows }: { name: string; rows: MetricRo
               dataKey="step"
               type="number"
               domain={["dataMin", "dataMax"]}
+              ticks={roundSteps(points[0]?.step ?? 0, last?.step ?? 0)}
               tick={axis}
               tickFormatter={(step: number) => format.number(step)}
               stroke="var(--line-strong)"
@@ -96,7 +94,7 @@ const Curve = memo(function Curve({ name, rows }: { name: string; rows: MetricRo
             />
             <YAxis
               width={56}
-              domain={isFlatShare ? [0, 1] : ["auto", "auto"]}
+              domain={scaleOf(name, points)}
               tick={axis}
               tickFormatter={(value: number) => shownAs(name, value)}
               axisLine={false}
@@ -123,6 +121,14 @@ const Curve = memo(function Curve({ name, rows }: { name: string; rows: MetricRo
   );
 });
 
+/** What never changes has no scale of its own: a share is drawn within 0 and 100 %, all else from 0 on. */
+function scaleOf(name: string, points: { value: number }[]): [number, number] | ["auto", "auto"] {
+  const value = points[0]?.value ?? 0;
+  if (points.some((point) => point.value !== value)) return ["auto", "auto"];
+  if (isShare(name)) return [0, 1];
+  return value === 0 ? ["auto", "auto"] : [Math.min(0, 2 * value), Math.max(0, 2 * value)];
+}
+
 function Exact({ name, step, value }: { name: string; step: number; value: number }) {
   const { t } = useTranslation();
   const format = useFormat();
@@ -133,6 +139,9 @@ function Exact({ name, step, value }: { name: string; step: number; value: numbe
     </div>
   );
 }
+
+/** More rows than this make a page slow, and nobody reads them. */
+const MOST_ROWS = 200;
 
 function MetricTable({ names, rows }: { names: string[]; rows: MetricRow[] }) {
   const { t } = useTranslation();
@@ -153,7 +162,7 @@ function MetricTable({ names, rows }: { names: string[]; rows: MetricRow[] }) {
             </tr>
           </thead>
           <tbody>
-            {rows.slice(-200).map((row, index) => (
+            {rows.slice(-MOST_ROWS).map((row, index) => (
               // biome-ignore lint/suspicious/noArrayIndexKey: rows have no id, and a step may have several
               <tr key={index}>
                 <td>{format.number(row.step)}</td>
@@ -166,6 +175,11 @@ function MetricTable({ names, rows }: { names: string[]; rows: MetricRow[] }) {
           </tbody>
         </table>
       </div>
+      {rows.length > MOST_ROWS && (
+        <p className={classes.quiet}>
+          {t("runs.lastRows", { shown: format.number(MOST_ROWS), count: rows.length })}
+        </p>
+      )}
     </details>
   );
 }

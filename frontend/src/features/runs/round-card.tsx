@@ -40,6 +40,7 @@ export function RoundCard({ round, canCancel }: { round: Round; canCancel: boole
             size="compact-sm"
             variant="default"
             loading={cancelling.isPending}
+            aria-label={t("rounds.stopThis", { name: round.name })}
             onClick={() => cancelling.mutate()}
           >
             {t("common.cancelIt")}
@@ -50,6 +51,7 @@ export function RoundCard({ round, canCancel }: { round: Round; canCancel: boole
             size="compact-sm"
             variant="default"
             loading={resuming.isPending}
+            aria-label={t("rounds.resumeThis", { name: round.name })}
             onClick={() => resuming.mutate()}
           >
             {t("rounds.resume")}

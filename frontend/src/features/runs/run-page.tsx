@@ -4,13 +4,15 @@ import { lazy, Suspense, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Link, useParams } from "react-router";
 import { Facts } from "@/components/facts";
-import { MetricFigures } from "@/components/metrics";
-import { Note, ProblemNote, Waiting } from "@/components/notes";
+import { Headline, MetricFigures } from "@/components/metrics";
+import { Empty, Note, ProblemNote, Waiting } from "@/components/notes";
 import { Page } from "@/components/page";
 import { StateBadge } from "@/components/state-badge";
+import { campaignQuery } from "@/lib/api/lists";
 import type { Run } from "@/lib/api/types";
 import { useFormat } from "@/lib/format";
 import { holds, useMe } from "@/lib/me";
+import { decidingOf } from "@/lib/metrics";
 import { cancelRun, isUnfinished, resumeRun, runQuery } from "./api";
 import { RunLog } from "./run-log";
 import { RunSamples } from "./run-samples";
@@ -19,13 +21,15 @@ import classes from "./runs.module.css";
 
 const Curves = lazy(() => import("./curves").then((m) => ({ default: m.Curves })));
 
+const TABS = ["curves", "numbers", "samples", "log", "inputs"] as const;
+
 /** One run: where it is, its curves, what it wrote, and what it was given. */
 export function RunPage() {
   const { t } = useTranslation();
   const id = Number(useParams().runId);
   const run = useQuery(runQuery(id));
   const queryClient = useQueryClient();
-  const [tab, setTab] = useState<string | null>("curves");
+  const [chosen, setTab] = useState<string | null>(null);
   const keep = { onSuccess: (changed: Run) => queryClient.setQueryData(runQuery(id).queryKey, changed) };
   const cancelling = useMutation({ mutationFn: () => cancelRun(id), ...keep });
   const resuming = useMutation({ mutationFn: () => resumeRun(id), ...keep });
@@ -38,27 +42,29 @@ export function RunPage() {
     );
   }
   const isLive = isUnfinished(run.data.state);
+  // These are figures and texts; a curve says nothing of them.
+  const isMeasured = run.data.kind === "evaluate" || run.data.kind === "sample";
+  const tab = chosen ?? (isMeasured && !isLive ? "numbers" : "curves");
   return (
     <Page
       title={run.data.name}
       note={
         <>
-          {t(`runs.kinds.${run.data.kind}`)} · <StateBadge state={run.data.state} />
+          {t("runs.isRun", { kind: t(`runs.kinds.${run.data.kind}`) })} ·{" "}
+          <StateBadge state={run.data.state} />
         </>
       }
       actions={<Actions run={run.data} cancelling={cancelling} resuming={resuming} />}
       isWide
     >
-      <Stack gap="xl">
+      <Stack gap="lg">
         {run.data.error && <Note look="danger">{run.data.error}</Note>}
         <ProblemNote error={cancelling.error ?? resuming.error} />
-        <div style={{ maxWidth: "28rem" }}>
-          <RunProgress run={run.data} />
-        </div>
-        <MetricFigures metrics={run.data.metrics} />
+        <RunProgress run={run.data} />
+        <Headline metrics={run.data.metrics} />
         <Tabs value={tab} onChange={setTab} keepMounted={false}>
-          <Tabs.List mb="lg">
-            {(["curves", "samples", "log", "inputs"] as const).map((name) => (
+          <Tabs.List mb="lg" className={classes.tabs}>
+            {TABS.map((name) => (
               <Tabs.Tab key={name} value={name}>
                 {t(`runs.tab.${name}`)}
               </Tabs.Tab>
@@ -68,6 +74,13 @@ export function RunPage() {
             <Suspense fallback={<Waiting lines={5} />}>
               <Curves runId={id} attempt={run.data.num_attempts} isLive={isLive} />
             </Suspense>
+          </Tabs.Panel>
+          <Tabs.Panel value="numbers">
+            {decidingOf(run.data.metrics) ? (
+              <MetricFigures metrics={run.data.metrics} />
+            ) : (
+              <Empty title={t("runs.noNumbers")}>{isLive && t("runs.noNumbersYet")}</Empty>
+            )}
           </Tabs.Panel>
           <Tabs.Panel value="samples">
             <RunSamples runId={id} isLive={isLive} />
@@ -115,26 +128,36 @@ function Inputs({ run }: { run: Run }) {
   const format = useFormat();
   const policy = (named: Run["policy"]) => named && <Link to={`/policies/${named.id}`}>{named.name}</Link>;
   const settings = Object.entries(run.config);
+  const campaign = useQuery({ ...campaignQuery(run.campaign ?? 0), enabled: run.campaign !== null });
   return (
-    <Facts
-      facts={[
-        [t("runs.input.policy"), policy(run.policy)],
-        [t("runs.input.ref_policy"), policy(run.ref_policy)],
-        [t("runs.input.reward_model"), run.reward_model?.name],
-        [t("runs.input.snapshot"), run.snapshot?.name],
-        [
-          t("runs.input.campaign"),
-          run.campaign && <Link to={`/campaigns/${run.campaign}`}>{run.campaign}</Link>,
-        ],
-        [t("runs.made"), <Made key="made" run={run} />],
-        [t("runs.startedBy"), run.triggered_by],
-        [t("common.created"), format.date(run.created_at)],
-        [t("runs.started"), run.started_at && format.date(run.started_at)],
-        [t("runs.finished"), run.finished_at && format.date(run.finished_at)],
-        [t("runs.heartbeat"), isUnfinished(run.state) && run.heartbeat_at && format.ago(run.heartbeat_at)],
-        [t("runs.attempts"), run.num_attempts > 1 && format.number(run.num_attempts)],
-        ...settings.map(([name, value]): [string, string] => [name, JSON.stringify(value)]),
-      ]}
-    />
+    <>
+      <Facts
+        facts={[
+          [t("runs.input.policy"), policy(run.policy)],
+          [t("runs.input.ref_policy"), policy(run.ref_policy)],
+          [t("runs.input.reward_model"), run.reward_model?.name],
+          [t("runs.input.snapshot"), run.snapshot?.name],
+          [
+            t("runs.input.campaign"),
+            run.campaign && (
+              <Link to={`/campaigns/${run.campaign}`}>{campaign.data?.name ?? run.campaign}</Link>
+            ),
+          ],
+          [t("runs.made"), <Made key="made" run={run} />],
+          [t("runs.startedBy"), run.triggered_by],
+          [t("common.created"), format.date(run.created_at)],
+          [t("runs.started"), run.started_at && format.date(run.started_at)],
+          [t("runs.finished"), run.finished_at && format.date(run.finished_at)],
+          [t("runs.heartbeat"), isUnfinished(run.state) && run.heartbeat_at && format.ago(run.heartbeat_at)],
+          [t("runs.attempts"), run.num_attempts > 1 && format.number(run.num_attempts)],
+        ]}
+      />
+      {settings.length > 0 && (
+        <section className={classes.settings}>
+          <h2>{t("runs.settings")}</h2>
+          <Facts facts={settings.map(([name, value]) => [name, JSON.stringify(value)])} />
+        </section>
+      )}
+    </>
   );
 }

@@ -5,6 +5,7 @@ import { Markdown } from "@/components/markdown";
 import { useMetricName, useMetricValue } from "@/components/metrics";
 import { Empty, ProblemNote, Waiting } from "@/components/notes";
 import type { Message } from "@/lib/api/types";
+import { figuresOf } from "@/lib/metrics";
 import { readSamples } from "./api";
 import classes from "./runs.module.css";
 
@@ -38,10 +39,7 @@ function SampleTexts({ sample }: { sample: Sample }) {
   const texts = Object.entries(sample).filter(
     (entry): entry is [string, string] => typeof entry[1] === "string" && /text|completion/.test(entry[0]),
   );
-  const numbers = Object.entries(sample).filter(
-    (entry): entry is [string, number] =>
-      typeof entry[1] === "number" && !/_id$|^seed$|^index$/.test(entry[0]),
-  );
+  const numbers = figuresOf(sample).filter(({ name }) => !/_id$|^seed$|^index$/.test(name));
   return (
     <article className={classes.sample}>
       {messages.length > 0 && <Dialogue messages={messages} />}
@@ -53,7 +51,7 @@ function SampleTexts({ sample }: { sample: Sample }) {
         </div>
       ))}
       <p className={classes.quiet}>
-        {numbers.map(([name, value]) => `${nameOf(name)} ${shownAs(name, value)}`).join(" · ")}
+        {numbers.map(({ name, value }) => `${nameOf(name)} ${shownAs(name, value)}`).join(" · ")}
       </p>
     </article>
   );

@@ -1,8 +1,9 @@
-import { ActionIcon, Button, Group, Switch, Title } from "@mantine/core";
+import { Button, Group, Switch, Title } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { Plus, Trash2 } from "lucide-react";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
+import { Confirm } from "@/components/confirm";
 import { Empty, ProblemNote } from "@/components/notes";
 import type { Schedule } from "@/lib/api/types";
 import { useFormat } from "@/lib/format";
@@ -50,6 +51,7 @@ function ScheduleLine({ schedule, canChange }: { schedule: Schedule; canChange: 
     onSuccess: reload,
   });
   const deleting = useMutation({ mutationFn: () => deleteSchedule(schedule.id), onSuccess: reload });
+  const [isAsking, setAsking] = useState(false);
   const reasons = [
     schedule.every_hours && t("schedules.everyHours", { count: schedule.every_hours }),
     schedule.min_new_feedback && t("schedules.afterFeedback", { count: schedule.min_new_feedback }),
@@ -67,7 +69,7 @@ function ScheduleLine({ schedule, canChange }: { schedule: Schedule; canChange: 
             ? t("schedules.lastStarted", { when: format.ago(schedule.last_started_at) })
             : t("schedules.neverStarted")}
         </p>
-        <ProblemNote error={switching.error ?? deleting.error} />
+        <ProblemNote error={switching.error} />
       </div>
       {canChange && (
         <>
@@ -76,15 +78,27 @@ function ScheduleLine({ schedule, canChange }: { schedule: Schedule; canChange: 
             checked={schedule.is_enabled ?? true}
             onChange={(event) => switching.mutate(event.currentTarget.checked)}
           />
-          <ActionIcon
+          <Button
             variant="subtle"
             color="gray"
+            size="compact-sm"
+            leftSection={<Trash2 size={16} aria-hidden="true" />}
             aria-label={t("schedules.delete", { name: schedule.name })}
-            title={t("schedules.delete", { name: schedule.name })}
-            onClick={() => deleting.mutate()}
+            onClick={() => setAsking(true)}
           >
-            <Trash2 size={16} />
-          </ActionIcon>
+            {t("common.delete")}
+          </Button>
+          {isAsking && (
+            <Confirm
+              title={t("schedules.delete", { name: schedule.name })}
+              text={t("schedules.deleteText")}
+              verb={t("common.delete")}
+              isPending={deleting.isPending}
+              error={deleting.error}
+              onConfirm={() => deleting.mutate()}
+              onClose={() => setAsking(false)}
+            />
+          )}
         </>
       )}
     </div>

@@ -1,9 +1,10 @@
-import { Button, Group, Stack, Table, Text, TextInput } from "@mantine/core";
+import { Button, Group, Stack, Text, TextInput } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { Plus } from "lucide-react";
 import { type FormEvent, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { CampaignLinks } from "@/components/campaign-links";
+import { CardTable } from "@/components/card-table";
 import { ChooseCampaigns } from "@/components/choose-campaigns";
 import { Dialog } from "@/components/dialog";
 import { Empty, ProblemNote, Waiting } from "@/components/notes";
@@ -50,64 +51,65 @@ function SnapshotTable({ snapshots }: { snapshots: Snapshot[] }) {
   const { t } = useTranslation();
   const format = useFormat();
   return (
-    <Table.ScrollContainer minWidth={860} type="native">
-      <Table verticalSpacing="sm">
-        <Table.Thead>
-          <Table.Tr>
-            <Table.Th>{t("snapshots.name")}</Table.Th>
-            <Table.Th>{t("runs.state")}</Table.Th>
-            <Table.Th>{t("nav.campaigns")}</Table.Th>
-            {COUNTED.map((name) => (
-              <Table.Th key={name} ta="end">
-                {t(`progress.num_${name}`)}
-              </Table.Th>
-            ))}
-            <Table.Th ps="xl">{t("common.created")}</Table.Th>
-          </Table.Tr>
-        </Table.Thead>
-        <Table.Tbody>
-          {snapshots.map((snapshot) => (
-            <Table.Tr key={snapshot.id}>
-              <Table.Td>
-                <strong style={{ fontWeight: 600 }}>{snapshot.name}</strong>
-                {snapshot.manifest_sha256 && (
-                  <Text size="xs" c="dimmed" title={snapshot.manifest_sha256}>
-                    <code>{snapshot.manifest_sha256.slice(0, 12)}</code>
-                  </Text>
-                )}
-                {snapshot.parent && (
+    <CardTable
+      rows={snapshots}
+      keyOf={(snapshot) => snapshot.id}
+      columns={[
+        { head: t("snapshots.name"), cell: (snapshot) => <Name snapshot={snapshot} /> },
+        {
+          head: t("runs.state"),
+          cell: (snapshot) => (
+            <div>
+              <StateBadge state={snapshot.state} />
+              {snapshot.error && <Text size="sm">{snapshot.error}</Text>}
+            </div>
+          ),
+        },
+        {
+          head: t("nav.campaigns"),
+          cell: (snapshot) =>
+            snapshot.campaigns.length > 0 && <CampaignLinks campaigns={snapshot.campaigns} />,
+        },
+        ...COUNTED.map((name) => ({
+          head: t(`progress.num_${name}`),
+          cell: (snapshot: Snapshot) => {
+            const count = snapshot.counts[name];
+            const heldOut = snapshot.splits[name]?.validation;
+            return (
+              <div>
+                {count === undefined ? "—" : format.number(count)}
+                {heldOut !== undefined && (
                   <Text size="xs" c="dimmed">
-                    {t("snapshots.after", { name: snapshot.parent.name })}
+                    {t("snapshots.heldOut", { count: heldOut })}
                   </Text>
                 )}
-              </Table.Td>
-              <Table.Td>
-                <StateBadge state={snapshot.state} />
-                {snapshot.error && <Text size="sm">{snapshot.error}</Text>}
-              </Table.Td>
-              <Table.Td>
-                <CampaignLinks campaigns={snapshot.campaigns} />
-              </Table.Td>
-              {COUNTED.map((name) => {
-                const count = snapshot.counts[name];
-                const heldOut = snapshot.splits[name]?.validation;
-                return (
-                  <Table.Td key={name} ta="end">
-                    {count === undefined ? "—" : format.number(count)}
-                    {heldOut !== undefined && (
-                      <Text size="xs" c="dimmed">
-                        {t("snapshots.heldOut", { count: heldOut })}
-                      </Text>
-                    )}
-                  </Table.Td>
-                );
-              })}
-              <Table.Td ps="xl">{format.ago(snapshot.created_at)}</Table.Td>
-            </Table.Tr>
-          ))}
-        </Table.Tbody>
-      </Table>
-    </Table.ScrollContainer>
+              </div>
+            );
+          },
+          isNumber: true,
+        })),
+        { head: t("common.created"), cell: (snapshot) => format.ago(snapshot.created_at) },
+      ]}
+    />
+  );
+}
+
+function Name({ snapshot }: { snapshot: Snapshot }) {
+  const { t } = useTranslation();
+  return (
+    <>
+      <strong style={{ fontWeight: 600 }}>{snapshot.name}</strong>
+      {snapshot.manifest_sha256 && (
+        <Text size="xs" c="dimmed" title={snapshot.manifest_sha256}>
+          <code>{snapshot.manifest_sha256.slice(0, 12)}</code>
+        </Text>
+      )}
+      {snapshot.parent && (
+        <Text size="xs" c="dimmed">
+          {t("snapshots.after", { name: snapshot.parent.name })}
+        </Text>
+      )}
+    </>
   );
 }
 

@@ -23,3 +23,9 @@ export const rewardModelsQuery = queryOptions({
   queryKey: ["reward-models"],
   queryFn: async () => (await bodyOf(api.GET("/api/reward-models", newest))).results,
 });
+
+export const campaignQuery = (campaign_id: number) =>
+  queryOptions({
+    queryKey: ["campaign", campaign_id],
+    queryFn: () => bodyOf(api.GET("/api/campaigns/{campaign_id}", { params: { path: { campaign_id } } })),
+  });
