@@ -166,8 +166,9 @@ REST_FRAMEWORK = {
         "annotate.accounts.authentication.TokenAuthentication",  # first: its header is what makes "not signed in" a 401
         "rest_framework.authentication.SessionAuthentication",
     ],
-    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_PERMISSION_CLASSES": ["annotate.permissions.ByOperation"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_METADATA_CLASS": None,
     "DEFAULT_PARSER_CLASSES": ["annotate.parsers.JSONBodyParser"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "DEFAULT_PAGINATION_CLASS": "annotate.paging.Pages",
@@ -192,6 +193,7 @@ SPECTACULAR_SETTINGS = {
         "annotate.schema.declare_errors",
     ],
     "ENUM_NAME_OVERRIDES": {
+        "Operation": "annotate.accounts.serializers.OPERATION_NAMES",
         "CampaignKind": "annotate.campaigns.models.Campaign.Kind",
         "CampaignStatus": "annotate.campaigns.models.Campaign.Status",
         "RunKind": "annotate.runs.models.Run.Kind",

@@ -6,6 +6,8 @@ from django.contrib.auth.models import AbstractUser
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+ROLES = ("annotator", "admin", "trainer")
+
 
 class User(AbstractUser):
     """A login. One person may hold several roles; a superuser holds all of them."""

@@ -2,12 +2,14 @@
 
 from django.conf import settings
 from django.utils.translation import gettext as _
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from annotate.accounts.models import User
-from annotate.accounts.services import ROLES
+from annotate.accounts.models import ROLES, User
+from annotate.permissions import OPERATIONS, operations_of
 
 MAX_KEYS = 100
+OPERATION_NAMES = list(OPERATIONS)
 LANGUAGES = ["", *(code for code, _ in settings.LANGUAGES)]
 
 
@@ -39,6 +41,20 @@ class UserSerializer(serializers.ModelSerializer):
         model = User
         fields = ["id", "username", "name", "email", "language", "preferences", "roles", "is_active"]
         read_only_fields = fields
+
+
+class MeSerializer(UserSerializer):
+    """One's own login, and what one may do: the pages show what follows from it."""
+
+    operations = serializers.SerializerMethodField()
+
+    class Meta(UserSerializer.Meta):
+        fields = [*UserSerializer.Meta.fields, "operations"]
+        read_only_fields = fields
+
+    @extend_schema_field(serializers.ListField(child=serializers.ChoiceField(OPERATION_NAMES)))
+    def get_operations(self, user: User) -> list[str]:
+        return operations_of(user)
 
 
 class ProfileChangesSerializer(serializers.Serializer):

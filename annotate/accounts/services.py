@@ -10,9 +10,7 @@ from django.utils.translation import gettext as _
 from knox.models import AuthToken
 from rest_framework.exceptions import PermissionDenied, ValidationError
 
-from annotate.accounts.models import Annotator, User
-
-ROLES = ("annotator", "admin", "trainer")
+from annotate.accounts.models import ROLES, Annotator, User
 
 
 def _check_password(password: str, user: User) -> None:

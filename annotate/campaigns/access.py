@@ -2,7 +2,6 @@
 
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
-from rest_framework.exceptions import PermissionDenied
 
 from annotate.accounts.models import User
 from annotate.campaigns.models import Campaign
@@ -20,9 +19,3 @@ def visible_to(user: User) -> QuerySet[Campaign]:
 
 def visible_campaign(user: User, campaign_id: int) -> Campaign:
     return get_object_or_404(visible_to(user), id=campaign_id)
-
-
-def require_admin(user: User) -> None:
-    """403, for views whose reading is open to more people than their writing. Call after `visible_campaign`."""
-    if "admin" not in user.roles:
-        raise PermissionDenied

@@ -16,8 +16,8 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import CommandError
 
-from annotate.accounts.models import User
-from annotate.accounts.services import ROLES, create_user
+from annotate.accounts.models import ROLES, User
+from annotate.accounts.services import create_user
 from annotate.campaigns.models import Campaign
 from annotate.campaigns.services import NewPrompt, add_member, create_campaign
 from annotate.demo.scripted_work import rank_all, scripted_login

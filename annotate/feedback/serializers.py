@@ -380,11 +380,16 @@ class RemarkSerializer(serializers.Serializer):
     reason = serializers.ChoiceField(Remark.Reason.choices)
     text = serializers.CharField()
     asked = serializers.CharField(help_text="the beginning of what the unit asks")
-    person = PersonSerializer(source="assignment.annotator.user", allow_null=True)
+    person = serializers.SerializerMethodField(help_text="for admins alone: trainers learn no names")
     unit = serializers.IntegerField(source="assignment.unit_id")
     created_at = serializers.DateTimeField()
     settled_at = serializers.DateTimeField(allow_null=True)
     settled_by = PersonSerializer(allow_null=True)
+
+    @extend_schema_field(PersonSerializer(allow_null=True))
+    def get_person(self, remark: Remark) -> Any:
+        user = remark.assignment.annotator.user
+        return PersonSerializer(user).data if user and "admin" in self.context["reader"].roles else None
 
 
 class SettleSerializer(serializers.Serializer):

@@ -1,7 +1,6 @@
 """How far people agree, for themselves."""
 
 from drf_spectacular.utils import extend_schema
-from rest_framework.permissions import IsAuthenticated
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
@@ -12,8 +11,6 @@ from annotate.quality.serializers import OwnAgreementSerializer
 
 class OwnAgreementView(APIView):
     """In each campaign in which several people judge a unit, how often one's order of a pair is that of others."""
-
-    permission_classes = [IsAuthenticated]
 
     @extend_schema(operation_id="own_agreement", responses=OwnAgreementSerializer(many=True))
     def get(self, request: SignedInRequest) -> Response:

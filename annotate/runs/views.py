@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from annotate.campaigns.access import visible_campaign
-from annotate.permissions import IsAdminOrTrainer, IsTrainer, SignedInRequest
+from annotate.permissions import SignedInRequest
 from annotate.runs import arena, reading, registering, rounds, schedules, serving
 from annotate.runs import services as runs
 from annotate.runs.models import PolicyVersion, Promotion, RewardModel, Round, Run, Schedule
@@ -69,7 +69,6 @@ def all_policies() -> QuerySet[PolicyVersion]:
 
 
 class RunsView(generics.ListAPIView):
-    permission_classes = [IsTrainer]
     serializer_class = RunSerializer
 
     def get_queryset(self) -> QuerySet[Run]:
@@ -87,8 +86,6 @@ class RunsView(generics.ListAPIView):
 
 
 class RunView(APIView):
-    permission_classes = [IsTrainer]
-
     @extend_schema(operation_id="run", responses=RunSerializer)
     def get(self, request: Request, run_id: int) -> Response:
         return Response(RunSerializer(get_object_or_404(all_runs(), pk=run_id)).data)
@@ -96,8 +93,6 @@ class RunView(APIView):
 
 class RunMetricsView(APIView):
     """The rows of metrics.jsonl after a step; of a long run, evenly thinned."""
-
-    permission_classes = [IsTrainer]
 
     @extend_schema(
         operation_id="run_metrics", parameters=[MetricsFilterSerializer], responses={200: ROWS_OF_NUMBERS}
@@ -108,8 +103,6 @@ class RunMetricsView(APIView):
 
 
 class RunLogView(APIView):
-    permission_classes = [IsTrainer]
-
     @extend_schema(operation_id="run_log", parameters=[TailFilterSerializer], responses=LogSerializer)
     def get(self, request: Request, run_id: int) -> Response:
         asked = checked(TailFilterSerializer, request.query_params.dict())
@@ -118,8 +111,6 @@ class RunLogView(APIView):
 
 class RunSamplesView(APIView):
     """The newest texts that the run kept for people to look at."""
-
-    permission_classes = [IsTrainer]
 
     @extend_schema(
         operation_id="run_samples", parameters=[LimitFilterSerializer], responses={200: ROWS_OF_NUMBERS}
@@ -130,8 +121,6 @@ class RunSamplesView(APIView):
 
 
 class CancelRunView(APIView):
-    permission_classes = [IsTrainer]
-
     @extend_schema(operation_id="cancel_run", request=None, responses=RunSerializer)
     def post(self, request: Request, run_id: int) -> Response:
         run = runs.cancel_run(get_object_or_404(Run, pk=run_id))
@@ -139,8 +128,6 @@ class CancelRunView(APIView):
 
 
 class ResumeRunView(APIView):
-    permission_classes = [IsTrainer]
-
     @extend_schema(operation_id="resume_run", request=None, responses=RunSerializer)
     def post(self, request: Request, run_id: int) -> Response:
         run = runs.resume_run(get_object_or_404(Run, pk=run_id))
@@ -148,7 +135,6 @@ class ResumeRunView(APIView):
 
 
 class RoundsView(generics.ListAPIView):
-    permission_classes = [IsTrainer]
     serializer_class = RoundSerializer
 
     def get_queryset(self) -> QuerySet[Round]:
@@ -166,16 +152,12 @@ class RoundsView(generics.ListAPIView):
 
 
 class RoundView(APIView):
-    permission_classes = [IsTrainer]
-
     @extend_schema(operation_id="round", responses=RoundSerializer)
     def get(self, request: Request, round_id: int) -> Response:
         return Response(RoundSerializer(get_object_or_404(all_rounds(), pk=round_id)).data)
 
 
 class CancelRoundView(APIView):
-    permission_classes = [IsTrainer]
-
     @extend_schema(operation_id="cancel_round", request=None, responses=RoundSerializer)
     def post(self, request: Request, round_id: int) -> Response:
         rounds.cancel_round(get_object_or_404(Round, pk=round_id))
@@ -183,8 +165,6 @@ class CancelRoundView(APIView):
 
 
 class ResumeRoundView(APIView):
-    permission_classes = [IsTrainer]
-
     @extend_schema(operation_id="resume_round", request=None, responses=RoundSerializer)
     def post(self, request: Request, round_id: int) -> Response:
         rounds.resume_round(get_object_or_404(Round, pk=round_id))
@@ -196,7 +176,6 @@ def policy_context() -> dict[str, Any]:
 
 
 class PolicyVersionsView(generics.ListAPIView):
-    permission_classes = [IsTrainer]
     serializer_class = PolicyVersionSerializer
 
     def get_queryset(self) -> QuerySet[PolicyVersion]:
@@ -223,8 +202,6 @@ class PolicyVersionsView(generics.ListAPIView):
 class PolicyVersionView(APIView):
     """A policy with everything it came from."""
 
-    permission_classes = [IsTrainer]
-
     @extend_schema(operation_id="policy_version", responses=PolicyVersionDetailSerializer)
     def get(self, request: Request, policy_version_id: int) -> Response:
         policy = get_object_or_404(all_policies(), pk=policy_version_id)
@@ -234,8 +211,6 @@ class PolicyVersionView(APIView):
 class AgainstOthersView(APIView):
     """People's comparisons of a policy with each other policy that it met."""
 
-    permission_classes = [IsTrainer]
-
     @extend_schema(operation_id="policy_comparisons", responses=AgainstSerializer(many=True))
     def get(self, request: Request, policy_version_id: int) -> Response:
         policy = get_object_or_404(PolicyVersion, pk=policy_version_id)
@@ -244,8 +219,6 @@ class AgainstOthersView(APIView):
 
 class PromoteView(APIView):
     """From now on the campaigns sample from this policy. 409, code `gate`, when its evaluation forbids it."""
-
-    permission_classes = [IsTrainer]
 
     @extend_schema(operation_id="promote", request=PromotionSerializer, responses=PolicyVersionSerializer)
     def post(self, request: Request, policy_version_id: int) -> Response:
@@ -264,7 +237,6 @@ def left_for(policy_id: int) -> QuerySet[Any]:
 class PromotionsView(generics.ListAPIView):
     """Which campaign moved to which policy, when, how and by whom; the newest first."""
 
-    permission_classes = [IsAdminOrTrainer]
     serializer_class = PromotionRowSerializer
 
     def get_queryset(self) -> QuerySet[Promotion]:
@@ -284,8 +256,6 @@ class PromotionsView(generics.ListAPIView):
 
 class PoliciesOfCampaignView(APIView):
     """Which policies a campaign samples from, and with what weight."""
-
-    permission_classes = [IsAdminOrTrainer]
 
     @extend_schema(operation_id="policies_of_campaign", responses=PoliciesOfCampaignSerializer)
     def get(self, request: SignedInRequest, campaign_id: int) -> Response:
@@ -308,7 +278,6 @@ class PoliciesOfCampaignView(APIView):
 
 
 class RewardModelsView(generics.ListAPIView):
-    permission_classes = [IsTrainer]
     serializer_class = RewardModelSerializer
     queryset = RewardModel.objects.select_related("parent")
 
@@ -318,8 +287,6 @@ class RewardModelsView(generics.ListAPIView):
 
 
 class SchedulesView(APIView):
-    permission_classes = [IsTrainer]
-
     @extend_schema(operation_id="schedules", responses=ScheduleSerializer(many=True))
     def get(self, request: Request) -> Response:
         return Response(ScheduleSerializer(Schedule.objects.prefetch_related("campaigns"), many=True).data)
@@ -333,8 +300,6 @@ class SchedulesView(APIView):
 
 
 class ScheduleView(APIView):
-    permission_classes = [IsTrainer]
-
     @extend_schema(operation_id="update_schedule", request=ScheduleSerializer, responses=ScheduleSerializer)
     def patch(self, request: Request, schedule_id: int) -> Response:
         schedule = get_object_or_404(Schedule, pk=schedule_id)
@@ -350,8 +315,6 @@ class ScheduleView(APIView):
 
 class ModelServerView(APIView):
     """What the people who write are given suggestions by."""
-
-    permission_classes = [IsTrainer]
 
     @extend_schema(operation_id="model_server", responses=ModelServerSerializer)
     def get(self, request: Request) -> Response:

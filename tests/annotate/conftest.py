@@ -1,4 +1,4 @@
-"""Campaigns with work in them."""
+"""Campaigns with work in them, and a site in which every address names something."""
 
 from collections.abc import Callable
 
@@ -7,7 +7,14 @@ import pytest
 from annotate.accounts.models import User
 from annotate.accounts.services import annotator_of, create_token
 from annotate.campaigns.models import Campaign, Completion
-from annotate.campaigns.services import add_member, add_prompts, create_campaign, prompt_key, write_terms
+from annotate.campaigns.services import (
+    add_member,
+    add_prompts,
+    create_campaign,
+    prompt_key,
+    write_guidelines,
+    write_terms,
+)
 from annotate.feedback.models import Suggestion
 from annotate.feedback.remarks import make_remark
 from annotate.feedback.services import (
@@ -112,6 +119,7 @@ def places(
     )
     CampaignPolicy.objects.create(campaign=campaigns[4], policy_version=base)
     write_terms(campaigns[0], "Be fair.", by=carol)
+    write_guidelines(campaigns[0], "Be brief.", by=carol)
     return {
         "campaign_id": [campaign.pk for campaign in campaigns],
         "assignment_id": [assignment.pk for assignment in assignments],

@@ -1,7 +1,10 @@
 import { lazy, Suspense } from "react";
-import { Route, Routes } from "react-router";
+import { Outlet, Route, Routes } from "react-router";
 import { SignInPage } from "@/features/accounts/sign-in-page";
 import { HomePage } from "@/features/home/home-page";
+import type { Operation } from "@/lib/api/types";
+import { may, useMe } from "@/lib/me";
+import { AREAS } from "./areas";
 import { ErrorBoundary, NotFound } from "./error-page";
 import { Shell } from "./shell";
 import { workKinds } from "./work-kinds";
@@ -33,6 +36,34 @@ const SnapshotsPage = lazy(() =>
   import("@/features/snapshots/snapshots-page").then((m) => ({ default: m.SnapshotsPage })),
 );
 
+/** The pages of each part of the menu. */
+const PAGES = {
+  "/campaigns": (
+    <>
+      <Route index element={<CampaignsPage />} />
+      <Route path=":campaignId/:tab?" element={<CampaignPage />} />
+    </>
+  ),
+  "/runs": (
+    <>
+      <Route index element={<RunsPage />} />
+      <Route path=":runId" element={<RunPage />} />
+    </>
+  ),
+  "/policies": (
+    <>
+      <Route index element={<PoliciesPage />} />
+      <Route path=":policyId" element={<PolicyPage />} />
+    </>
+  ),
+  "/snapshots": <Route index element={<SnapshotsPage />} />,
+};
+
+/** A page that is not for whoever is signed in is none. */
+function OnlyWho({ may: operation }: { may: Operation }) {
+  return may(useMe(), operation) ? <Outlet /> : <NotFound />;
+}
+
 /** Every address of the browser. Pages beyond the annotator's way load their own part. */
 export function Router() {
   return (
@@ -42,16 +73,18 @@ export function Router() {
           <Route path="/sign-in" element={<SignInPage />} />
           <Route element={<Shell />}>
             <Route index element={<HomePage />} />
-            <Route path="/annotate/:campaignId" element={<WorkPage kinds={workKinds} />} />
             <Route path="/account" element={<AccountPage />} />
-            <Route path="/campaigns" element={<CampaignsPage />} />
-            <Route path="/campaigns/new" element={<NewCampaignPage />} />
-            <Route path="/campaigns/:campaignId/:tab?" element={<CampaignPage />} />
-            <Route path="/runs" element={<RunsPage />} />
-            <Route path="/runs/:runId" element={<RunPage />} />
-            <Route path="/policies" element={<PoliciesPage />} />
-            <Route path="/policies/:policyId" element={<PolicyPage />} />
-            <Route path="/snapshots" element={<SnapshotsPage />} />
+            <Route element={<OnlyWho may="lease_next_assignment" />}>
+              <Route path="/annotate/:campaignId" element={<WorkPage kinds={workKinds} />} />
+            </Route>
+            <Route element={<OnlyWho may="create_campaign" />}>
+              <Route path="/campaigns/new" element={<NewCampaignPage />} />
+            </Route>
+            {AREAS.map(({ to, needs }) => (
+              <Route key={to} path={to} element={<OnlyWho may={needs} />}>
+                {PAGES[to]}
+              </Route>
+            ))}
             <Route path="*" element={<NotFound />} />
           </Route>
         </Routes>

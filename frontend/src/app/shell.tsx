@@ -11,7 +11,8 @@ import { outbox } from "@/lib/drafts/outbox";
 import { setLanguage } from "@/lib/i18n";
 import { setOwnKeys } from "@/lib/keyboard/own-keys";
 import { useKeys } from "@/lib/keyboard/use-keys";
-import { holds, useMaybeMe, useMe } from "@/lib/me";
+import { may, useMaybeMe, useMe } from "@/lib/me";
+import { AREAS } from "./areas";
 import { HelpSheet } from "./help-sheet";
 import { Palette } from "./palette";
 import classes from "./shell.module.css";
@@ -58,12 +59,9 @@ function SignedIn() {
     { keys: "?", label: t("keys.help"), run: () => setHelpOpen(true) },
   ]);
   const links = [
-    { to: "/", label: t("nav.work"), isShown: true },
-    { to: "/campaigns", label: t("nav.campaigns"), isShown: holds(me, "admin", "trainer") },
-    { to: "/runs", label: t("nav.runs"), isShown: holds(me, "admin", "trainer") },
-    { to: "/policies", label: t("nav.policies"), isShown: holds(me, "admin", "trainer") },
-    { to: "/snapshots", label: t("nav.snapshots"), isShown: holds(me, "admin", "trainer") },
-  ].filter((link) => link.isShown);
+    { to: "/", label: t("nav.work") },
+    ...AREAS.filter(({ needs }) => may(me, needs)).map(({ to, label }) => ({ to, label: t(label) })),
+  ];
 
   return (
     <>

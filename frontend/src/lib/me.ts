@@ -1,12 +1,12 @@
 import { queryOptions, useQuery, useSuspenseQuery } from "@tanstack/react-query";
 import { api, bodyOf } from "./api/client";
 import { Problem } from "./api/problem";
-import type { Role, User } from "./api/types";
+import type { Me, Operation } from "./api/types";
 
 /** Who is signed in; null when nobody is. */
 export const meQuery = queryOptions({
   queryKey: ["me"],
-  queryFn: async (): Promise<User | null> => {
+  queryFn: async (): Promise<Me | null> => {
     try {
       return await bodyOf(api.GET("/api/me"));
     } catch (error) {
@@ -22,12 +22,13 @@ export function useMaybeMe() {
 }
 
 /** The person signed in, on pages that nobody sees before signing in. */
-export function useMe(): User {
+export function useMe(): Me {
   const { data } = useSuspenseQuery(meQuery);
   if (!data) throw new Problem(401, {});
   return data;
 }
 
-export function holds(user: User, ...roles: Role[]): boolean {
-  return roles.some((role) => user.roles.includes(role));
+/** Whether the table of roles and operations (annotate/permissions.py) lets me: menu, pages and buttons ask this. */
+export function may(me: Me, operation: Operation): boolean {
+  return me.operations.includes(operation);
 }

@@ -9,7 +9,7 @@ from django.db import transaction
 from rest_framework.exceptions import ValidationError
 
 from annotate.accounts import services
-from annotate.accounts.models import User
+from annotate.accounts.models import ROLES, User
 from annotate.errors import sentence
 
 
@@ -18,9 +18,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("username")
-        parser.add_argument(
-            "--role", action="append", choices=services.ROLES, dest="roles", help="may be repeated"
-        )
+        parser.add_argument("--role", action="append", choices=ROLES, dest="roles", help="may be repeated")
         parser.add_argument("--password", help="without it a new login gets a generated one")
         parser.add_argument("--name", default="", help="the name that others see")
         parser.add_argument(

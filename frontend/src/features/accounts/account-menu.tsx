@@ -5,7 +5,7 @@ import { type ReactNode, useId } from "react";
 import { useTranslation } from "react-i18next";
 import { Link } from "react-router";
 import { languages, nameOfLanguage, setLanguage } from "@/lib/i18n";
-import { holds, meQuery, useMe } from "@/lib/me";
+import { meQuery, useMe } from "@/lib/me";
 import classes from "./account-menu.module.css";
 import { changeMe, signOut } from "./api";
 
@@ -51,7 +51,7 @@ export function AccountMenu() {
         <Link to="/account" onClick={close}>
           {t("account.page")}
         </Link>
-        {holds(me, "admin") && <a href="/admin/">{t("account.djangoAdmin")}</a>}
+        {me.roles.includes("admin") && <a href="/admin/">{t("account.djangoAdmin")}</a>}
         <Choices label={t("account.language")}>
           {languages.map((tag) => (
             <Choice

@@ -3,7 +3,7 @@ import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { type KeyboardEvent, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { ProblemNote } from "@/components/notes";
-import type { User } from "@/lib/api/types";
+import type { Me } from "@/lib/api/types";
 import { isMac, shown } from "@/lib/keyboard/keys";
 import { SINGLE_KEYS, withOwnKey } from "@/lib/keyboard/own-keys";
 import { meQuery, useMe } from "@/lib/me";
@@ -23,7 +23,7 @@ export function Comfort() {
     mutationFn: (preferences: { text_size: Size; keys: Record<string, string> }) => changeMe({ preferences }),
     // Shown at once; what the server holds comes back if it refuses.
     onMutate: (preferences) => {
-      const changed: User = { ...me, preferences };
+      const changed: Me = { ...me, preferences };
       queryClient.setQueryData(meQuery.queryKey, changed);
     },
     onSuccess: (changed) => queryClient.setQueryData(meQuery.queryKey, changed),

@@ -4,7 +4,7 @@ import { useEffect, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Dialog } from "@/components/dialog";
 import { onSessionChange, sessionRenewed } from "@/lib/api/session";
-import type { User } from "@/lib/api/types";
+import type { Me } from "@/lib/api/types";
 import { meQuery, useMe } from "@/lib/me";
 import { SignInForm } from "./sign-in-form";
 
@@ -18,7 +18,7 @@ export function SignInDialog() {
   const [isOpen, setOpen] = useState(false);
   useSessionEnd(setOpen);
 
-  function signedIn(user: User) {
+  function signedIn(user: Me) {
     if (user.id !== me.id) {
       window.location.assign("/");
       return;

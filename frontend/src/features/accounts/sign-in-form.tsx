@@ -3,12 +3,12 @@ import { useMutation } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { ProblemNote } from "@/components/notes";
-import type { User } from "@/lib/api/types";
+import type { Me } from "@/lib/api/types";
 import { signIn } from "./api";
 
 interface SignInFormProps {
   username?: string;
-  onSignedIn: (user: User) => void;
+  onSignedIn: (user: Me) => void;
 }
 
 export function SignInForm({ username: known = "", onSignedIn }: SignInFormProps) {

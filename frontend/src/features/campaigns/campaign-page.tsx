@@ -6,7 +6,7 @@ import { ProblemNote, Waiting } from "@/components/notes";
 import { Page } from "@/components/page";
 import { StateBadge } from "@/components/state-badge";
 import type { Campaign } from "@/lib/api/types";
-import { holds, useMe } from "@/lib/me";
+import { may, useMe } from "@/lib/me";
 import { changeCampaign, readCampaign } from "./api";
 import { changesOf, fieldsOf } from "./campaign-fields";
 import { CampaignForm } from "./campaign-form";
@@ -19,18 +19,18 @@ import { ProgressTab } from "./progress-tab";
 import { RemarksTab } from "./remarks-tab";
 import { TermsTab } from "./terms-tab";
 
-const TABS = [
-  "progress",
-  "members",
-  "policies",
-  "guidelines",
-  "terms",
-  "remarks",
-  "material",
-  "settings",
-] as const;
-/** Trainers have these alone. */
-const OVERSEEN: readonly string[] = ["progress", "policies", "remarks", "material"];
+/** Each tab, and the operation that it is for. */
+const TABS = {
+  progress: "progress",
+  members: "members",
+  policies: "policies_of_campaign",
+  guidelines: "write_guidelines",
+  terms: "write_terms",
+  remarks: "remarks",
+  material: "export",
+  settings: "update_campaign",
+} as const;
+type Tab = keyof typeof TABS;
 
 /** One campaign for those who run it. Trainers see its progress and take exports; admins change it. */
 export function CampaignPage() {
@@ -40,7 +40,6 @@ export function CampaignPage() {
   const { campaignId, tab } = useParams();
   const id = Number(campaignId);
   const campaign = useQuery({ queryKey: ["campaign", id], queryFn: () => readCampaign(id) });
-  const isAdmin = holds(me, "admin");
 
   if (!campaign.data) {
     return (
@@ -51,9 +50,9 @@ export function CampaignPage() {
     );
   }
   const { data } = campaign;
-  const shown = TABS.filter((name) => isAdmin || OVERSEEN.includes(name)).filter(
-    (name) => name !== "policies" || data.kind !== "review",
-  );
+  const shown = (Object.keys(TABS) as Tab[])
+    .filter((name) => may(me, TABS[name]))
+    .filter((name) => name !== "policies" || data.kind !== "review");
   return (
     <Page
       title={data.name}
@@ -102,7 +101,7 @@ export function CampaignPage() {
           <RemarksTab campaign={data} />
         </Tabs.Panel>
         <Tabs.Panel value="material">
-          {isAdmin && <ImportTab campaign={data} />}
+          {may(me, "create_import") && <ImportTab campaign={data} />}
           <ExportSection campaignId={id} />
         </Tabs.Panel>
         <Tabs.Panel value="settings">

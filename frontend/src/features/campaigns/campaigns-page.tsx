@@ -11,7 +11,7 @@ import { StateBadge } from "@/components/state-badge";
 import type { Campaign } from "@/lib/api/types";
 import { useFormat } from "@/lib/format";
 import { nameOfLanguage } from "@/lib/i18n";
-import { holds, useMe } from "@/lib/me";
+import { may, useMe } from "@/lib/me";
 import { listCampaigns } from "./api";
 import classes from "./campaigns.module.css";
 
@@ -20,7 +20,7 @@ export function CampaignsPage() {
   const { t } = useTranslation();
   const me = useMe();
   const campaigns = useQuery({ queryKey: ["campaigns"], queryFn: listCampaigns });
-  const create = holds(me, "admin") && (
+  const create = may(me, "create_campaign") && (
     <Button component={Link} to="/campaigns/new" leftSection={<Plus size={16} />}>
       {t("campaigns.new")}
     </Button>

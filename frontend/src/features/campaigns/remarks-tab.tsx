@@ -6,7 +6,7 @@ import { Empty, ProblemNote, Waiting } from "@/components/notes";
 import type { components } from "@/lib/api/schema";
 import type { Campaign } from "@/lib/api/types";
 import { useFormat } from "@/lib/format";
-import { holds, useMe } from "@/lib/me";
+import { may, useMe } from "@/lib/me";
 import { listRemarks, REMARKS_PER_PAGE, settleRemark } from "./api";
 import classes from "./campaigns.module.css";
 
@@ -114,7 +114,7 @@ function RemarkLine({ remark, language, onSettle }: RemarkLineProps) {
         </p>
         <p className={classes.quiet}>{facts.filter(Boolean).join(" · ")}</p>
       </div>
-      {holds(me, "admin") && (
+      {may(me, "settle_remark") && (
         <Button
           size="xs"
           variant="default"

@@ -7,7 +7,7 @@ import { Page } from "@/components/page";
 import { campaignsQuery } from "@/lib/api/lists";
 import type { Campaign } from "@/lib/api/types";
 import { draftsOnDevice } from "@/lib/drafts/device-store";
-import { holds, useMe } from "@/lib/me";
+import { may, useMe } from "@/lib/me";
 import { readOwnAgreement, readOwnWork } from "./api";
 import { CampaignLine } from "./campaign-line";
 import classes from "./home-page.module.css";
@@ -18,8 +18,16 @@ export function HomePage() {
   const { t } = useTranslation();
   const me = useMe();
   const campaigns = useQuery(campaignsQuery);
-  const work = useQuery({ queryKey: ["my-work"], queryFn: () => readOwnWork(draftsOnDevice(me.id)) });
-  const agreement = useQuery({ queryKey: ["my-agreement"], queryFn: readOwnAgreement });
+  const work = useQuery({
+    queryKey: ["my-work"],
+    queryFn: () => readOwnWork(draftsOnDevice(me.id)),
+    enabled: may(me, "own_work"),
+  });
+  const agreement = useQuery({
+    queryKey: ["my-agreement"],
+    queryFn: readOwnAgreement,
+    enabled: may(me, "own_agreement"),
+  });
   const mine = (campaigns.data ?? [])
     .filter((campaign) => campaign.is_member)
     .sort((a, b) => Number(hasWork(b)) - Number(hasWork(a)));
@@ -34,14 +42,14 @@ export function HomePage() {
         <Empty
           title={t("home.none")}
           action={
-            holds(me, "admin") && (
+            may(me, "create_campaign") && (
               <Button component={Link} to="/campaigns" variant="default">
                 {t("home.toCampaigns")}
               </Button>
             )
           }
         >
-          {holds(me, "admin") ? t("home.noneAdmin") : t("home.noneText")}
+          {may(me, "create_campaign") ? t("home.noneAdmin") : t("home.noneText")}
         </Empty>
       )}
       <ul className={classes.list}>

@@ -14,7 +14,7 @@ import { policiesQuery } from "@/lib/api/lists";
 import { asProblem } from "@/lib/api/problem";
 import type { PolicyVersion } from "@/lib/api/types";
 import { useFormat } from "@/lib/format";
-import { holds, useMe } from "@/lib/me";
+import { may, useMe } from "@/lib/me";
 import { registerPolicy } from "./api";
 import { latest, verdictOf } from "./gate";
 import classes from "./policies.module.css";
@@ -22,10 +22,10 @@ import classes from "./policies.module.css";
 /** Every policy version: where it came from, how it did, and where it is used. */
 export function PoliciesPage() {
   const { t } = useTranslation();
-  const isTrainer = holds(useMe(), "trainer");
+  const me = useMe();
   const [isAdding, setAdding] = useState(false);
   const policies = useQuery({ ...policiesQuery, refetchInterval: 15_000 });
-  const register = isTrainer && (
+  const register = may(me, "register_policy_version") && (
     <Button variant="default" leftSection={<Plus size={16} />} onClick={() => setAdding(true)}>
       {t("policies.register")}
     </Button>

@@ -9,7 +9,7 @@ import { Empty, ProblemNote, Waiting } from "@/components/notes";
 import { Page } from "@/components/page";
 import type { Evaluation, PolicyVersionDetail } from "@/lib/api/types";
 import { useFormat } from "@/lib/format";
-import { holds, useMe } from "@/lib/me";
+import { may, useMe } from "@/lib/me";
 import { AgainstOthers } from "./against-others";
 import { Ancestry } from "./ancestry";
 import { policyQuery } from "./api";
@@ -21,7 +21,7 @@ import { WinRate } from "./win-rate";
 export function PolicyPage() {
   const { t } = useTranslation();
   const id = Number(useParams().policyId);
-  const isTrainer = holds(useMe(), "trainer");
+  const mayPromote = may(useMe(), "promote");
   const [isPromoting, setPromoting] = useState(false);
   const policy = useQuery(policyQuery(id));
   if (!policy.data) {
@@ -37,7 +37,7 @@ export function PolicyPage() {
     <Page
       title={data.name}
       note={<Use policy={data} />}
-      actions={isTrainer && <Button onClick={() => setPromoting(true)}>{t("promotion.title")}</Button>}
+      actions={mayPromote && <Button onClick={() => setPromoting(true)}>{t("promotion.title")}</Button>}
       isWide
     >
       <div className={classes.columns}>

@@ -11,7 +11,7 @@ import { StateBadge } from "@/components/state-badge";
 import { campaignQuery } from "@/lib/api/lists";
 import type { Run } from "@/lib/api/types";
 import { useFormat } from "@/lib/format";
-import { holds, useMe } from "@/lib/me";
+import { may, useMe } from "@/lib/me";
 import { decidingOf } from "@/lib/metrics";
 import { cancelRun, isUnfinished, resumeRun, runQuery } from "./api";
 import { RunLog } from "./run-log";
@@ -105,7 +105,7 @@ interface ActionsProps {
 
 function Actions({ run, cancelling, resuming }: ActionsProps) {
   const { t } = useTranslation();
-  if (!holds(useMe(), "trainer")) return null;
+  if (!may(useMe(), "cancel_run")) return null;
   if (isUnfinished(run.state)) {
     return run.cancel_requested ? (
       <span className={classes.quiet}>{t("runs.stopping")}</span>

@@ -7,7 +7,7 @@ import { Empty, ProblemNote, Waiting } from "@/components/notes";
 import { Page } from "@/components/page";
 import { StateBadge } from "@/components/state-badge";
 import type { RunKind, RunState } from "@/lib/api/types";
-import { holds, useMe } from "@/lib/me";
+import { may, useMe } from "@/lib/me";
 import {
   modelServerQuery,
   PAGE_SIZE,
@@ -26,7 +26,7 @@ import { StartRun } from "./start-run";
 /** What is being learned: rounds of the loop, single runs, and what starts by itself. */
 export function RunsPage() {
   const { t } = useTranslation();
-  const isTrainer = holds(useMe(), "trainer");
+  const me = useMe();
   const [opened, setOpened] = useState<"round" | "run" | null>(null);
   const rounds = useQuery(roundsQuery);
   const close = () => setOpened(null);
@@ -36,7 +36,7 @@ export function RunsPage() {
       note={<ServerState />}
       isWide
       actions={
-        isTrainer && (
+        may(me, "create_run") && (
           <>
             <Button variant="default" leftSection={<Plus size={16} />} onClick={() => setOpened("run")}>
               {t("runs.start")}
@@ -59,11 +59,11 @@ export function RunsPage() {
             <Empty title={t("rounds.none")}>{t("rounds.noneText")}</Empty>
           )}
           {rounds.data?.results.map((round) => (
-            <RoundCard key={round.id} round={round} canCancel={isTrainer} />
+            <RoundCard key={round.id} round={round} canCancel={may(me, "cancel_round")} />
           ))}
         </section>
         <Runs />
-        <Schedules canChange={isTrainer} />
+        <Schedules canChange={may(me, "create_schedule")} />
       </Stack>
       {opened === "round" && <StartRound onClose={close} />}
       {opened === "run" && <StartRun onClose={close} />}

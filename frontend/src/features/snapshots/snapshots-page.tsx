@@ -14,20 +14,20 @@ import { api, bodyOf } from "@/lib/api/client";
 import { snapshotsQuery } from "@/lib/api/lists";
 import type { Snapshot } from "@/lib/api/types";
 import { useFormat } from "@/lib/format";
-import { holds, useMe } from "@/lib/me";
+import { may, useMe } from "@/lib/me";
 
 const COUNTED = ["prompts", "demonstrations", "rankings", "comparisons"] as const;
 
 /** Every frozen view of the feedback, the newest first. */
 export function SnapshotsPage() {
   const { t } = useTranslation();
-  const isTrainer = holds(useMe(), "trainer");
+  const me = useMe();
   const [isAdding, setAdding] = useState(false);
   const snapshots = useQuery({
     ...snapshotsQuery,
     refetchInterval: (query) => (query.state.data?.some((row) => row.state === "writing") ? 1000 : 15_000),
   });
-  const create = isTrainer && (
+  const create = may(me, "create_snapshot") && (
     <Button leftSection={<Plus size={16} />} onClick={() => setAdding(true)}>
       {t("snapshots.new")}
     </Button>

@@ -1348,6 +1348,25 @@ export interface components {
         Log: {
             text: string;
         };
+        /** @description One's own login, and what one may do: the pages show what follows from it. */
+        Me: {
+            readonly id: number;
+            /** @description Required. 150 characters or fewer. Letters, digits and @/./+/-/_ only. */
+            readonly username: string;
+            readonly name: string;
+            /** @description empty where none is known */
+            readonly email: string;
+            /** Interface language */
+            readonly language: string;
+            readonly preferences: components["schemas"]["Preferences"];
+            readonly roles: components["schemas"]["RolesEnum"][];
+            /**
+             * Active
+             * @description Designates whether this user should be treated as active. Unselect this instead of deleting accounts.
+             */
+            readonly is_active: boolean;
+            readonly operations: components["schemas"]["Operation"][];
+        };
         Member: {
             user: components["schemas"]["Person"];
             /** Format: date-time */
@@ -1498,6 +1517,87 @@ export interface components {
             id: number;
             text: string;
         };
+        /**
+         * @description * `sign_in` - sign_in
+         *     * `me` - me
+         *     * `me_update` - me_update
+         *     * `sign_out` - sign_out
+         *     * `change_password` - change_password
+         *     * `tokens` - tokens
+         *     * `create_token` - create_token
+         *     * `delete_token` - delete_token
+         *     * `campaigns` - campaigns
+         *     * `campaign` - campaign
+         *     * `guidelines` - guidelines
+         *     * `terms` - terms
+         *     * `mark_guidelines_read` - mark_guidelines_read
+         *     * `give_consent` - give_consent
+         *     * `own_work` - own_work
+         *     * `own_agreement` - own_agreement
+         *     * `lease_next_assignment` - lease_next_assignment
+         *     * `lease_ahead` - lease_ahead
+         *     * `assignment` - assignment
+         *     * `save_draft` - save_draft
+         *     * `renew_lease` - renew_lease
+         *     * `submit` - submit
+         *     * `skip` - skip
+         *     * `release` - release
+         *     * `make_remark` - make_remark
+         *     * `suggest` - suggest
+         *     * `versions` - versions
+         *     * `create_campaign` - create_campaign
+         *     * `update_campaign` - update_campaign
+         *     * `write_guidelines` - write_guidelines
+         *     * `write_terms` - write_terms
+         *     * `members` - members
+         *     * `add_member` - add_member
+         *     * `remove_member` - remove_member
+         *     * `add_prompts` - add_prompts
+         *     * `imports` - imports
+         *     * `create_import` - create_import
+         *     * `import` - import
+         *     * `import_formats` - import_formats
+         *     * `settle_remark` - settle_remark
+         *     * `users` - users
+         *     * `create_user` - create_user
+         *     * `user` - user
+         *     * `update_user` - update_user
+         *     * `progress` - progress
+         *     * `remarks` - remarks
+         *     * `export` - export
+         *     * `policies_of_campaign` - policies_of_campaign
+         *     * `choose_policies` - choose_policies
+         *     * `snapshots` - snapshots
+         *     * `snapshot` - snapshot
+         *     * `runs` - runs
+         *     * `run` - run
+         *     * `run_metrics` - run_metrics
+         *     * `run_log` - run_log
+         *     * `run_samples` - run_samples
+         *     * `rounds` - rounds
+         *     * `round` - round
+         *     * `schedules` - schedules
+         *     * `policy_versions` - policy_versions
+         *     * `policy_version` - policy_version
+         *     * `policy_comparisons` - policy_comparisons
+         *     * `reward_models` - reward_models
+         *     * `model_server` - model_server
+         *     * `promotions` - promotions
+         *     * `create_snapshot` - create_snapshot
+         *     * `create_run` - create_run
+         *     * `cancel_run` - cancel_run
+         *     * `resume_run` - resume_run
+         *     * `create_round` - create_round
+         *     * `cancel_round` - cancel_round
+         *     * `resume_round` - resume_round
+         *     * `create_schedule` - create_schedule
+         *     * `update_schedule` - update_schedule
+         *     * `delete_schedule` - delete_schedule
+         *     * `register_policy_version` - register_policy_version
+         *     * `promote` - promote
+         * @enum {string}
+         */
+        Operation: "sign_in" | "me" | "me_update" | "sign_out" | "change_password" | "tokens" | "create_token" | "delete_token" | "campaigns" | "campaign" | "guidelines" | "terms" | "mark_guidelines_read" | "give_consent" | "own_work" | "own_agreement" | "lease_next_assignment" | "lease_ahead" | "assignment" | "save_draft" | "renew_lease" | "submit" | "skip" | "release" | "make_remark" | "suggest" | "versions" | "create_campaign" | "update_campaign" | "write_guidelines" | "write_terms" | "members" | "add_member" | "remove_member" | "add_prompts" | "imports" | "create_import" | "import" | "import_formats" | "settle_remark" | "users" | "create_user" | "user" | "update_user" | "progress" | "remarks" | "export" | "policies_of_campaign" | "choose_policies" | "snapshots" | "snapshot" | "runs" | "run" | "run_metrics" | "run_log" | "run_samples" | "rounds" | "round" | "schedules" | "policy_versions" | "policy_version" | "policy_comparisons" | "reward_models" | "model_server" | "promotions" | "create_snapshot" | "create_run" | "cancel_run" | "resume_run" | "create_round" | "cancel_round" | "resume_round" | "create_schedule" | "update_schedule" | "delete_schedule" | "register_policy_version" | "promote";
         /**
          * @description * `offered` - Offered
          *     * `taken` - Taken
@@ -1916,7 +2016,8 @@ export interface components {
             text: string;
             /** @description the beginning of what the unit asks */
             asked: string;
-            person: components["schemas"]["Person"] | null;
+            /** @description for admins alone: trainers learn no names */
+            readonly person: components["schemas"]["Person"] | null;
             unit: number;
             /** Format: date-time */
             created_at: string;
@@ -5550,7 +5651,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["User"];
+                    "application/json": components["schemas"]["Me"];
                 };
             };
             /** @description not signed in */
@@ -5609,7 +5710,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["User"];
+                    "application/json": components["schemas"]["Me"];
                 };
             };
             /** @description a value is missing or wrong */
@@ -8144,7 +8245,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["User"];
+                    "application/json": components["schemas"]["Me"];
                 };
             };
             /** @description a value is missing or wrong */

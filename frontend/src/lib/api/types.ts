@@ -3,8 +3,8 @@ import type { components } from "./schema";
 type Schemas = components["schemas"];
 
 // The API's records under the names that pages use; the fields are the schema's.
-export type User = Schemas["User"];
-export type Role = Schemas["RolesEnum"];
+export type Me = Schemas["Me"];
+export type Operation = Schemas["Operation"];
 export type Named = Schemas["Named"];
 export type Message = Schemas["Message"];
 export type Campaign = Schemas["Campaign"];
