@@ -21,6 +21,10 @@ SNAPSHOTS_DIR = PARLEY_DATA / "snapshots"
 RUNS_DIR = PARLEY_DATA / "runs"
 UPLOADS_DIR = PARLEY_DATA / "uploads"
 
+# What a person may name by a path: files for the settings of jobs, and models to register.
+INPUTS_DIR = PARLEY_DATA / "inputs"
+MODEL_DIRS = [PARLEY_DATA, *(Path(path).resolve() for path in env.list("PARLEY_MODEL_DIRS", default=[]))]
+
 DEBUG = env.bool("PARLEY_DEBUG", default=False)
 
 

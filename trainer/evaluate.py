@@ -30,7 +30,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trainer.files import append_jsonl, rewrite_jsonl
+from trainer.files import append_jsonl, rewrite_jsonl, why_unreadable
 from trainer.jobs import Outcome, input_entry, option, run_job
 from trainer.run_dir import RunDir, RunError, RunStopped
 from trainer.snapshot import Snapshot, open_snapshot
@@ -241,7 +241,9 @@ def second_opinion(config: EvaluateConfig) -> tuple[ModelServer, str] | None:
         try:
             guidelines = Path(config.judge_guidelines).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise RunError(f"{config.judge_guidelines} cannot be read ({error}); give a text file.") from None
+            raise RunError(
+                f"{config.judge_guidelines} cannot be read ({why_unreadable(error)}); give a text file."
+            ) from None
     return ModelServer(config.judge_server, config.judge_name, config.concurrency), guidelines
 
 

@@ -100,6 +100,15 @@ def append_jsonl(path: Path, rows: list[dict[str, Any]], sync: bool = False) -> 
             os.fsync(file.fileno())
 
 
+def why_unreadable(error: Exception) -> str:
+    """Why a file could not be read, without a word of what stands in it: the sentence may be shown to anybody."""
+    if isinstance(error, json.JSONDecodeError):
+        return f"no JSON at line {error.lineno}, character {error.colno}"
+    if isinstance(error, UnicodeDecodeError):
+        return "not in UTF-8"
+    return (error.strerror if isinstance(error, OSError) else None) or "not of the form it should have"
+
+
 def describe_file(path: Path) -> dict[str, Any]:
     """{sha256, bytes} and, for JSON lines, rows."""
     digest = hashlib.sha256()

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from trainer import run_dir
+from trainer.files import why_unreadable
 from trainer.model_card import write_model_card
 from trainer.run_dir import RunDir, RunError, RunStopped
 from trainer.snapshot import SnapshotError
@@ -119,7 +120,7 @@ def _from_file(config_type: type, path: Path) -> list[str]:
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise RunError(f"The configuration {path} cannot be read: {error}.") from None
+        raise RunError(f"The configuration {path} cannot be read: {why_unreadable(error)}.") from None
     if not isinstance(values, dict):
         raise RunError(f"The configuration {path} must hold one JSON object of names and values.")
     values.pop("kind", None)  # a run's own config.json can be given again

@@ -21,6 +21,7 @@ from accelerate import Accelerator
 from transformers import PreTrainedTokenizerBase
 
 from trainer.batches import cost_of_pass, cut_by_length, pad_targets
+from trainer.files import why_unreadable
 from trainer.modeling import TemplateRefused
 from trainer.ppo_models import Models
 from trainer.rollouts import in_shuffled_passes
@@ -88,7 +89,7 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
             if not isinstance(rows[-1], dict) or not {"text", "messages"} & set(rows[-1]):
                 raise RunError(f"{path}, line {number}: no JSON object with text or messages; mend the line.")
     except (OSError, ValueError) as error:
-        raise RunError(f"--ptx-data {path} cannot be read: {error}.") from None
+        raise RunError(f"--ptx-data {path} cannot be read: {why_unreadable(error)}.") from None
     return rows
 
 

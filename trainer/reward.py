@@ -32,7 +32,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trainer.files import iterate_jsonl
+from trainer.files import iterate_jsonl, why_unreadable
 from trainer.jobs import SCHEDULERS, Outcome, input_entry, option, run_job
 from trainer.run_dir import RunDir, RunError, read_manifest
 from trainer.snapshot import Snapshot, open_snapshot
@@ -187,7 +187,9 @@ def read_annotator_weights(path: str, rankings: Sequence[EncodedRanking]) -> dic
         given = json.loads(Path(path).read_text(encoding="utf-8"))
         weights = {str(name): float(weight) for name, weight in given.items()}
     except (OSError, ValueError, AttributeError, TypeError) as error:
-        raise RunError(f"{path} is no JSON object of annotators and weights ({error}).") from None
+        raise RunError(
+            f"{path} is no JSON object of annotators and weights ({why_unreadable(error)})."
+        ) from None
     if any(not math.isfinite(weight) or weight < 0 for weight in weights.values()):
         raise RunError(f"{path} holds a weight that is negative or no number; correct it.")
     mean = sum(weights.get(str(encoded.annotator), 1.0) for encoded in rankings) / len(rankings)

@@ -42,6 +42,7 @@ from trainer.files import (
     iterate_jsonl,
     rewrite_jsonl,
     utc_now,
+    why_unreadable,
     write_json,
 )
 
@@ -397,7 +398,9 @@ def read_json(path: Path) -> Any:
     except FileNotFoundError:
         raise RunError(f"{path} is missing; check the path of the run directory.") from None
     except (OSError, ValueError) as error:
-        raise RunError(f"{path} cannot be read ({error}); restore the file or start a new run.") from None
+        raise RunError(
+            f"{path} cannot be read ({why_unreadable(error)}); restore the file or start a new run."
+        ) from None
 
 
 def read_status(path: str | Path) -> dict[str, Any]:

@@ -34,7 +34,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trainer.files import append_jsonl, describe_file, rewrite_jsonl
+from trainer.files import append_jsonl, describe_file, rewrite_jsonl, why_unreadable
 from trainer.jobs import Outcome, input_entry, option, run_job
 from trainer.run_dir import RunDir, RunError, RunStopped
 from trainer.snapshot import SPLITS, open_snapshot
@@ -101,10 +101,12 @@ def read_prompts(path: Path) -> list[Prompt]:
                     ) from None
                 if prompts.setdefault(str(prompt.id), prompt) is not prompt:
                     raise RunError(
-                        f"Line {number} of {path} repeats the id {prompt.id}; give each prompt its own."
+                        f"Line {number} of {path} repeats the id of an earlier prompt; give each its own."
                     )
     except (OSError, UnicodeDecodeError) as error:
-        raise RunError(f"{path} cannot be read ({error}); give JSON lines in UTF-8.") from None
+        raise RunError(
+            f"{path} cannot be read ({why_unreadable(error)}); give JSON lines in UTF-8."
+        ) from None
     return list(prompts.values())
 
 

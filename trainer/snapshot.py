@@ -27,7 +27,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Self
 
-from trainer.files import finite, fsync_directory, utc_now, write_json
+from trainer.files import finite, fsync_directory, utc_now, why_unreadable, write_json
 
 FORMAT_VERSION = 1
 COLUMNS = {
@@ -83,7 +83,7 @@ def check_row(name: str, row: Any, where: str) -> None:
     if missing:
         raise SnapshotError(f"{where} lacks the column {', '.join(missing)}; make the snapshot again.")
     if row["split"] not in SPLITS:
-        raise SnapshotError(f"{where} has the split {row['split']!r}, not train or validation.")
+        raise SnapshotError(f"{where} has a split that is not train or validation.")
 
 
 # ---------------------------------------------------------------- writing
@@ -196,11 +196,13 @@ def read_manifest(path: str | Path) -> dict[str, Any]:
             f"{path} has no manifest.json, so it is not a finished snapshot; check the path or make it again."
         ) from None
     except (OSError, ValueError) as error:
-        raise SnapshotError(f"{file} cannot be read ({error}); make the snapshot again.") from None
+        raise SnapshotError(
+            f"{file} cannot be read ({why_unreadable(error)}); make the snapshot again."
+        ) from None
     version = manifest.get("format_version") if isinstance(manifest, dict) else None
     if version != FORMAT_VERSION:
         raise SnapshotError(
-            f"{file} has format version {version!r} and this trainer reads {FORMAT_VERSION}; "
+            f"{file} is not of format version {FORMAT_VERSION}, which this trainer reads; "
             "make the snapshot again or use the trainer that belongs to it."
         )
     if not isinstance(manifest.get("files"), dict):
@@ -256,7 +258,9 @@ class Snapshot:
                 try:
                     row = json.loads(line)
                 except ValueError as error:
-                    raise SnapshotError(f"{where} is not JSON ({error}); make the snapshot again.") from None
+                    raise SnapshotError(
+                        f"{where} is not JSON ({why_unreadable(error)}); make the snapshot again."
+                    ) from None
                 check_row(name, row, where)
                 if split is None or row["split"] == split:
                     yield row

@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from trainer.files import why_unreadable
 from trainer.run_dir import RunError
 
 PAD, BOS, EOS = "<|pad|>", "<|begin|>", "<|end|>"
@@ -76,7 +77,7 @@ def read_texts(path: Path) -> list[str]:
                     ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise RunError(
-            f"{path} cannot be read ({error}); give a JSON-lines file in UTF-8 as --text."
+            f"{path} cannot be read ({why_unreadable(error)}); give a JSON-lines file in UTF-8 as --text."
         ) from None
     if not texts:
         raise RunError(f"{path} holds no text; give a file with at least one row as --text.")

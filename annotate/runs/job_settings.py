@@ -12,14 +12,19 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from django.conf import settings
+from django.db.models import Q
 from django.utils.translation import gettext as _
 from rest_framework.exceptions import ValidationError
+
+from annotate.runs.models import Run
 
 # What a run's inputs decide; its settings may not say otherwise.
 INPUTS = {
     "snapshot", "init_model", "model", "ref_model", "reward_model", "run_dir", "config", "prompts", "policy_version",
     "ptx_data", "server", "model_name", "judge_server", "judge_name", "judge_guidelines",
 }  # fmt: skip
+# Settings that name a file or a directory of the training machine: a run reads what belongs to it, nothing else.
+FILES = {"annotator_weights", "reference_run"}
 LIMITS = ("at_least", "above", "at_most", "unless")  # keywords of trainer.jobs.option
 
 
@@ -113,10 +118,36 @@ def check_settings(kind: str, config: dict[str, Any], path: str = "config") -> N
             reason = _("A setting is a number, a text, true or false.")
         elif isinstance(value, str) and value.startswith("-"):
             reason = _("A text may not begin with a dash.")
+        elif name in FILES:
+            reason = "" if place_of(name, str(value)) else WHERE[name]()
         else:
             reason = _misfit(known[name], value)
         if reason:
             raise ValidationError({f"{path}.{name}": [reason]})
+
+
+WHERE: dict[str, Callable[[], str]] = {
+    "annotator_weights": lambda: _("Name a file in the folder `inputs` of the data directory."),
+    "reference_run": lambda: _("Name a finished run that sampled completions, for instance sample-12."),
+}
+
+
+def place_of(name: str, value: str) -> str:
+    """The path that a setting of FILES may mean; empty where it may not. Nothing is looked for outside of these."""
+    if not value:
+        return ""
+    if name == "reference_run":
+        finished = Run.objects.filter(kind=Run.Kind.SAMPLE, state=Run.State.SUCCEEDED)
+        found = finished.filter(Q(name=value) | Q(run_dir=value)).first()
+        return found.run_dir if found else ""
+    inputs = Path(settings.INPUTS_DIR).resolve()
+    path = (inputs / value).resolve()
+    return str(path) if path.is_relative_to(inputs) and not _is_special(path) else ""
+
+
+def _is_special(path: Path) -> bool:
+    """A device or a pipe, which could be read without end."""
+    return path.exists() and not path.is_file()
 
 
 def _misfit(setting: Setting, value: Any) -> str:

@@ -23,36 +23,56 @@ import psutil
 from django.conf import settings
 from django.utils import timezone
 
-from annotate.runs.job_settings import WEB_SETTINGS
-from annotate.runs.models import Run
+from annotate.campaigns.models import default_sampling
+from annotate.runs.job_settings import FILES, WEB_SETTINGS, WHERE, place_of, settings_of
+from annotate.runs.models import PolicyVersion, Run
+from trainer.run_dir import RunError
 
 CONSOLE = "console.txt"  # what the process prints: the only word of a job that never came to write log.txt
 
 
+HUB_TOKENS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
+SECRETS = ("_KEY", "_TOKEN", "_SECRET", "_PASSWORD")
+
+
 def job_options(run: Run) -> dict[str, Any]:
-    """The job's options by name: its inputs, then the settings of `config`."""
-    run_dir = Path(run.run_dir)
-    options: dict[str, Any] = {"run_dir": str(run_dir)}
-    if run.snapshot:
-        options["snapshot"] = run.snapshot.path
+    """The job's options by name: the settings that a run may have, and then, whatever those say, its inputs."""
     assert run.policy is not None  # queue_run refuses a run without one
-    init_name = "init_model" if run.kind in ("reward", *Run.MAKES_POLICY) else "model"
-    options[init_name] = run.policy.path
-    if run.reward_model:
-        options["reward_model"] = run.reward_model.path
-    if run.kind in ("evaluate", *Run.IMPROVES_POLICY):
-        options["ref_model"] = run.ref_policy.path if run.ref_policy else None
+    options: dict[str, Any] = {}
     if run.kind == "sample":
         assert run.campaign is not None
-        options |= {
-            "prompts": str(run_dir / "prompts.jsonl"),
-            "num_completions": run.campaign.num_completions,
-            "policy_version": run.policy.name,
-            "seed": run.pk,
-            **run.campaign.sampling,
-        }
-    skipped = WEB_SETTINGS.get(run.kind, {})
-    return options | {name: value for name, value in run.config.items() if name not in skipped}
+        given = {name: run.campaign.sampling.get(name) for name in default_sampling()}
+        sampling = {name: value for name, value in given.items() if isinstance(value, int | float)}
+        options |= {"num_completions": run.campaign.num_completions, "seed": run.pk, **sampling}
+    of_web = WEB_SETTINGS.get(run.kind, {})
+    known = [name for name in settings_of(run.kind) if name in run.config and name not in of_web]
+    options |= {name: run.config[name] for name in known}
+    for name in FILES.intersection(options):
+        options[name] = _place(name, options[name])
+    return options | _inputs(run, run.policy)
+
+
+def _inputs(run: Run, policy: PolicyVersion) -> dict[str, Any]:
+    inputs: dict[str, Any] = {"run_dir": run.run_dir}
+    if run.snapshot:
+        inputs["snapshot"] = run.snapshot.path
+    inputs["init_model" if run.kind in ("reward", *Run.MAKES_POLICY) else "model"] = policy.path
+    if run.reward_model:
+        inputs["reward_model"] = run.reward_model.path
+    if run.kind in ("evaluate", *Run.IMPROVES_POLICY):
+        inputs["ref_model"] = run.ref_policy and run.ref_policy.path
+    if run.kind == "sample":
+        inputs |= {"prompts": str(Path(run.run_dir) / "prompts.jsonl"), "policy_version": policy.name}
+    return inputs
+
+
+def _place(name: str, value: Any) -> str | None:
+    """Asked again: what stood there when the run was queued may be another file now."""
+    if value in (None, ""):
+        return None
+    if not (place := place_of(name, str(value))):
+        raise RunError(f"{name}: {WHERE[name]()}")
+    return place
 
 
 def command(run: Run) -> list[str]:
@@ -65,11 +85,16 @@ def command(run: Run) -> list[str]:
 
 
 def job_environment() -> dict[str, str]:
-    """The worker's environment without the web side's secrets; the virtual environment's commands come first."""
+    """The worker's environment without secrets, but for what a model hub asks for; our own commands come first."""
     kept = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith(("PARLEY_", "DJANGO_")) and name not in ("DATABASE_URL", "REDIS_URL")
+        if name in HUB_TOKENS
+        or not (
+            name.startswith(("PARLEY_", "DJANGO_"))
+            or name in ("DATABASE_URL", "REDIS_URL")
+            or name.upper().endswith(SECRETS)
+        )
     }
     kept["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{kept.get('PATH', os.defpath)}"
     return kept

@@ -7,6 +7,7 @@ served. Safetensors only: other weight files can run code when they are loaded.
 import hashlib
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from rest_framework.exceptions import ValidationError
 from annotate.runs.models import PolicyVersion, Run
 from trainer.run_dir import RunError, describe_file, is_finished, read_manifest
 
-HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
+HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}(/[A-Za-z0-9][\w.-]{0,95})?")
 NAME = re.compile(r"[\w][\w. -]{0,199}")
 LOADED_FILES = ("*.safetensors", "*.json", "*.jinja", "*.txt", "*.model")
 
@@ -64,6 +65,7 @@ def verify_model(path: str, model_sha256: str) -> None:
 
 
 def check_loadable(directory: Path) -> None:
+    """A model directory of ordinary files: a device or a pipe could be read without end."""
     if not directory.is_dir():
         raise RunError(_("%(path)s is no directory on this machine; check the path.") % {"path": directory})
     if not (directory / "config.json").exists():
@@ -75,18 +77,42 @@ def check_loadable(directory: Path) -> None:
             )
             % {"path": directory}
         )
+    for pattern in LOADED_FILES:
+        for path in directory.glob(pattern):
+            if not path.is_file():
+                raise RunError(
+                    _("%(path)s is no ordinary file; take it out of the model's directory.") % {"path": path}
+                )
 
 
-def register_policy(*, name: str, path: str) -> PolicyVersion:
-    """Register a base model: a directory with safetensors (or a run directory), or a hub id."""
+def _directory_within(path: str, within: Sequence[Path] | None) -> Path | None:
+    """The directory that a path may mean; None for a hub id."""
+    if within is None:
+        return Path(path).expanduser().resolve()
+    if HUB_ID.fullmatch(path):
+        return None
+    # By its words first: of a directory elsewhere not even its links are read.
+    for read in (os.path.normpath, os.path.realpath):
+        directory = Path(read(path))
+        if any(directory.is_relative_to(root) for root in within):
+            continue
+        outside = _("Give a hub id, or a directory in one that the operator has opened to models.")
+        raise ValidationError({"path": [outside]}, code="outside")
+    return directory
+
+
+def register_policy(*, name: str, path: str, within: Sequence[Path] | None = None) -> PolicyVersion:
+    """Register a base model: a directory with safetensors (or a run directory), or a hub id.
+
+    `within`: the directories of which who asks may know; of any other nothing is told, not even whether it is there.
+    """
     if not NAME.fullmatch(name):
         raise ValidationError(
             {"name": [_("A name has letters, digits, dots, dashes, underscores and spaces; choose another.")]}
         )
-    given = Path(os.path.expanduser(path))
+    directory = _directory_within(path, within)
     try:
-        if given.exists():
-            directory = given.resolve()
+        if directory is not None and directory.exists():
             if is_finished(directory):
                 directory = directory / "model"
             if is_finished(directory.parent) and directory.name == "model":

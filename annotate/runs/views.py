@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema
@@ -194,7 +195,9 @@ class PolicyVersionsView(generics.ListAPIView):
         responses={201: PolicyVersionSerializer},
     )
     def post(self, request: Request) -> Response:
-        policy = registering.register_policy(**checked(NewPolicyVersionSerializer, request.data))
+        policy = registering.register_policy(
+            **checked(NewPolicyVersionSerializer, request.data), within=settings.MODEL_DIRS
+        )
         described = PolicyVersionSerializer(all_policies().get(pk=policy.pk), context=policy_context()).data
         return Response(described, status=status.HTTP_201_CREATED)
 

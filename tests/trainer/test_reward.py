@@ -449,10 +449,13 @@ def test_annotators_weights_have_the_mean_one_over_the_rankings(tmp_path):
     for text, reason in (
         ('{"alice": 0, "bob": 0, "carol": 0}', "every annotator"),
         ('{"bob": -1}', "negative"),
+        ('{"bob": "a SECRET"}', "not of the form"),
+        ("a SECRET", "no JSON at line 1"),
     ):
         file.write_text(text)
-        with pytest.raises(RunError, match=reason):
+        with pytest.raises(RunError, match=reason) as refusal:
             read_annotator_weights(str(file), rankings)
+        assert "SECRET" not in str(refusal.value)  # who may start a job may not read every file by it
 
 
 @pytest.mark.slow

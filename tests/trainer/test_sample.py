@@ -164,7 +164,10 @@ def test_a_prompt_that_leaves_no_room_is_skipped_and_counted(tmp_path, sft_run):
         ("", "holds no prompt"),
         ("{}\n", "Line 1 of"),
         ('{"id": 1, "prompt": "red"}\n', "Line 1 of"),
-        ('{"id": 1, "prompt": []}\n{"id": 1, "prompt": []}\n', "Line 2 of .* repeats the id 1"),
+        (
+            '{"id": 1, "prompt": []}\n{"id": 1, "prompt": []}\n',
+            "Line 2 of .* repeats the id of an earlier prompt",
+        ),
     ],
 )
 def test_wrong_prompts_are_refused_with_their_line(tmp_path, content, sentence):

@@ -11,6 +11,8 @@ from tests.trainer.tiny import make_model, make_tokenizer, write_snapshot
 def own_directories(settings, tmp_path):
     settings.PARLEY_DATA = tmp_path
     settings.RUNS_DIR = tmp_path / "runs"
+    settings.INPUTS_DIR = tmp_path / "inputs"
+    settings.MODEL_DIRS = [tmp_path]
     settings.SNAPSHOTS_DIR = tmp_path / "snapshots"
     settings.MAX_RUNNING_JOBS = 1
     settings.MAX_ATTEMPTS = 3

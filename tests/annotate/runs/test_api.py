@@ -128,7 +128,7 @@ def test_a_round_is_started_and_shown_with_its_stages(tom_client, base, new_camp
     assert [stage["stage"] for stage in shown["stages"]] == [
         "snapshot", "sft", "reward", "ppo", "evaluate", "promote", "sample"
     ]  # fmt: skip
-    assert shown["stages"][0] == {"stage": "snapshot", "state": "running", "run": None}
+    assert shown["stages"][0] == {"stage": "snapshot", "state": "running", "run": None, "progress": None}
     assert shown["campaigns"] == [{"id": campaign.pk, "name": campaign.name}]
     assert post(tom_client, f"rounds/{shown['id']}/cancel").json()["state"] == "cancelled"
     assert post(tom_client, "rounds", {"campaigns": [], "base_policy": base.pk}).status_code == 400
@@ -211,7 +211,8 @@ def test_promotion_replaces_the_campaigns_policy_and_samples_the_next_candidates
     assert (run.campaign, run.policy, run.triggered_by.username) == (judging, policy, "tom")
 
 
-def test_a_base_model_directory_is_registered_with_a_hash(tom_client, model_dir, db):
+def test_a_base_model_directory_is_registered_with_a_hash(tom_client, model_dir, db, settings):
+    settings.MODEL_DIRS = [model_dir.parent]
     answer = post(tom_client, "policy-versions", {"name": "tiny", "path": str(model_dir)})
     assert answer.status_code == 201, answer.content
     assert answer.json()["kind_of_run"] == "base"
