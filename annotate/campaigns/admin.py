@@ -28,7 +28,7 @@ class CampaignAdmin(admin.ModelAdmin):
     list_display = ["name", "kind", "status", "language", "overlap", "num_completions", "created_at"]
     list_filter = ["kind", "status", "language"]
     search_fields = ["name"]
-    # These change units too (services.update_campaign), so the product's own page is the place for them.
+    # These change units too (feedback.services.update_campaign), so the product's own page is the place for them.
     readonly_fields = ["kind", "overlap", "created_by", "created_at"]
 
     def has_add_permission(self, request: HttpRequest) -> bool:

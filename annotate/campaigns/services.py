@@ -8,8 +8,7 @@ from itertools import islice
 from typing import Any, TypeVar
 
 from django.db import IntegrityError, transaction
-from django.db.models import Exists, F, OuterRef, Q, Value
-from django.db.models.functions import Greatest
+from django.db.models import Exists, OuterRef, Q
 from django.utils.translation import gettext as _
 from rest_framework.exceptions import ValidationError
 
@@ -91,10 +90,10 @@ def _misfits_of_comparison(campaign: Campaign) -> dict[str, Any]:
     }
 
 
-def _save_with_own_name(campaign: Campaign) -> None:
+def _save_with_own_name(campaign: Campaign, columns: Sequence[str] | None = None) -> None:
     try:
         with transaction.atomic():
-            campaign.save()
+            campaign.save(update_fields=columns)
     except IntegrityError as error:
         if "name" not in str(error):
             raise
@@ -103,25 +102,14 @@ def _save_with_own_name(campaign: Campaign) -> None:
 
 
 @transaction.atomic
-def update_campaign(campaign: Campaign, changes: dict[str, Any]) -> Campaign:
-    """Change a campaign's settings. A new overlap also holds for the units that had the old one."""
+def change_settings(campaign: Campaign, changes: dict[str, Any]) -> Campaign:
+    """Change a campaign's own row; `feedback.services.update_campaign` does it, and what it means for its units."""
     campaign = Campaign.objects.select_for_update(no_key=True).get(id=campaign.id)
-    old_overlap = campaign.overlap
     for name, value in changes.items():
         setattr(campaign, name, value)
     _refuse_misfits(campaign)
-    if campaign.overlap != old_overlap:
-        _change_overlap(campaign, old_overlap, campaign.overlap)
-    _save_with_own_name(campaign)
+    _save_with_own_name(campaign, list(changes))
     return campaign
-
-
-def _change_overlap(campaign: Campaign, old: int, new: int) -> None:
-    """Live leases and submissions stay; when the overlap falls, units that have enough of them close."""
-    open_slots = Greatest(F("open_slots") + Value(new - old), Value(0))
-    campaign.units.filter(overlap=old).update(overlap=new, open_slots=open_slots)
-    if new > old:  # units behind people's cursors are open again
-        campaign.queue_epoch += 1
 
 
 def write_guidelines(campaign: Campaign, text: str, *, by: User | None) -> Guidelines:
@@ -173,7 +161,7 @@ def add_member(campaign: Campaign, user: User) -> tuple[Membership, bool]:
 
 
 def remove_member(campaign: Campaign, user_id: int) -> bool:
-    """Whether there was one. What the person gave stays; their live leases run out."""
+    """Whether there was one. What the person gave stays; what they hold goes to others (feedback.assigning.sweep)."""
     deleted, _rows = Membership.objects.filter(campaign=campaign, user_id=user_id).delete()
     return deleted > 0
 

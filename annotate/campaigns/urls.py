@@ -4,7 +4,6 @@ from annotate.campaigns import views
 
 urlpatterns = [
     path("campaigns", views.CampaignsView.as_view()),
-    path("campaigns/<int:campaign_id>", views.CampaignView.as_view()),
     path("campaigns/<int:campaign_id>/guidelines", views.GuidelinesView.as_view()),
     path("campaigns/<int:campaign_id>/guidelines/read", views.GuidelinesReadView.as_view()),
     path("campaigns/<int:campaign_id>/terms", views.TermsView.as_view()),

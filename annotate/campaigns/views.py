@@ -16,7 +16,6 @@ from annotate.campaigns.access import visible_campaign, visible_to
 from annotate.campaigns.models import Campaign, Terms
 from annotate.campaigns.overview import guidelines_seen_by, members_of, overviews
 from annotate.campaigns.serializers import (
-    CampaignChangesSerializer,
     CampaignSerializer,
     GuidelinesSeenSerializer,
     GuidelinesSerializer,
@@ -30,7 +29,7 @@ from annotate.campaigns.serializers import (
 from annotate.permissions import SignedInRequest
 
 
-def _shown(campaign: Campaign, user: User) -> dict[str, Any]:
+def shown(campaign: Campaign, user: User) -> dict[str, Any]:
     return CampaignSerializer(overviews(Campaign.objects.filter(id=campaign.id), user)[0]).data
 
 
@@ -48,22 +47,15 @@ class CampaignsView(APIView):
         given = NewCampaignSerializer(data=request.data)
         given.is_valid(raise_exception=True)
         campaign = services.create_campaign(created_by=request.user, **given.validated_data)
-        return Response(_shown(campaign, request.user), status=status.HTTP_201_CREATED)
+        return Response(shown(campaign, request.user), status=status.HTTP_201_CREATED)
 
 
 class CampaignView(APIView):
+    """A campaign, to be read; `feedback.views` changes it too, and its units with it."""
+
     @extend_schema(operation_id="campaign", responses=CampaignSerializer)
     def get(self, request: SignedInRequest, campaign_id: int) -> Response:
-        return Response(_shown(visible_campaign(request.user, campaign_id), request.user))
-
-    @extend_schema(
-        operation_id="update_campaign", request=CampaignChangesSerializer, responses=CampaignSerializer
-    )
-    def patch(self, request: SignedInRequest, campaign_id: int) -> Response:
-        campaign = visible_campaign(request.user, campaign_id)
-        changes = CampaignChangesSerializer(data=request.data)
-        changes.is_valid(raise_exception=True)
-        return Response(_shown(services.update_campaign(campaign, changes.validated_data), request.user))
+        return Response(shown(visible_campaign(request.user, campaign_id), request.user))
 
 
 class GuidelinesView(APIView):

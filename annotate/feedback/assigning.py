@@ -11,11 +11,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection
-from django.db.models import BigIntegerField, Count, F, Func, OuterRef, Q, QuerySet, Subquery, Value
+from django.db.models import BigIntegerField, Count, Exists, F, Func, OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce, Greatest
 from django.utils import timezone
 
 from annotate.accounts.models import Annotator
+from annotate.campaigns.access import workers
 from annotate.campaigns.models import Campaign, Membership
 from annotate.feedback.models import Assignment, Unit
 
@@ -206,24 +207,52 @@ def let_go(assignments: Iterable[Assignment], state: Assignment.State, skip_reas
     leases of one unit at once both count.
     """
     ended = list(assignments)
-    units = sorted({assignment.unit_id for assignment in ended})
-    list(Unit.objects.select_for_update().filter(id__in=units).order_by("id").values_list("id"))
+    units = Unit.objects.filter(id__in=sorted({assignment.unit_id for assignment in ended}))
+    _lock(units)
     Assignment.objects.filter(id__in=[assignment.id for assignment in ended]).update(
         state=state, holds_slot=False, is_ahead=False, ended_at=timezone.now(), skip_reason=skip_reason
     )
-    holding = Assignment.objects.filter(unit=OuterRef("pk"), holds_slot=True).order_by().values("unit")
-    num_holding = Coalesce(Subquery(holding.annotate(num=Count("id")).values("num")), 0)
-    Unit.objects.filter(id__in=units).update(
-        open_slots=Greatest(F("overlap") - num_holding, 0),
+    units.update(
+        open_slots=_left_of(F("overlap")),
         position=Func(
             Value("feedback_unit_position_seq"), function="nextval", output_field=BigIntegerField()
         ),
     )
 
 
+def change_overlap(campaign: Campaign, before: int) -> None:
+    """The campaign's units of this overlap get the new one. Live leases and submissions stay, and each is counted.
+
+    When the overlap falls, units that have enough of them close.
+    """
+    units = Unit.objects.filter(campaign=campaign, overlap=before)
+    _lock(units)
+    units.update(overlap=campaign.overlap, open_slots=_left_of(Value(campaign.overlap)))
+    if campaign.overlap > before:  # units behind people's cursors are open again
+        begin_anew(campaign)
+
+
+def begin_anew(campaign: Campaign) -> None:
+    """Everybody's next look begins at the front of the queue."""
+    Campaign.objects.filter(id=campaign.id).update(queue_epoch=F("queue_epoch") + 1)
+
+
+def _lock(units: QuerySet[Unit]) -> None:
+    list(units.select_for_update().order_by("id").values_list("id"))
+
+
+def _left_of(overlap: F | Value) -> Greatest:
+    """The open slots of a locked unit, counted anew: what was there before may stand for fewer than hold one."""
+    holding = Assignment.objects.filter(unit=OuterRef("pk"), holds_slot=True).order_by().values("unit")
+    num_holding = Coalesce(Subquery(holding.annotate(num=Count("id")).values("num")), 0)
+    return Greatest(overlap - num_holding, 0)
+
+
 def sweep(limit: int, campaign: Campaign | None = None) -> int:
-    """End up to `limit` leases whose time is over; how many were ended. Inside a transaction."""
-    late = Assignment.objects.filter(state=Assignment.State.LEASED, lease_expires_at__lt=timezone.now())
+    """End up to `limit` leases whose time is over, or whose holder was put out; how many. Inside a transaction."""
+    is_in = workers().filter(campaign=OuterRef("campaign"), user=OuterRef("annotator__user"))
+    is_over = Q(lease_expires_at__lt=timezone.now()) | ~Exists(is_in)
+    late = Assignment.objects.filter(is_over, state=Assignment.State.LEASED)
     if campaign:
         late = late.filter(campaign=campaign)
     ended = list(

@@ -9,6 +9,7 @@ from django.http import Http404
 from django.utils.translation import gettext as _
 
 from annotate.accounts.models import User
+from annotate.campaigns.access import workers
 from annotate.campaigns.models import Campaign, Completion, Guidelines
 from annotate.campaigns.overview import progress_of, tallies_of
 from annotate.feedback.models import Assignment, Draft, Suggestion, Unit
@@ -94,8 +95,11 @@ def _shown(assignment: Assignment, names: dict[int, int]) -> list[dict[str, Any]
 
 
 def own_assignment(user: User, assignment_id: int) -> Assignment:
-    """One's own, while one is a member; writing what was typed (draft, submit) needs no membership any more."""
-    own = Assignment.objects.filter(annotator__user=user, campaign__memberships__user=user, id=assignment_id)
+    """One's own, while one works in its campaign."""
+    memberships = workers().filter(user=user)
+    own = Assignment.objects.filter(
+        annotator__user=user, campaign__memberships__in=memberships, id=assignment_id
+    )
     assignment = own.select_related("campaign", "unit__prompt").first()
     if assignment is None:
         raise Http404

@@ -21,6 +21,7 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from annotate.accounts.models import User
+from annotate.campaigns.access import workers
 from annotate.campaigns.models import Campaign
 from annotate.campaigns.overview import Median
 from annotate.feedback.models import Assignment, Review, Verdict
@@ -36,7 +37,9 @@ def own_work(user: User, *, since: datetime | None = None, on_device: Iterable[i
 
     Only of campaigns in which one is still a member.
     """
-    own = Assignment.objects.filter(annotator__user=user, campaign__memberships__user=user)
+    own = Assignment.objects.filter(
+        annotator__user=user, campaign__memberships__in=workers().filter(user=user)
+    )
     return {
         "drafts": _drafts(own, list(on_device)),
         "recent": _recent(own),

@@ -9,6 +9,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from annotate.accounts.models import User
+from annotate.campaigns.access import workers
 from annotate.campaigns.models import Campaign, Completion
 from annotate.errors import Conflict
 from annotate.feedback.checks import OWN
@@ -135,7 +136,7 @@ def versions_of(user: User, assignment_id: int) -> list[dict[str, Any]]:
     For whoever submitted it, whoever is to review it, and admins, who alone learn the names; 404 for all others.
     """
     is_admin = "admin" in user.roles
-    mine = {"annotator__user": user, "campaign__memberships__user": user}
+    mine = {"annotator__user": user, "campaign__memberships__in": workers().filter(user=user)}
     reviews = Assignment.objects.filter(unit__reviewed=OuterRef("pk"), **mine)
     readable = Assignment.objects.filter(Q() if is_admin else Q(**mine) | Exists(reviews), id=assignment_id)
     assignment = readable.select_related("campaign", "annotator__user").first()

@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Any, TypeVar
 
 from django.db import transaction
-from django.db.models import Exists, F, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from rapidfuzz.distance import Levenshtein
@@ -15,11 +15,13 @@ from rest_framework.exceptions import NotFound, PermissionDenied
 
 from annotate.accounts.models import Annotator, User
 from annotate.accounts.services import annotator_of
+from annotate.campaigns.access import workers
 from annotate.campaigns.models import Campaign, Completion, Membership, Prompt
 from annotate.campaigns.services import (
     AddedPrompts,
     NewPrompt,
     add_prompts,
+    change_settings,
     mark_guidelines_read,
     terms_to_accept,
 )
@@ -74,8 +76,7 @@ def queue_units(
     """Queue units at the end of their priority; how many were new. Made for some hundred thousand at once."""
     campaign = Campaign.objects.select_for_update(no_key=True).get(id=campaign.id)
     overlap = overlap or campaign.overlap
-    if Unit.objects.filter(campaign=campaign, priority__gt=priority, open_slots__gt=0).exists():
-        Campaign.objects.filter(id=campaign.id).update(queue_epoch=F("queue_epoch") + 1)
+    later = Unit.objects.filter(campaign=campaign, priority__gt=priority, open_slots__gt=0).exists()
     waiting, num_new = iter(units), 0
     while batch := list(islice(waiting, BATCH)):
         named = {unit.external_id for unit in batch} - {""}
@@ -92,6 +93,8 @@ def queue_units(
             priority=priority,
         )
         num_new += len(fresh)
+    if num_new and later:  # they are behind the cursors of those who have begun on what is later
+        assigning.begin_anew(campaign)
     if num_new >= BATCH // 2:
         assigning.refresh_statistics()
     return num_new
@@ -132,6 +135,16 @@ def queue_prompts(campaign: Campaign, prompts: Iterable[NewPrompt]) -> AddedProm
     if campaign.kind in Campaign.WRITING:
         create_units(campaign, added.created)
     return added
+
+
+@transaction.atomic
+def update_campaign(campaign: Campaign, changes: dict[str, Any]) -> Campaign:
+    """Change a campaign's settings. A new overlap also holds for the units that had the old one."""
+    before = Campaign.objects.select_for_update(no_key=True).get(id=campaign.id).overlap
+    campaign = change_settings(campaign, changes)
+    if campaign.overlap != before:
+        assigning.change_overlap(campaign, before)
+    return campaign
 
 
 # Leases
@@ -195,13 +208,23 @@ def lease_next_assignment(campaign: Campaign, user: User, *, is_ahead: bool = Fa
 def _locked(assignment_id: int, annotator: Annotator) -> Assignment:
     assignment = (
         Assignment.objects.select_for_update(of=("self",), no_key=True)
-        .select_related("campaign", "unit__prompt")
+        .select_related("campaign", "unit__prompt", "annotator")
         .filter(id=assignment_id, annotator=annotator)
         .first()
     )
     if assignment is None:
         raise NotFound
     return assignment
+
+
+def _refuse_outsiders(assignment: Assignment) -> None:
+    """Whoever was put out of the campaign, or of the role annotator, meanwhile."""
+    if not workers().filter(campaign=assignment.campaign_id, user=assignment.annotator.user_id).exists():
+        out = _(
+            "You do not work in this campaign any more, so nothing of this was stored. What you wrote stays on "
+            "your device; an admin can add you again."
+        )
+        raise PermissionDenied(out, "put_out")
 
 
 def _refuse_ended(assignment: Assignment) -> None:
@@ -215,6 +238,7 @@ def _refuse_ended(assignment: Assignment) -> None:
 def renew_lease(assignment_id: int, annotator: Annotator) -> Assignment:
     """More time. A lease that has ended is taken again while its slot is free; one that was ahead is begun."""
     assignment = _locked(assignment_id, annotator)
+    _refuse_outsiders(assignment)
     _refuse_ended(assignment)
     if assignment.is_ahead and assignment.campaign.status != Campaign.Status.OPEN:
         raise Conflict(_("This campaign hands out nothing just now."), "not_open")
@@ -267,6 +291,7 @@ def save_draft(assignment_id: int, annotator: Annotator, content: Any, revision:
     since: nothing is overwritten, and the refusal carries what is stored.
     """
     assignment = _locked(assignment_id, annotator)
+    _refuse_outsiders(assignment)
     draft = Draft.objects.filter(assignment=assignment).first() or Draft(assignment=assignment)
     if draft.revision == revision:
         draft.content, draft.revision = content, revision + 1
@@ -311,8 +336,12 @@ def _begin_submission(
     stored = kind.objects.filter(submission_key=key).first()
     if stored and stored.assignment_id != assignment.id:
         raise refuse("submission_key", _("This key was used for another submission. Make a new one."), "used")
-    if stored or assignment.state != Assignment.State.SUBMITTED:
+    if stored:
         return assignment, stored, None
+    if not by_reviewer:
+        _refuse_outsiders(assignment)
+    if assignment.state != Assignment.State.SUBMITTED:
+        return assignment, None, None
     earlier = kind.objects.get(assignment=assignment)
     if assignment.revisions.filter(submission_key=key).exists():  # sent again after it was corrected
         return assignment, earlier, None
@@ -346,7 +375,7 @@ def _store(
     earlier.review_state = ""
     for name, value in content.items():
         setattr(earlier, name, value)
-    earlier.save()
+    earlier.save(update_fields=[*content, "revision", "corrected_at", "review_state"])
     return earlier
 
 

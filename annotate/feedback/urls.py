@@ -3,6 +3,7 @@ from django.urls import path
 from annotate.feedback import views
 
 urlpatterns = [
+    path("campaigns/<int:campaign_id>", views.CampaignSettingsView.as_view()),
     path("campaigns/<int:campaign_id>/assignments/next", views.NextAssignmentView.as_view()),
     path("campaigns/<int:campaign_id>/assignments/ahead", views.AheadAssignmentView.as_view()),
     path("campaigns/<int:campaign_id>/prompts", views.PromptsView.as_view()),

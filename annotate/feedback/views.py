@@ -15,7 +15,9 @@ from rest_framework.views import APIView
 from annotate.accounts.models import Annotator, User
 from annotate.campaigns.access import visible_campaign, visible_to
 from annotate.campaigns.models import Campaign
+from annotate.campaigns.serializers import CampaignChangesSerializer, CampaignSerializer
 from annotate.campaigns.services import NewPrompt
+from annotate.campaigns.views import CampaignView, shown
 from annotate.errors import Conflict
 from annotate.feedback import chats, remarks, services, suggestions
 from annotate.feedback.desk import lay_out, nothing_now, own_assignment, progress
@@ -64,6 +66,16 @@ def _annotator(user: User) -> Annotator:
     if annotator is None:
         raise Http404
     return annotator
+
+
+class CampaignSettingsView(CampaignView):
+    @extend_schema(
+        operation_id="update_campaign", request=CampaignChangesSerializer, responses=CampaignSerializer
+    )
+    def patch(self, request: SignedInRequest, campaign_id: int) -> Response:
+        campaign = visible_campaign(request.user, campaign_id)
+        changes = _given(CampaignChangesSerializer, request)
+        return Response(shown(services.update_campaign(campaign, changes), request.user))
 
 
 def _next(request: SignedInRequest, campaign_id: int, *, is_ahead: bool) -> Response:

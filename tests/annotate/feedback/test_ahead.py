@@ -7,9 +7,8 @@ from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from annotate.campaigns.services import update_campaign
 from annotate.feedback.models import Assignment, Unit
-from annotate.feedback.services import expire_leases
+from annotate.feedback.services import expire_leases, update_campaign
 from tests.annotate.moves import lease, leased, submit, time_passes
 
 pytestmark = pytest.mark.django_db

@@ -7,8 +7,8 @@ import pytest
 from django.db.models import F
 
 from annotate.campaigns.models import Completion
-from annotate.campaigns.services import update_campaign
 from annotate.feedback.models import Comparison, Demonstration, Ranking, Rating, Revision
+from annotate.feedback.services import update_campaign
 from tests.annotate.moves import dialogue, ids_shown, leased, submit
 
 pytestmark = pytest.mark.django_db

@@ -5,9 +5,9 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from annotate.campaigns.models import Campaign, Membership
-from annotate.campaigns.services import add_prompts, update_campaign
+from annotate.campaigns.services import add_prompts
 from annotate.feedback.models import Assignment, Unit
-from annotate.feedback.services import create_units, expire_leases
+from annotate.feedback.services import create_units, expire_leases, update_campaign
 from annotate.feedback.tasks import expire_leases as expire_leases_task
 from tests.annotate.moves import lease, leased, prompts, submit, time_passes
 

@@ -9,9 +9,8 @@ from django.test.utils import CaptureQueriesContext
 
 from annotate.campaigns.models import Campaign, Completion
 from annotate.campaigns.overview import tallies_of
-from annotate.campaigns.services import update_campaign
 from annotate.feedback.models import Comparison, Tally
-from annotate.feedback.services import NewUnit, lease_next_assignment, queue_units
+from annotate.feedback.services import NewUnit, lease_next_assignment, queue_units, update_campaign
 from annotate.feedback.tallying import fold_tallies
 from tests.annotate.moves import leased, submit
 
