@@ -416,12 +416,13 @@ class Comparison(models.Model):
     campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="+")
     chosen = models.ForeignKey(Completion, on_delete=models.CASCADE, related_name="+")
     rejected = models.ForeignKey(Completion, on_delete=models.CASCADE, related_name="+")
-    margin = models.PositiveSmallIntegerField(
-        default=1, help_text="tiers between the two, or the strength of the choice"
+    margin = models.FloatField(
+        default=1, help_text="tiers between the two, the strength of the choice, or what an import says"
     )
 
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["ranking", "chosen", "rejected"], name="comparison_once"),
             models.CheckConstraint(condition=~Q(chosen=F("rejected")), name="comparison_of_two"),
+            models.CheckConstraint(condition=Q(margin__gte=0), name="comparison_margin"),
         ]

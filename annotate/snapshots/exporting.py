@@ -16,6 +16,7 @@ from django.db.models import Q, QuerySet
 
 from annotate.campaigns.models import Campaign, Completion, Message, Prompt, Tree
 from annotate.feedback.models import Comparison, Demonstration, Ranking, Rating, Verdict
+from annotate.snapshots.formats.tables import harmless
 from annotate.snapshots.freezing import CHATS, completion_ids, completion_row, pseudonym, rating_row
 
 CHUNK = 200
@@ -241,6 +242,7 @@ def k_wise(campaign: Campaign) -> Iterator[dict[str, Any]]:
             "tiers": ranking.tiers,
             "shown_order": ranking.shown_order,
             "strength": ranking.strength,
+            "margin": ranking.metadata.get("margin"),
             "all_bad": ranking.all_bad,
             "criteria": ranking.criteria,
             "is_surplus": ranking.is_surplus,
@@ -283,6 +285,10 @@ COLUMNS = [
     ),
     *("scale_min", "scale_max", "flags", "all_bad", "annotator", "language", "source", "created_at"),
     *("seconds_spent", "is_surplus", "review_state", "num_pastes", "pasted_characters"),
+    *(
+        "completion",
+        "messages",
+    ),  # what reads it back needs: which completion, and the whole of what was asked
 ]
 
 
@@ -294,6 +300,7 @@ def csv_rows(campaign: Campaign) -> Iterator[dict[str, Any]]:
             "kind": "demonstration",
             "id": row.pk,
             "text": "\n\n".join(said),
+            "messages": spelled(row.messages),
             "num_pastes": len(pastes),
             "pasted_characters": sum(pastes),
             **given(row),
@@ -308,6 +315,7 @@ def csv_rows(campaign: Campaign) -> Iterator[dict[str, Any]]:
                 "kind": "ranking",
                 "id": ranking.pk,
                 "prompt": last_turn(ranking.prompt),
+                "messages": spelled(ranking.prompt.messages),
                 "place": place.get(completion.pk, ""),
                 "num_completions": len(completions),
                 "strength": ranking.strength,
@@ -326,6 +334,7 @@ def csv_rows(campaign: Campaign) -> Iterator[dict[str, Any]]:
             "kind": "rating",
             "id": rating.pk,
             "prompt": last_turn(rating.completion.prompt),
+            "messages": spelled(rating.completion.prompt.messages),
             "annotator": pseudonym(rating.annotator),
             "source": rating.source,
             "created_at": rating.created_at.isoformat(),
@@ -336,6 +345,10 @@ def csv_rows(campaign: Campaign) -> Iterator[dict[str, Any]]:
 
 def last_turn(prompt: Prompt) -> str:
     return prompt.messages[-1]["content"] if prompt.messages else prompt.brief
+
+
+def spelled(messages: list[dict[str, str]]) -> str:
+    return json.dumps(messages, ensure_ascii=False)
 
 
 def given(row: Demonstration | Ranking) -> dict[str, Any]:
@@ -352,7 +365,11 @@ def given(row: Demonstration | Ranking) -> dict[str, Any]:
 
 def of_completion(completion: Completion) -> dict[str, Any]:
     version = completion.policy_version
-    return {"text": completion.text, "policy_version": version.name if version else completion.model_name}
+    return {
+        "completion": completion.pk,
+        "text": completion.text,
+        "policy_version": version.name if version else completion.model_name,
+    }
 
 
 def of_rating(rating: Rating) -> dict[str, Any]:
@@ -365,13 +382,9 @@ def of_rating(rating: Rating) -> dict[str, Any]:
     }
 
 
-def harmless(cell: Any) -> Any:
-    """A spreadsheet must not take a person's or a model's text for a formula: an apostrophe stands before it."""
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
-
-
 def csv_lines(campaign: Campaign) -> Iterator[str]:
     line = io.StringIO()
+    line.write("\ufeff")  # without a byte order mark Excel takes UTF-8 for the country's old encoding
     writer = csv.writer(line)
     writer.writerow(COLUMNS)
     for row in csv_rows(campaign):

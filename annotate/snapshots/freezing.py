@@ -73,8 +73,11 @@ class Frozen:
         Side.objects.bulk_create(Side(key, split) for key, split in new.items())
         return [(sides | new)[key] for key in keys]
 
-    def is_kept(self, split: str, prompt: Prompt | None, what: str) -> bool:
-        """What hangs on a prompt for evaluation only is never trained on."""
+    def is_kept(self, split: str, prompt: Prompt | None, what: str, thread: Thread) -> bool:
+        """No chat template knows other roles; what hangs on a prompt for evaluation only is never trained on."""
+        if not {message["role"] for message in thread} <= TRAINABLE_ROLES:
+            self.left_out[f"{what} with tool calls or other roles"] += 1
+            return False
         if split == "train" and prompt and prompt.metadata.get("evaluation_only"):
             self.left_out[f"{what} for evaluation only, by their authors' wish"] += 1
             return False
@@ -85,7 +88,7 @@ class Frozen:
         once = Prompt.objects.filter(campaign_id__in=self.ids).order_by("key", "pk").distinct("key")
         self.left_out["prompts that are only a brief"] = once.filter(messages=[]).count()
         for prompt, split in self.with_splits(once.exclude(messages=[]), lambda row: row.messages):
-            if not self.is_kept(split, prompt, "prompts"):
+            if not self.is_kept(split, prompt, "prompts", prompt.messages):
                 continue
             yield {
                 "id": prompt.pk,
@@ -104,10 +107,7 @@ class Frozen:
         ).count()
         kept = rows.filter(KEPT).exclude(CHATS).select_related("annotator", "campaign", "prompt")
         for row, split in self.with_splits(kept, lambda row: row.messages):
-            if not {message["role"] for message in row.messages} <= TRAINABLE_ROLES:
-                self.left_out["demonstrations with tool calls or other roles"] += 1
-                continue
-            if not self.is_kept(split, row.prompt, "demonstrations"):
+            if not self.is_kept(split, row.prompt, "demonstrations", row.messages):
                 continue
             yield {
                 "id": row.pk,
@@ -143,7 +143,7 @@ class Frozen:
             else:
                 general[rating.completion_id].append(rating)
         for row, split in zip(chunk, self.splits([row.prompt.messages for row in chunk]), strict=True):
-            if not self.is_kept(split, row.prompt, "rankings"):
+            if not self.is_kept(split, row.prompt, "rankings", row.prompt.messages):
                 continue
             shown = [completions[pk] for pk in ids_of[row.pk] if pk in completions]
             ratings = own[row.pk] + [rating for pk in ids_of[row.pk] for rating in general[pk]]
@@ -170,7 +170,7 @@ class Frozen:
         related = ("ranking__annotator", "ranking__prompt", "campaign", "chosen", "rejected")
         asked = rows.select_related(*related)
         for row, split in self.with_splits(asked, lambda row: row.ranking.prompt.messages):
-            if not self.is_kept(split, row.ranking.prompt, "comparisons"):
+            if not self.is_kept(split, row.ranking.prompt, "comparisons", row.ranking.prompt.messages):
                 continue
             yield {
                 "id": row.pk,

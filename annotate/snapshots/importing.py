@@ -12,7 +12,7 @@ from django.db import DataError, IntegrityError, transaction
 from django.utils.translation import gettext as _
 
 from annotate.campaigns.models import Campaign
-from annotate.snapshots.formats.detect import BY_NAME, UNKNOWN, Format, Parsed, detect, parse_file
+from annotate.snapshots.formats.detect import BY_NAME, Format, Parsed, detect, parse_file, why_unknown
 from annotate.snapshots.formats.reading import records
 from annotate.snapshots.formats.records import Feedback, Rejected, TreeRow
 from annotate.snapshots.storing import store_feedback
@@ -97,7 +97,7 @@ def import_file(
     report = FileReport(file_name or path.name, form.name if form else "unknown")
     if form is None:
         report.rejected = [
-            found if isinstance(found, Rejected) else Rejected(found.line, str(UNKNOWN))
+            found if isinstance(found, Rejected) else Rejected(found.line, why_unknown(found))
             for found in records(path)
         ]
         return report

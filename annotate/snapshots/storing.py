@@ -156,10 +156,16 @@ def _store_rankings(known: Known) -> None:
                     annotator=known.annotator(row.author),
                     tiers=tiers,
                     all_bad=row.all_bad,
+                    shown_order=[completions[i].pk for i in row.shown_order],
+                    criteria={
+                        name: [[completions[i].pk for i in tier] for tier in order]
+                        for name, order in row.criteria.items()
+                    },
                     language=item.language,
                     source=known.source,
                     external_id=row.external_id,
                     metadata=row.metadata,
+                    **row.about,
                 )
                 new.append(ranking)
                 known.is_new[position] = True
@@ -173,10 +179,14 @@ def _store_rankings(known: Known) -> None:
         Comparison.objects.filter(ranking__in=grown).delete()
     Comparison.objects.bulk_create(
         Comparison(
-            ranking=ranking, campaign=known.campaign, chosen_id=chosen, rejected_id=rejected, margin=margin
+            ranking=ranking,
+            campaign=known.campaign,
+            chosen_id=chosen,
+            rejected_id=rejected,
+            margin=ranking.metadata.get("margin", margin),
         )
         for ranking in [*new, *grown]
-        for chosen, rejected, margin in ranking_to_comparisons(ranking.tiers)
+        for chosen, rejected, margin in ranking_to_comparisons(ranking.tiers, ranking.strength)
     )
     fresh = {ranking.pk for ranking in new}
     Rating.objects.bulk_create(
@@ -197,6 +207,7 @@ def _rating(known: Known, row: RatingRow, completion: Completion, ranking: Ranki
         value=row.value,
         scale_min=row.scale_min,
         scale_max=row.scale_max,
+        flags=row.flags,
         source=known.source,
         external_id=row.external_id,
         metadata=row.metadata,
@@ -243,10 +254,12 @@ def _store_demonstrations(known: Known) -> None:
                     prompt=known.prompts[position],
                     annotator=known.annotator(row.author),
                     messages=row.messages,
+                    weight=row.weight,
                     language=item.language,
                     source=known.source,
                     external_id=row.external_id,
                     metadata=row.metadata,
+                    **row.about,
                 )
             )
     Demonstration.objects.bulk_create(new)

@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 
 from annotate.campaigns.models import Campaign, Message, Tree
 from annotate.snapshots.formats.deriving import derive
+from annotate.snapshots.formats.oasst import named_parent
 from annotate.snapshots.formats.records import Feedback, MessageRow, Rejected, TreeRow
 from annotate.snapshots.storing import annotators_of, store_feedback
 
@@ -200,7 +201,8 @@ def _rows_of(tree: Tree) -> list[MessageRow]:
     names = {message.pk: message.external_id for message in stored}
     found = []
     for message in stored:
-        named = message.metadata.get("parent_id") or message.metadata.get("parent_message_id") or ""
+        named = named_parent(message.metadata, "parent_id")
+        named = named or named_parent(message.metadata, "parent_message_id")
         if message.parent_id is None and named in by_name:
             message.parent_id = by_name[named].pk
             message.save(update_fields=["parent"])

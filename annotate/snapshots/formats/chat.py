@@ -1,8 +1,7 @@
-"""Dialogues: messages [{role, content}], ShareGPT [{from, value}], DPO's pairs and KTO's thumbs.
+"""Dialogues, whole or in two parts, and dialogues with a thumb up or down.
 
-A dialogue is a demonstration, its prompt the turns before the first reply. A function call is no text of the
-assistant's: it keeps a role of its own (tool_call, its result tool), so such dialogues are kept and given back,
-and left out of snapshots. DPO: a ranking of two. KTO: a rating 0 or 1 of the last reply.
+A dialogue is a demonstration, its prompt the turns before the first reply. A thumb (KTO) is a rating 0 or 1 of the
+last reply.
 """
 
 from collections.abc import Iterator
@@ -11,11 +10,9 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from annotate.snapshots.formats.records import (
-    MAX_TURNS,
     CompletionRow,
     DemonstrationRow,
     Feedback,
-    RankingRow,
     RatingRow,
     Record,
     Unusable,
@@ -23,119 +20,43 @@ from annotate.snapshots.formats.records import (
     kind,
     rest,
     take,
-    take_list,
-    take_text,
 )
+from annotate.snapshots.formats.turns import Turns, as_turns, opening, turns, with_columns
 
-ROLES = {
-    "user": "user",
-    "human": "user",
-    "prompter": "user",
-    "assistant": "assistant",
-    "gpt": "assistant",
-    "bot": "assistant",
-    "system": "system",
-    "function_call": "tool_call",
-    "tool_call": "tool_call",
-    "observation": "tool",
-    "tool": "tool",
-    "function": "tool",
-}
-
-
-def turns(value: dict[str, Any]) -> list[dict[str, str]]:
-    """The dialogue, whichever of the two spellings it has."""
-    name = "messages" if "messages" in value else "conversations"
-    found = [turn(said) for said in take_list(value, name)]
-    if not found:
-        raise Unusable(_("The dialogue has no turns."))
-    if len(found) > MAX_TURNS:
-        raise Unusable(_("The dialogue has more than %(limit)s turns.") % {"limit": MAX_TURNS})
-    return found
-
-
-def turn(said: Any) -> dict[str, str]:
-    speaker, content = ("role", "content") if isinstance(said, dict) and "role" in said else ("from", "value")
-    role = take_text(said, speaker)
-    if role not in ROLES:
-        raise Unusable(
-            _('The speaker "%(role)s" is not known: user, assistant and system are, and tool calls.')
-            % {"role": role[:30]}
-        )
-    return {"role": ROLES[role], "content": take_text(said, content)}
-
-
-def opening(dialogue: list[dict[str, str]]) -> list[dict[str, str]]:
-    """The turns before the first reply; at least one of them is the user's."""
-    end = next(
-        (i for i, said in enumerate(dialogue) if said["role"] in ("assistant", "tool_call")), len(dialogue)
-    )
-    if not any(said["role"] == "user" for said in dialogue[:end]):
-        raise Unusable(_("The dialogue does not begin with a user, so it answers nothing."))
-    return dialogue[:end]
+COLUMNS = ("system", "system_prompt", "tools", "functions", "weight")
 
 
 def parse_dialogue(record: Record) -> Iterator[Feedback]:
     value = record.value
-    dialogue = turns(value)
+    about = rest(value, "messages", "conversations", "id", *COLUMNS)
+    yield as_feedback(record.line, turns(value), value.get("id"), about)
+
+
+def as_feedback(line: int, dialogue: Turns, given: Any, about: dict[str, Any]) -> Feedback:
+    """A demonstration of a dialogue that was answered; else a prompt that waits for an answer."""
     prompt = opening(dialogue)
-    about = rest(value, "messages", "conversations", "id")
-    demonstration = DemonstrationRow(dialogue, identity(dialogue, given=value.get("id")), metadata=about)
-    is_answered = dialogue[-1]["role"] == "assistant" and bool(dialogue[-1]["content"].strip())
+    is_answered = dialogue[-1]["role"] == "tool_call" or (
+        dialogue[-1]["role"] == "assistant" and bool(dialogue[-1]["content"].strip())
+    )
     if len(dialogue) > len(prompt) and not is_answered:
         raise Unusable(_("The dialogue does not end with a reply by the assistant."))
-    yield Feedback(record.line, prompt, demonstrations=[demonstration] if is_answered else [])
+    demonstration = DemonstrationRow(dialogue, identity(dialogue, given=given), metadata=about)
+    return Feedback(line, prompt, demonstrations=[demonstration] if is_answered else [])
 
 
 def parse_completed(record: Record) -> Iterator[Feedback]:
     """TRL's {prompt, completion}, each a text or a list of messages: a dialogue in two parts."""
     value = record.value
-    parts = {"prompt": "user", "completion": "assistant"}
+    about = rest(value, "prompt", "completion", "id", *COLUMNS)
+    yield as_feedback(record.line, completed(value), value.get("id"), about)
+
+
+def completed(value: dict[str, Any]) -> Turns:
     messages: list[Any] = []
-    for name, role in parts.items():
+    for name, role in (("prompt", "user"), ("completion", "assistant")):
         part = take(value, name)
         messages += part if isinstance(part, list) else [{"role": role, "content": part}]
-    yield from parse_dialogue(Record(record.line, {**rest(value, *parts), "messages": messages}))
-
-
-def reply(value: Any, name: str) -> str:
-    """`chosen` or `rejected`: one turn, a list of one turn, or the text alone."""
-    found = take(value, name)
-    if isinstance(found, str):
-        return found
-    if isinstance(found, list):
-        if len(found) != 1:
-            raise Unusable(
-                _('The field "%(name)s" is a list of %(count)s turns where one reply was expected.')
-                % {"name": name, "count": len(found)}
-            )
-        found = found[0]
-    said = turn(found)
-    if said["role"] != "assistant":
-        raise Unusable(_('The field "%(name)s" is no reply by the assistant.') % {"name": name})
-    return said["content"]
-
-
-def parse_pair(record: Record) -> Iterator[Feedback]:
-    value = record.value
-    prompt = value.get("prompt")
-    if isinstance(prompt, str):
-        dialogue = [{"role": "user", "content": prompt}]
-    else:
-        dialogue = turns({"messages": prompt} if isinstance(prompt, list) else value)
-    if dialogue[-1]["role"] not in ("user", "tool"):
-        raise Unusable(_("The dialogue before the two replies does not end with the user."))
-    better, worse = reply(value, "chosen"), reply(value, "rejected")
-    if better == worse:
-        raise Unusable(_("Both replies are the same, so nothing was chosen."))
-    if not better.strip():
-        raise Unusable(_("The chosen reply is empty."))
-    yield Feedback(
-        line=record.line,
-        messages=dialogue,
-        completions=[CompletionRow(said, identity(said)) for said in (better, worse)],
-        rankings=[RankingRow([[0], [1]], identity(dialogue, better, worse, given=value.get("id")))],
-    )
+    return with_columns(value, as_turns(messages))
 
 
 def parse_thumb(record: Record) -> Iterator[Feedback]:
@@ -143,20 +64,24 @@ def parse_thumb(record: Record) -> Iterator[Feedback]:
     label = take(value, "label")
     if not isinstance(label, bool):
         raise Unusable(_('The field "label" is %(kind)s, not true or false.') % {"kind": kind(label)})
-    if isinstance(value.get("prompt"), str):
-        dialogue = [
-            {"role": "user", "content": value["prompt"]},
-            {"role": "assistant", "content": take_text(value, "completion")},
-        ]
-    else:
-        dialogue = turns(value)
-    if dialogue[-1]["role"] != "assistant" or len(dialogue) < 2:
-        raise Unusable(_("The dialogue does not end with a reply by the assistant."))
+    dialogue = completed(value) if "completion" in value else turns(value)
     opening(dialogue)
-    said = dialogue[-1]["content"]
+    prompt, said = judged(dialogue)
     rating = RatingRow("thumbs_up", float(label), identity(dialogue, given=value.get("id")))
     yield Feedback(
         line=record.line,
-        messages=dialogue[:-1],
+        messages=prompt,
         completions=[CompletionRow(said, identity(said), ratings=[rating])],
     )
+
+
+def judged(dialogue: Turns) -> tuple[Turns, str]:
+    """What was asked, and the last reply, which is what was judged."""
+    *prompt, last = dialogue
+    if last["role"] == "tool_call" or (prompt and prompt[-1]["role"] in ("tool_call", "reasoning")):
+        raise Unusable(
+            _("The judged reply has reasoning or tool calls beside its text; only texts can be compared.")
+        )
+    if last["role"] != "assistant" or not prompt:
+        raise Unusable(_("The dialogue does not end with a reply by the assistant."))
+    return prompt, last["content"]

@@ -1,19 +1,32 @@
 """The formats by name, and which of them a file has: by the fields of its first records, never by its name."""
 
+import math
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from annotate.snapshots.formats import chat, hh, instructions, llmbar, oasst, pandalm, prompts, squality
-from annotate.snapshots.formats.fields import FIELDS, count, unread_fields
+from annotate.snapshots.formats import (
+    chat,
+    instructions,
+    kwise,
+    llmbar,
+    oasst,
+    own_csv,
+    pairs,
+    pandalm,
+    prompts,
+    squality,
+)
+from annotate.snapshots.formats.fields import ANSWER, FIELDS, checked, count
 from annotate.snapshots.formats.reading import records
-from annotate.snapshots.formats.records import Feedback, Record, Rejected, TreeRow, Unusable, guarded
+from annotate.snapshots.formats.records import Feedback, Record, Rejected, TreeRow, Unusable, guarded, kind
 
 Parsed = Feedback | TreeRow | Rejected | int  # int: the line of a mere repetition
 LANGUAGE_TAG = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*")
@@ -28,7 +41,7 @@ class Format:
     description: Any  # a lazy translation
     source: str  # under which ids of people and records of this origin are kept apart from other origins
     fits: Callable[[Any], bool]
-    parse: Callable[[Record], Iterator[Feedback | Rejected]] | None = None
+    parse: Callable[[Record], Iterator[Parsed]] | None = None
 
 
 def has(*names: str) -> Callable[[Any], bool]:
@@ -44,15 +57,23 @@ def _is_message(value: Any) -> bool:
     return has("message_id", "role", "text")(value) or has("user_message_id", "role", "text")(value)
 
 
+ASKED = ("prompt", "question", "instruction", "messages", "conversations")
+
+
 def _is_pair(value: Any) -> bool:
-    return has("chosen", "rejected")(value) and (
-        has("conversations")(value) or has("messages")(value) or has("prompt")(value)
-    )
+    """With what was asked in a field of its own, or with whole dialogues as turns."""
+    if not has("chosen", "rejected")(value):
+        return False
+    return any(name in value for name in ASKED) or not isinstance(value["chosen"], str)
 
 
 def _is_thumb(value: Any) -> bool:
     said = has("messages")(value) or has("conversations")(value) or has("prompt", "completion")(value)
     return said and has("label")(value)
+
+
+def _is_questions(value: Any) -> bool:
+    return has("turns")(value) and isinstance(value["turns"], list)
 
 
 # In the order in which they are tried: the more particular first.
@@ -82,8 +103,43 @@ FORMATS = [
         has("input", "output_1", "output_2", "label"),
         llmbar.parse,
     ),
-    Format("dpo", _("A dialogue with a chosen and a rejected reply"), "dpo", _is_pair, chat.parse_pair),
-    Format("hh", _("Anthropic HH: two whole dialogues as text"), "hh", has("chosen", "rejected"), hh.parse),
+    Format(
+        "k-wise",
+        _("Parley's own k-wise export: rankings whole, with ties"),
+        "parley",
+        has("prompt", "completions", "tiers"),
+        kwise.parse,
+    ),
+    Format(
+        "csv",
+        _("Parley's own CSV export"),
+        "parley",
+        has("kind", "num_completions", "policy_version"),
+    ),
+    Format(
+        "ranks",
+        _("A prompt with completions and their ranks, 1 being the best"),
+        "ranks",
+        has("prompt", "completions", "ranks"),
+        kwise.parse_ranks,
+    ),
+    Format(
+        "nectar",
+        _("Nectar: a prompt with answers and their ranks"),
+        "nectar",
+        lambda value: has("prompt", "answers")(value) and isinstance(value["answers"], list),
+        kwise.parse_nectar,
+    ),
+    Format(
+        "dpo",
+        _("A chosen and a rejected reply to a dialogue, a prompt, a question or an instruction"),
+        "dpo",
+        _is_pair,
+        pairs.parse,
+    ),
+    Format(
+        "hh", _("Anthropic HH: two whole dialogues as text"), "hh", has("chosen", "rejected"), pairs.parse_hh
+    ),
     Format(
         "kto", _("A dialogue with a thumb up or down for its last reply"), "kto", _is_thumb, chat.parse_thumb
     ),
@@ -169,7 +225,7 @@ FORMATS = [
         "questions",
         _("Questions in turns, for evaluation only (MT-bench, Vicuna)"),
         "mt-bench",
-        has("turns"),
+        _is_questions,
         prompts.parse_turns,
     ),
     Format(
@@ -181,16 +237,72 @@ FORMATS = [
     ),
 ]
 BY_NAME = {found.name: found for found in FORMATS}
-UNKNOWN = _(
-    "The fields of its first records fit no format that Parley reads. Look at the formats in the guide, or name "
-    "one if you know it."
-)
+SCRATCH = ("oasst", "oasst-flat", "csv")  # read by parse_file in ways of their own
 
 
 def detect(path: Path) -> Format | None:
-    """The first format that fits one of the first records."""
-    seen = [found.value for found in islice(records(path), LOOK_AT) if isinstance(found, Record)]
-    return next((form for value in seen for form in FORMATS if form.fits(value)), None)
+    """The form that fits one of the first records and reads every field that could change what it means.
+
+    Best one that reads a record whole; else one that knows its fields and says what is wrong with them.
+    """
+    seen = [found for found in islice(records(path), LOOK_AT) if isinstance(found, Record)]
+    fitting = [(form, record) for record in seen for form in FORMATS if form.fits(record.value)]
+    for is_whole in (True, False):
+        for form, record in fitting:
+            if not why_unread(form, record, is_whole):
+                return form
+    return None
+
+
+def why_unread(form: Format, record: Record, is_whole: bool = True) -> str:
+    """Why the form does not read the record, or not all fields that could change what it means; else empty."""
+    try:
+        read_record(form, record, is_whole and form.name not in SCRATCH)
+    except Unusable as reason:
+        return str(reason)
+    return ""
+
+
+def read_record(form: Format, record: Record, is_whole: bool = True) -> tuple[list[Parsed], set[str]]:
+    """What the record says, and the names of its fields that were not read."""
+    parsed: list[Parsed] = []
+    if is_whole:
+        parse = form.parse or nested
+        parsed = guarded(lambda given: list(parse(given)))(record)
+    unread = checked(record.value, FIELDS[form.name], texts_of(parsed))
+    if "weight" in FIELDS[form.name]:
+        take_weight(parsed, record.value)
+    return parsed, unread
+
+
+def nested(record: Record) -> Iterator[TreeRow]:
+    yield oasst.nested(record)
+
+
+def why_unknown(record: Record) -> str:
+    """For a file whose first records no form reads: what the record looks like, and what the nearest form lacks."""
+    value = record.value
+    nearest = next((form for form in FORMATS if form.fits(value)), None)
+    if nearest and (reason := why_unread(nearest, record)):
+        return gettext("It looks like %(what)s, and no form reads all of it. %(reason)s") % {
+            "what": looks_like(value),
+            "reason": reason,
+        }
+    fields = ", ".join(list(value)[:10])[:200] if isinstance(value, dict) else kind(value)
+    return gettext(
+        "It fits no format that Parley reads: %(fields)s. Look at the formats in the guide, or name one if you know it."
+    ) % {"fields": fields}
+
+
+def looks_like(value: dict[str, Any]) -> str:
+    answers = [name for name in value if ANSWER.fullmatch(name.casefold())]
+    if "chosen" in value and "rejected" in value:
+        return gettext("a preference pair")
+    if len(answers) > 1:
+        return gettext("several answers with a judgement")
+    if "messages" in value or "conversations" in value:
+        return gettext("a dialogue")
+    return gettext("an answer with a judgement") if answers else gettext("a prompt with more")
 
 
 def parse_file(
@@ -201,35 +313,59 @@ def parse_file(
     `unread` counts the fields that were not read, by name.
     """
     unread = Counter() if unread is None else unread
-    if form.name == "oasst-flat":
-        yield from oasst.flat(counted(records(path), form.name, unread), scratch)
+    if form.name in ("oasst-flat", "csv"):
+        rows = with_known_fields(records(path), form, unread)
+        yield from oasst.flat(rows, scratch) if form.name == "oasst-flat" else own_csv.read(rows)
         return
-    read = guarded(lambda record: [oasst.nested(record)] if form.parse is None else list(form.parse(record)))
     for found in records(path):
         if isinstance(found, Rejected):
             yield found
             continue
         try:
-            parsed = read(found)
+            parsed, names = read_record(form, found)
         except Unusable as reason:
             yield Rejected(found.line, str(reason))
             continue
-        count(unread, unread_fields(found.value, FIELDS[form.name]))
+        count(unread, names)
         for item in parsed:
-            if not isinstance(item, Rejected):
+            if isinstance(item, Feedback | TreeRow):
                 item.size = found.size
             if isinstance(item, Feedback):
                 take_language(item, found.value)
             yield item
 
 
-def counted(
-    found: Iterator[Record | Rejected], form_name: str, unread: Counter[str]
+def with_known_fields(
+    found: Iterator[Record | Rejected], form: Format, unread: Counter[str]
 ) -> Iterator[Record | Rejected]:
     for record in found:
         if isinstance(record, Record):
-            count(unread, unread_fields(record.value, FIELDS[form_name]))
+            try:
+                count(unread, checked(record.value, FIELDS[form.name]))
+            except Unusable as reason:
+                record = Rejected(record.line, str(reason))
         yield record
+
+
+def texts_of(parsed: Iterable[Parsed]) -> Iterator[str]:
+    for item in parsed:
+        if not isinstance(item, Feedback):
+            continue
+        for said in (item.messages, *(row.messages for row in item.demonstrations)):
+            yield from (message["content"] for message in said)
+        yield from (row.text for row in item.completions)
+
+
+def take_weight(parsed: Iterable[Parsed], value: Any) -> None:
+    """A record's `weight` is that of its demonstrations: how much it counts in training; 0 leaves it out."""
+    weight = value.get("weight")
+    if weight is None:
+        return
+    if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight < math.inf:
+        raise Unusable(gettext('The field "weight" is no number of 0 or more.'))
+    for item in parsed:
+        for row in item.demonstrations if isinstance(item, Feedback) else []:
+            row.weight = float(weight)
 
 
 def take_language(item: Feedback, value: Any) -> None:

@@ -1,17 +1,40 @@
-"""Which fields each form reads. What a record has beside them is not passed over in silence: it is counted by name.
+"""Which fields each form reads. What a record has beside them is not passed over in silence.
+
+A field that could change what the record means (MEANING) refuses it, unless it only says again what was read; any
+other is counted by name.
 
 A form's fields are a dictionary: name -> the fields of the objects below it, or None where whatever stands there is
 read or kept as it is; "*" stands for every name.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
+
+from django.utils.translation import gettext as _
+
+from annotate.snapshots.formats.records import Unusable
 
 Fields = Mapping[str, "Fields | None"]
 MAX_NAMES = 100  # different names in one report
 MAX_NAME = 80
 OTHERS = "…"
+ANSWER = re.compile(
+    r"((better|worse|good|bad)[_-])?(completion|response|answer|output|reply|candidate|generation)s?([_-]?(\d+|[a-z]))?"
+)
+# Names of fields that, where they are filled and not read, make a record mean something else than what is stored.
+MEANING = re.compile(
+    r"(messages|conversations?|dialogues?|turns|history|system|system_prompt|context|contexts|documents|replies"
+    r"|tools?|tool_calls|functions?|function_call|refusal|reasoning(_content)?|thinking|thoughts?"
+    r"|images?|audios?|videos?|attachments?"
+    r"|weights?|loss_weight|mask|masked|train|trainable"
+    r"|prompts?|instructions?|questions?|chosen|rejected|margins?|tiers|votes?|winner|best|worst|label|kto_tag"
+    r"|((overall|chosen|rejected)[_-])?(ranks?|rankings?|scores?|ratings?|rewards?|pref|preferences?|preferred)"
+    r"|(score|rating|reward|rank)[_-](chosen|rejected)"
+    r"|helpfulness|correctness|coherence"
+    r"|" + ANSWER.pattern + ")"
+)
 
 
 def names(spelled: str, **below: Fields | None) -> dict[str, Fields | None]:
@@ -20,8 +43,12 @@ def names(spelled: str, **below: Fields | None) -> dict[str, Fields | None]:
 
 # Ids and languages are read of every record.
 ANY = names("id language lang")
-TURN = names("role content from value")
-DIALOGUE = names("tools", messages=TURN, conversations=TURN)
+TURN = names(
+    "role from value weight tool_calls function_call reasoning_content reasoning thinking",
+    content=names("type text"),
+)
+COLUMNS = names("system system_prompt tools functions")
+DIALOGUE = COLUMNS | names("prompt_id", messages=TURN, conversations=TURN)
 # Trees keep every field and give it back; those named here are Open-Assistant's own.
 MESSAGE = names(
     "message_id parent_id user_id created_date text role lang review_count review_result deleted rank synthetic "
@@ -46,32 +73,49 @@ FIELDS: dict[str, Fields] = {
     ),
     "squality": names("passage-id", questions={"*": {"*": names("response overall", reviews=REVIEW)}}),
     "llmbar": names("input output_1 output_2 label"),
-    "dpo": DIALOGUE | names("prompt", chosen=TURN, rejected=TURN),
-    "hh": names("chosen rejected"),
-    "kto": DIALOGUE | names("prompt completion label"),
+    "k-wise": names(
+        "prompt tiers shown_order strength all_bad criteria is_surplus review_state annotator source created_at "
+        "seconds_spent margin campaign split",
+        completions=names("id text policy_version sampling author"),
+        ratings=names("completion criterion value scale_min scale_max flags"),
+    ),
+    "csv": names(
+        "kind prompt text policy_version place num_completions strength criterion rating scale_min scale_max flags "
+        "all_bad annotator source created_at seconds_spent is_surplus review_state num_pastes pasted_characters "
+        "completion messages"
+    ),
+    "ranks": names("prompt completions ranks"),
+    "nectar": names("prompt turns num_responses source good_natured", answers=names("answer model rank")),
+    "dpo": DIALOGUE
+    | names(
+        "instruction input question history margin score_chosen score_rejected chosen_score rejected_score"
+    )
+    | names("", prompt=TURN, chosen=TURN, rejected=TURN),
+    "hh": names("chosen rejected margin score_chosen score_rejected chosen_score rejected_score"),
+    "kto": DIALOGUE | names("label", prompt=TURN, completion=TURN),
     "sampling-report": names("prompt", results=names("sampling_config sampling_params outputs")),
-    "messages": DIALOGUE,
-    "sharegpt": DIALOGUE,
-    "prompt-completion": names("", prompt=TURN, completion=TURN),
+    "messages": DIALOGUE | names("weight"),
+    "sharegpt": DIALOGUE | names("weight"),
+    "prompt-completion": COLUMNS | names("weight prompt_id", prompt=TURN, completion=TURN),
     "user-oriented": names("motivation_app instruction", instances=INSTANCE),
     "self-instruct": names("name instruction is_classification", instances=INSTANCE),
-    "alpaca": names("instruction input output"),
+    "alpaca": names("instruction input output history system weight"),
     "afriqa": names("question answers split translated_question translated_answer translation_type"),
     "expert-questions": names("question annotator_id answers metadata"),
-    "question-answer": names("question answer context example_id"),
+    "question-answer": names("question answer context example_id system system_prompt weight"),
     "squad": names("title theme", paragraphs=names("context", qas=QUESTION)),
     "reference-answers": names("question_id answer_id model_id choices tstamp"),
     "questions": names("question_id category turns reference"),
-    "prompts": names("prompt text"),
+    "prompts": names("text prompt_id system system_prompt", prompt=TURN),
 }
 
 
-def unread_fields(value: Any, fields: Fields) -> set[str]:
-    """Names of the filled fields that are not among `fields`, at every depth: "messages.name"."""
-    return set(_unread(value, {**fields, **ANY}, ""))
+def unread_fields(value: Any, fields: Fields) -> Iterator[tuple[str, Any]]:
+    """The filled fields that are not among `fields`, at every depth: ("messages.name", "Ann")."""
+    return _unread(value, {**fields, **ANY}, "")
 
 
-def _unread(value: Any, fields: Fields, above: str) -> Iterator[str]:
+def _unread(value: Any, fields: Fields, above: str) -> Iterator[tuple[str, Any]]:
     if isinstance(value, list):
         for entry in value:
             if isinstance(entry, dict):
@@ -82,9 +126,45 @@ def _unread(value: Any, fields: Fields, above: str) -> Iterator[str]:
             continue
         name = name if name in fields or "*" not in fields else "*"
         if name not in fields:
-            yield f"{above}{name}"[:MAX_NAME]
+            yield f"{above}{name}"[:MAX_NAME], found
         elif below := fields[name]:
             yield from _unread(found, below, above if below is fields else f"{above}{name}.")
+
+
+def changes_meaning(name: str) -> bool:
+    return MEANING.fullmatch(name.rpartition(".")[2].casefold()) is not None
+
+
+def checked(value: Any, fields: Fields, texts: Iterable[str] = ()) -> set[str]:
+    """Names of the fields that were not read; Unusable where one of them could change what the record means.
+
+    `texts` is what was read: a field that holds nothing else has been read after all.
+    """
+    unread = dict(unread_fields(value, fields))
+    read = {text.strip() for text in texts} if unread else set()
+    unread = {name: found for name, found in unread.items() if not repeats(found, read)}
+    if grave := sorted(name for name in unread if changes_meaning(name)):
+        listed = ", ".join(f'"{name}"' for name in grave[:5])
+        raise Unusable(
+            _(
+                "Not read, though it could change what the record means: %(fields)s. Take that out, or rename it to a "
+                "field that the guide has for it."
+            )
+            % {"fields": listed}
+        )
+    return set(unread)
+
+
+def repeats(found: Any, read: set[str]) -> bool:
+    """Whether a text, or every turn of a dialogue, is among the texts that were read."""
+    if isinstance(found, str):
+        return found.strip() in read
+    said = [one.get("content", one.get("value")) for one in found] if is_turns(found) else []
+    return bool(said) and all(isinstance(one, str) and one.strip() in read for one in said)
+
+
+def is_turns(found: Any) -> bool:
+    return isinstance(found, list) and all(isinstance(one, dict) for one in found)
 
 
 def is_empty(found: Any) -> bool:

@@ -25,6 +25,7 @@ from annotate.snapshots.formats.records import (
     text,
     user,
 )
+from annotate.snapshots.formats.turns import history, opening, with_columns
 
 
 def asked(value: Any, name: str = "instruction") -> list[dict[str, str]]:
@@ -46,7 +47,7 @@ def answered(
 ) -> Feedback:
     return Feedback(
         line=line,
-        messages=prompt,
+        messages=opening(prompt) if answers else prompt,
         language=language,
         metadata={} if answers else about,
         demonstrations=[
@@ -62,7 +63,8 @@ def parse_alpaca(record: Record) -> Iterator[Feedback]:
     value = record.value
     prompt = asked(value)
     output = take_text(value, "output")
-    about = rest(value, "instruction", "input", "output", "id")
+    about = rest(value, "instruction", "input", "output", "history", "id", "system", "weight")
+    prompt = with_columns(value, [*history(value), *prompt])
     yield answered(record.line, prompt, [output] if output.strip() else [], value.get("id"), "", about)
 
 
@@ -93,7 +95,10 @@ def parse_question(record: Record) -> Iterator[Feedback]:
     context = text(value.get("context") or "", "context")
     prompt = [user(f"{context}\n\n{question}" if context.strip() else question)]
     answer = take_text(value, "answer")
-    about = rest(value, "question", "answer", "context", "example_id", "id")
+    about = rest(
+        value, "question", "answer", "context", "example_id", "id", "system", "system_prompt", "weight"
+    )
+    prompt = with_columns(value, prompt)
     given = value.get("id", value.get("example_id"))
     yield answered(record.line, prompt, [answer] if answer.strip() else [], given, "", about)
 

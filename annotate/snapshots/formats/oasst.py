@@ -41,7 +41,7 @@ def nested(record: Record) -> TreeRow:
     is_tree = isinstance(take_object(value).get("prompt"), dict)
     root = value["prompt"] if is_tree else value
     messages: list[MessageRow] = []
-    above = text(take_object(root).get("parent_id") or "", "parent_id")  # of a root cut out of its tree
+    above = named_parent(take_object(root), "parent_id")  # of a root cut out of its tree
     waiting: list[tuple[Any, str, int]] = [(root, above, 1)]
     while waiting:
         found, parent, depth = waiting.pop()
@@ -92,8 +92,8 @@ def flat(records: Iterator[Record | Rejected], scratch: Path) -> Iterator[TreeRo
 def flat_message(record: Record) -> MessageRow:
     value = take_object(record.value)
     if "user_message_id" in value and "message_id" not in value:
-        return message(value, record.line, text(value.get("parent_message_id") or "", "parent"), SEED)
-    return message(value, record.line, text(value.get("parent_id") or "", "parent_id"))
+        return message(value, record.line, named_parent(value, "parent_message_id"), SEED)
+    return message(value, record.line, named_parent(value, "parent_id"))
 
 
 def _tree_of(group: Group) -> Iterator[TreeRow | Rejected]:
@@ -164,8 +164,7 @@ def message(
             _("A parent id has %(count)s characters; at most %(limit)s can be kept.")
             % {"count": len(parent), "limit": MAX_ID}
         )
-    named_parent = value.get(names[1])
-    if named_parent is not None and named_parent != parent:
+    if value.get(names[1]) is not None and named_parent(value, names[1]) != parent:
         raise Unusable(
             _("The message %(id)s stands below %(above)s but names another parent.")
             % {"id": external_id, "above": parent or _("nothing")}
@@ -191,6 +190,12 @@ def message(
         is_deleted=truth(value, "deleted"),
         is_synthetic=truth(value, "synthetic"),
     )
+
+
+def named_parent(value: dict[str, Any], name: str) -> str:
+    """The parent's id, "" of a root, which early exports spell "None"."""
+    found = text(value.get(name) or "", name)
+    return "" if found == "None" else found
 
 
 def truth(value: dict[str, Any], name: str) -> bool:

@@ -22,14 +22,20 @@ from annotate.snapshots.formats.records import (
     text,
     user,
 )
+from annotate.snapshots.formats.turns import as_turns, with_columns
 
 
 def parse_plain(record: Record) -> Iterator[Feedback]:
-    """A JSON string, or {prompt: "…"}, {text: "…"}."""
+    """A JSON string, or {prompt: "…"}, {text: "…"}, {prompt: [turns]}."""
     value = record.value
     if isinstance(value, dict):
         name = "prompt" if "prompt" in value else "text"
-        yield Feedback(record.line, [user(take_filled(value, name))], metadata=rest(value, name))
+        given = value[name]
+        said = as_turns(given) if isinstance(given, list) else [user(take_filled(value, name))]
+        if said[-1]["role"] not in ("user", "tool"):
+            raise Unusable(_("The prompt does not end with the user, so there is nothing to answer."))
+        about = rest(value, name, "system", "system_prompt")
+        yield Feedback(record.line, with_columns(value, said), metadata=about)
         return
     if not isinstance(value, str) or not value.strip():
         raise Unusable(_("It is not a text, so it is no prompt."))

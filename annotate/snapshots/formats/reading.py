@@ -1,10 +1,11 @@
 """Bytes of a file -> records with the line where each begins. Constant memory, however large the file is.
 
 Plain or gzip (by its first bytes), UTF-8 with or without a byte order mark, JSON lines, one JSON array, objects
-one after another, or one object that holds a list. What cannot be read is a Rejected with a reason, and reading
+one after another, one object that holds a list, or a table (tables.py). What cannot be read is a Rejected with a reason, and reading
 goes on after it.
 """
 
+import csv
 import json
 import math
 import re
@@ -17,11 +18,14 @@ from typing import Any
 import ijson
 from django.utils.translation import gettext as _
 
+from annotate.snapshots.formats import tables
 from annotate.snapshots.formats.records import Record, Rejected, Unusable, first_repeated
 
 BLOCK = 1 << 16
 MAX_RECORD_BYTES = 16 << 20
 BOM = b"\xef\xbb\xbf"
+SPOILT = re.compile("[\udc80-\udcff]")  # bytes that were no UTF-8 (surrogateescape)
+LOOK_AT = 20  # lines that decide whether it is JSON
 TOKEN = re.compile(rb'["\\{}\[\],\n]')
 # One object around a list of records: the list's name and a field that each entry of it has.
 DOCUMENTS = {"prompts": "results", "data": "paragraphs"}
@@ -78,10 +82,29 @@ def text_blocks(path: Path) -> Iterator[bytes]:
             first = False
             if block.startswith((b"\xff\xfe", b"\xfe\xff")):
                 raise Damaged(_("The file is UTF-16 text. Save it as UTF-8 and import it again."))
-            if b"\0" in block[:4096]:
-                raise Damaged(_("This is no text file. Feedback is read from JSON files, plain or gzip."))
+            if binary := kind_of_binary(block):
+                raise Damaged(binary)
             block = block.removeprefix(BOM)
         yield block
+
+
+def kind_of_binary(block: bytes) -> str:
+    """What a file is that is no text, and what to do; empty for text."""
+    if block.startswith((b"PAR1", b"ARROW1")):
+        return _(
+            "This is a Parquet or Arrow file, which is not read. Write it as JSON lines first, in Python for instance: "
+            'pandas.read_parquet("in.parquet").to_json("out.jsonl", orient="records", lines=True).'
+        )
+    is_sheet = block.startswith(b"PK\3\4") and (b"xl/" in block or b"opendocument.spreadsheet" in block)
+    if is_sheet or block.startswith(b"\xd0\xcf\x11\xe0"):
+        return _(
+            "This is a spreadsheet (Excel or the like), which is not read. Save it as CSV UTF-8 and import that."
+        )
+    if block.startswith(b"PK\3\4"):
+        return _("This is a ZIP archive, which is not read. Unpack it and import the files in it.")
+    if b"\0" in block[:4096]:
+        return _("This is no text file. Feedback is read from JSON and CSV files, plain or gzip.")
+    return ""
 
 
 class _BlockFile:
@@ -105,10 +128,12 @@ class _BlockFile:
 
 @dataclass(slots=True)
 class Shape:
-    """How the records stand in the file: "lines", "array", "objects", or "document" with the name of its list."""
+    """How the records stand in the file: "lines", "array", "objects", "document" with the name of its list, or
+    "table" with what stands between its columns."""
 
     name: str
     list_name: str = ""
+    delimiter: str = ""
 
 
 def shape_of(path: Path) -> Shape:
@@ -131,7 +156,28 @@ def shape_of(path: Path) -> Shape:
         one, *others = [line.strip() for line in first.split(b"\n") if line.strip()]
         if others and not one.endswith(b"}") and not others[0].startswith(b"{"):
             return Shape("objects")
-    return Shape("lines")
+        return Shape("lines")
+    return _shape_of_text(first)
+
+
+def _shape_of_text(first: bytes) -> Shape:
+    """What begins with no bracket: JSON texts, one a line, or a table; else it is no feedback, told once."""
+    if first.startswith(b'"') and b"\n" not in first:
+        return Shape("lines")  # one very long text
+    lines = [line.strip() for line in first[:BLOCK].split(b"\n")[:LOOK_AT] if line.strip()]
+    if any(isinstance(parsed(1, line), Record) for line in lines):
+        return Shape("lines")
+    top = lines[0].decode("utf-8", "replace")
+    if delimiter := tables.delimiter_of(top):
+        return Shape("table", delimiter=delimiter)
+    shown = top if len(top) <= 80 else f"{top[:80]}…"
+    raise Damaged(
+        _(
+            "It is not JSON, and no table with columns that Parley knows: its first line is “%(line)s”. A table's first "
+            "row names the columns as the guide does, for instance prompt and completion."
+        )
+        % {"line": shown}
+    )
 
 
 def _list_of_document(path: Path) -> str:
@@ -156,11 +202,73 @@ def records(path: Path) -> Iterator[Record | Rejected]:
         if shape.name == "document":
             yield from _document(path, shape.list_name, reached)
             return
+        if shape.name == "table":
+            yield from _table(text_blocks(path), shape.delimiter, reached)
+            return
         split = _lines if shape.name == "lines" else _values
         for line, raw in split(text_blocks(path), shape.name == "array", reached):
             yield parsed(line, raw) if isinstance(raw, bytes) else Rejected(line, raw)
     except Damaged as damage:
         yield Rejected(reached[0], str(damage))
+
+
+class _TableLines:
+    """Decoded lines with their ends, for the csv module. More than one record's bytes without a row is Damaged."""
+
+    def __init__(self, source: Iterator[bytes]) -> None:
+        self.source = source
+        self.number = 0
+        self.num_bytes = 0  # since the last whole row
+
+    def __iter__(self) -> Iterator[str]:
+        waiting = b""
+        for block in self.source:
+            *ended, waiting = (waiting + block).split(b"\n")
+            for line in ended:
+                yield self._taken(line + b"\n")
+            if self.num_bytes + len(waiting) > MAX_RECORD_BYTES:
+                raise Damaged(too_long() + " " + _("The rest of the file was not read."))
+        if waiting:
+            yield self._taken(waiting)
+
+    def _taken(self, line: bytes) -> str:
+        self.number += 1
+        self.num_bytes += len(line)
+        if self.num_bytes > MAX_RECORD_BYTES:
+            raise Damaged(too_long() + " " + _("The rest of the file was not read."))
+        return line.decode("utf-8", "surrogateescape")
+
+
+def _table(source: Iterator[bytes], delimiter: str, reached: list[int]) -> Iterator[Record | Rejected]:
+    """A record for each row after the first; `line` is where the row begins."""
+    lines = _TableLines(source)
+    names: list[str] = []
+    csv.field_size_limit(2 * MAX_RECORD_BYTES)  # the lines above end a row sooner
+    for cells in tables.rows(iter(lines), delimiter):
+        line, size = reached[0], lines.num_bytes
+        reached[0], lines.num_bytes = lines.number + 1, 0
+        if isinstance(cells, str):
+            yield Rejected(line, cells)
+        elif not any(cell.strip() for cell in cells):
+            continue
+        elif not names:
+            names = tables.column_names(cells)
+            if (twice := first_repeated(name for name in names if name)) is not None:
+                reached[0] = line
+                raise Damaged(_("Two columns are called %(name)s.") % {"name": twice})
+        else:
+            yield _table_record(line, tables.record_of(names, cells, delimiter), size)
+
+
+def _table_record(line: int, found: dict[str, Any] | str, size: int) -> Record | Rejected:
+    if isinstance(found, str):
+        return Rejected(line, found)
+    if any(isinstance(cell, str) and SPOILT.search(cell) for cell in found.values()):
+        return Rejected(
+            line, _("It is not UTF-8 text. Save the file as UTF-8 (in Excel: CSV UTF-8) and import it again.")
+        )
+    reason = unstorable(found)
+    return Rejected(line, reason) if reason else Record(line, found, size=size)
 
 
 def _document(path: Path, name: str, reached: list[int]) -> Iterator[Record | Rejected]:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -38,12 +39,13 @@ class RatingRow:
     """`author` is the rater's id in the source; `external_id` makes the rating unique in it."""
 
     criterion: str
-    value: float
+    value: float | None  # None where only flags were raised
     external_id: str
     scale_min: float = 0.0
     scale_max: float = 1.0
     author: str = ""
     metadata: dict[str, Any] = field(default_factory=dict)
+    flags: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -60,12 +62,19 @@ class CompletionRow:
 
 @dataclass(slots=True)
 class RankingRow:
-    """`tiers` holds positions in the completions of its Feedback, best first; one tier is a tie."""
+    """`tiers` holds positions in the completions of its Feedback, best first; one tier is a tie.
+
+    So do `criteria`, further orders by name, and `shown_order`. `about` holds columns as the database has them
+    (is_surplus, review_state, …). A `margin` in the metadata is that of its pairs.
+    """
 
     tiers: list[list[int]]
     external_id: str
     author: str = ""
     all_bad: bool = False
+    shown_order: list[int] = field(default_factory=list)
+    criteria: dict[str, list[list[int]]] = field(default_factory=dict)
+    about: dict[str, Any] = field(default_factory=dict)
     ratings: list[tuple[int, RatingRow]] = field(
         default_factory=list
     )  # (position, rating) by the same person
@@ -77,6 +86,8 @@ class DemonstrationRow:
     messages: list[dict[str, str]]
     external_id: str
     author: str = ""
+    weight: float = 1.0
+    about: dict[str, Any] = field(default_factory=dict)  # as a RankingRow's
     metadata: dict[str, Any] = field(default_factory=dict)
 
 
@@ -166,8 +177,10 @@ def take(value: Any, name: str) -> Any:
     """A field that must be there."""
     if not isinstance(value, dict):
         raise Unusable(_("It is %(kind)s where an object with fields was expected.") % {"kind": kind(value)})
-    if value.get(name) is None:
+    if name not in value:
         raise Unusable(_('It has no field "%(name)s".') % {"name": name})
+    if value[name] is None:
+        raise Unusable(_('The field "%(name)s" is empty (null).') % {"name": name})
     return value[name]
 
 
@@ -189,6 +202,13 @@ def take_filled(value: Any, name: str) -> str:
     if not found.strip():
         raise Unusable(_('The field "%(name)s" is empty.') % {"name": name})
     return found
+
+
+def number(value: Any, name: str) -> float:
+    found = take(value, name)
+    if isinstance(found, bool) or not isinstance(found, int | float) or not math.isfinite(found):
+        raise Unusable(_('The field "%(name)s" is no number.') % {"name": name})
+    return float(found)
 
 
 def take_list(value: Any, name: str) -> list[Any]:

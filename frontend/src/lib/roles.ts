@@ -1,8 +1,10 @@
 import type { TFunction } from "i18next";
 
+const NAMED = ["assistant", "system", "tools", "tool_call", "tool", "reasoning"] as const;
+
 /** "Person", "Assistant", "Instructions"; another role is shown as it is called. */
 export function roleInWords(role: string, t: TFunction): string {
   if (role === "user" || role === "prompter") return t("dialogue.user");
-  if (role === "assistant") return t("dialogue.assistant");
-  return role === "system" ? t("dialogue.system") : role;
+  const named = NAMED.find((name) => name === role);
+  return named ? t(`dialogue.${named}`) : role;
 }

@@ -10,7 +10,7 @@ from django.core.management import CommandError, call_command
 
 from annotate.accounts.models import Annotator
 from annotate.campaigns.models import Campaign, Completion
-from annotate.feedback.models import Ranking
+from annotate.feedback.models import Comparison, Ranking
 from annotate.snapshots.exporting import EXPORTS
 from annotate.snapshots.importing import import_file
 from annotate.snapshots.storing import stored_counts
@@ -200,12 +200,83 @@ def test_csv_has_a_row_for_each_judged_completion_and_no_formula(campaign):
     import_file(SAMPLES / "kto.json", campaign)
     import_file(SAMPLES / "messages.jsonl", campaign)
     Completion.objects.filter(text="4").update(text="=HYPERLINK(1)")
-    rows = list(csv.DictReader(io.StringIO("".join(EXPORTS["csv"](campaign)))))
+    rows = list(csv.DictReader(io.StringIO("".join(EXPORTS["csv"](campaign)).removeprefix("\ufeff"))))
     kinds = [row["kind"] for row in rows]
     assert (kinds.count("ranking"), kinds.count("rating"), kinds.count("demonstration")) == (18, 2, 2)
     assert "'=HYPERLINK(1)" in {row["text"] for row in rows}
     overall = next(row for row in rows if row["criterion"] == "overall" and row["place"] == "1")
     assert overall["rating"] == "100.0"
+
+
+def rows_in(campaign):
+    """Everything that a ranking or rating says, without the names that rows have in one database."""
+    texts = {
+        row.pk: (row.text, row.model_name) for row in Completion.objects.filter(prompt__campaign=campaign)
+    }
+
+    def named(tiers):
+        return [sorted(texts[pk] for pk in tier) for tier in tiers]
+
+    rankings = [
+        (
+            *(row.prompt.messages, named(row.tiers), row.annotator_id is None, row.all_bad, row.strength),
+            *(row.is_surplus, row.review_state, row.seconds_spent, row.language),
+            sorted((pair.chosen.text, pair.rejected.text, pair.margin) for pair in row.comparisons.all()),
+            sorted((texts[r.completion_id], r.criterion, r.value, r.flags) for r in row.ratings.all()),
+        )
+        for row in campaign.rankings.select_related("prompt").order_by("pk")
+    ]
+    alone = [
+        (texts[row.completion_id], row.criterion, row.value)
+        for row in campaign.ratings.filter(ranking=None).order_by("pk")
+    ]
+    written = [
+        (row.messages, row.is_surplus, row.review_state) for row in campaign.demonstrations.order_by("pk")
+    ]
+    return rankings, alone, written
+
+
+@pytest.mark.parametrize("form", ["k-wise", "csv"])
+def test_our_own_exports_are_read_back_with_ties_strength_and_ratings(campaign, tmp_path, form):
+    import_file(SAMPLES / "k_wise.jsonl", campaign)
+    import_file(SAMPLES / "squality.jsonl", campaign)
+    if form == "csv":
+        for name in ("kto.json", "sharegpt.json"):
+            import_file(SAMPLES / name, campaign)
+        Completion.objects.filter(text="4").update(text="'=4;\n- '+1")
+    path = tmp_path / "export"
+    path.write_text("".join(EXPORTS[form](campaign)), newline="")
+    again = Campaign.objects.create(name="Again", kind="ranking")
+    report = import_file(path, again)
+    assert (report.format, report.rejected, report.unread, report.duplicates) == (form, [], {}, 0)
+    assert rows_in(again) == rows_in(campaign)
+    given, back = ([row.criteria for row in c.rankings.order_by("pk")] for c in (campaign, again))
+    assert len(given[0]) == 1
+    assert form == "csv" or [len(row) for row in back] == [len(row) for row in given]
+    assert import_file(path, again).accepted == 0
+
+
+def test_a_ranking_of_which_rows_are_missing_is_refused(campaign, tmp_path):
+    import_file(SAMPLES / "k_wise.jsonl", campaign)
+    path = tmp_path / "export.csv"
+    lines = list(EXPORTS["csv"](campaign))
+    path.write_text("".join(lines[:-1]), newline="")
+    report = import_file(path, Campaign.objects.create(name="Again", kind="ranking"))
+    assert [found.reason for found in report.rejected] == ["Of 2 completions 1 are there: rows are missing."]
+
+
+def test_csv_begins_with_a_byte_order_mark_so_that_spreadsheets_read_every_script(campaign):
+    first = next(EXPORTS["csv"](campaign))
+    assert first.encode().startswith(b"\xef\xbb\xbfkind,")
+
+
+def test_margins_go_into_snapshots_and_exports(campaign, tmp_path):
+    path = tmp_path / "pairs.jsonl"
+    path.write_text('{"prompt": "m", "chosen": "a", "rejected": "b", "margin": 2.5}\n')
+    import_file(path, campaign)
+    assert Comparison.objects.get().margin == 2.5
+    [row] = exported(campaign, "k-wise")
+    assert row["margin"] == 2.5
 
 
 def test_surplus_work_is_marked_or_left_out_of_what_is_made_to_train_on(campaign):
@@ -215,7 +286,7 @@ def test_surplus_work_is_marked_or_left_out_of_what_is_made_to_train_on(campaign
     campaign.demonstrations.update(is_surplus=True)
     assert exported(campaign, "trl-messages") == exported(campaign, "trl-preference") == []
     assert {row["is_surplus"] for row in exported(campaign, "k-wise")} == {True}
-    rows = csv.DictReader(io.StringIO("".join(EXPORTS["csv"](campaign))))
+    rows = csv.DictReader(io.StringIO("".join(EXPORTS["csv"](campaign)).removeprefix("\ufeff")))
     assert {row["is_surplus"] for row in rows} == {"True"}
     assert "rank" not in {name for tree in exported(campaign, "oasst") for name in tree["prompt"]}
 

@@ -27,7 +27,7 @@ FILES = {
     "alpaca_format/alpaca_en_demo.json.gz": ("records", "alpaca", 14, 0, {"demonstrations": 985}),
     "chat_formats/dpo_en_demo.json.gz": ("dialogues", "dpo", 5, 0, {"rankings": 295, "comparisons": 295}),
     "chat_formats/dummy_conversation.json.gz": ("dialogues", "sharegpt", 0, 0, {"demonstrations": 500}),
-    "chat_formats/glaive_toolcall_en_demo.json.gz": ("dialogues", "sharegpt", 38, 0, {"demonstrations": 262}),
+    "chat_formats/glaive_toolcall_en_demo.json.gz": ("dialogues", "sharegpt", 35, 0, {"demonstrations": 265}),
     "chat_formats/kto_en_demo.json.gz": ("dialogues", "kto", 0, 0, {"ratings": 300}),
     "eval_prompts/mt_bench_question.jsonl": ("records", "questions", 0, 0, {"prompts": 80}),
     "eval_prompts/mt_bench_reference_gpt-4.jsonl": ("records", "reference-answers", 0, 30, {"prompts": 0}),

@@ -118,6 +118,17 @@ def test_surplus_work_and_tool_dialogues_are_left_out_and_counted(campaign):
     }
 
 
+def test_no_prompt_with_a_tool_call_before_the_answer_reaches_training(campaign):
+    prompt = add_prompt(campaign, "Weather?")
+    prompt.messages += [{"role": "tool_call", "content": "{}"}, {"role": "tool", "content": "4 C"}]
+    prompt.save()
+    add_ranking(prompt, None)
+    snapshot = create_snapshot(campaigns=[campaign])
+    assert not any(snapshot.counts.values())
+    left_out = open_snapshot(snapshot.path).manifest["left_out"]
+    assert {name.split()[0] for name in left_out} == {"prompts", "rankings", "comparisons"}
+
+
 def test_a_writer_that_commits_meanwhile_is_not_half_in_the_snapshot(campaign, monkeypatch):
     add_ranking(add_prompt(campaign, "First?"), None)
     write = freezing.Frozen.rankings

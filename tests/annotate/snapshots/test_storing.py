@@ -202,6 +202,7 @@ def test_the_command_makes_a_campaign_of_the_kind_that_the_files_hold(import_fil
             "records": 3,
             "accepted": 2,
             "duplicates": 1,
+            "unread_fields": {},
             "rejected": [],
         }
     ]

@@ -12,7 +12,10 @@ from annotate.snapshots.formats.detect import BY_NAME
 from annotate.snapshots.importing import FileReport, ImportRefused, check_readable, form_of, import_file
 from annotate.snapshots.storing import stored_counts
 
-RANKED = {"oasst", "oasst-flat", "pandalm", "squality", "llmbar", "dpo", "hh", "kto", "sampling-report"}
+RANKED = {
+    *("oasst", "oasst-flat", "pandalm", "squality", "llmbar", "dpo", "hh", "kto", "sampling-report"),
+    *("k-wise", "csv", "ranks", "nectar"),
+}
 
 
 class Command(BaseCommand):
