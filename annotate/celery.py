@@ -5,6 +5,9 @@ import os
 from typing import Any
 
 from celery import Celery, Task
+from celery.signals import worker_process_init
+
+from annotate.starting import end_with_parent
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "annotate.settings")
 log = logging.getLogger(__name__)
@@ -22,6 +25,12 @@ class Look(Task):
             if self.request.called_directly or not (out := outage(error)):
                 raise
             log.error("%s: %s (%s)", self.name, out, str(error).strip().split("\n")[0])
+
+
+@worker_process_init.connect
+def end_with_worker(**signal: Any) -> None:
+    """A worker that is killed leaves none of its processes; the training jobs are no such, they live on."""
+    end_with_parent(os.getppid())
 
 
 app = Celery("parley", task_cls=Look)

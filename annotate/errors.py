@@ -13,7 +13,7 @@ from django.db import (
     OperationalError,
     ProgrammingError,
 )
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.translation import gettext as _
 from psycopg.errors import DiskFull, UndefinedColumn, UndefinedTable
 from redis.exceptions import RedisError
@@ -80,6 +80,12 @@ def sentence(detail: Any) -> str:
     """The first refusal in words, with its field."""
     first = next(iter(_flatten(detail)), {"field": "", "reason": ""})
     return f"{first['field']}: {first['reason']}" if first["field"] else first["reason"]
+
+
+def refusal(status: int, reason: str, code: str) -> JsonResponse:
+    """A refusal in the API's one form, where no view of REST framework has been reached."""
+    error = {"field": "", "reason": reason, "code": code}
+    return JsonResponse({"detail": reason, "errors": [error]}, status=status)
 
 
 def outage(error: BaseException) -> str:

@@ -1,13 +1,15 @@
 """Answers outside the views of the API: the single-page app's shell, the health check, and no such address."""
 
+from collections.abc import Callable
+
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.translation import gettext as _
-from django.views.decorators.csrf import ensure_csrf_cookie
-from django.views.decorators.http import require_GET
+from django.views.decorators.csrf import csrf_exempt, ensure_csrf_cookie
+from django.views.decorators.http import require_GET, require_safe
 
-from annotate.errors import outage
+from annotate.errors import outage, refusal
 
 
 @require_GET
@@ -24,7 +26,18 @@ def single_page_app(request: HttpRequest) -> HttpResponse:
     return HttpResponse(shell.read_bytes(), headers={"Cache-Control": "no-cache"})
 
 
-@require_GET
+def health_first(
+    get_response: Callable[[HttpRequest], HttpResponse],
+) -> Callable[[HttpRequest], HttpResponse]:
+    """/healthz answers under any host name, and without TLS: a probe asks the machine, not the site."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        return health(request) if request.path == "/healthz" else get_response(request)
+
+    return middleware
+
+
+@require_safe
 def health(request: HttpRequest) -> JsonResponse:
     """200 while the database answers, else 503; for load balancers and container health checks."""
     try:
@@ -35,8 +48,7 @@ def health(request: HttpRequest) -> JsonResponse:
     return JsonResponse({"status": "ok"})
 
 
+@csrf_exempt
 def not_found(request: HttpRequest, rest: str = "") -> JsonResponse:
-    """An address below /api/ that is none of ours, in the form of every refusal there."""
-    reason = _("There is no such address. /api/docs/ lists those there are.")
-    error = {"field": "", "reason": reason, "code": "not_found"}
-    return JsonResponse({"detail": reason, "errors": [error]}, status=404)
+    """An address below /api/ that is none of ours, in the form of every refusal there, whatever the method."""
+    return refusal(404, _("There is no such address. /api/docs/ lists those there are."), "not_found")

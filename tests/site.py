@@ -17,6 +17,8 @@ from urllib.parse import urlsplit, urlunsplit
 import httpx
 import psycopg
 
+from annotate.starting import web_command
+
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 
@@ -94,8 +96,7 @@ class Site:
         )
 
     def start_web(self, workers: int = 1) -> None:
-        options = ["--port", str(self.port), "--workers", str(workers), "--blocking-threads", "8"]
-        self._spawn("web", str(BIN / "granian"), "--interface", "wsgi", *options, "annotate.wsgi:application")
+        self._spawn("web", *web_command(self.port, workers=workers))
         self.wait_until(self._web_answers, 60, "the web server did not answer")
 
     def _web_answers(self) -> bool:

@@ -21,7 +21,7 @@ def test_the_web_process_holds_no_torch():
     result = run_python(
         "import os, sys; os.environ['DJANGO_SETTINGS_MODULE'] = 'annotate.settings'\n"
         "import django; django.setup()\n"
-        "import annotate.urls, annotate.wsgi, annotate.celery\n"
+        "import annotate.urls, annotate.asgi, annotate.celery\n"
         "annotate.celery.app.loader.import_default_modules()\n"
         "heavy = {'torch', 'transformers', 'trl', 'datasets', 'numpy'} & set(sys.modules)\n"
         "print(sorted(heavy))"

@@ -4,16 +4,18 @@ import json
 import logging
 import random
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
+from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.db.models import QuerySet
 from django.utils import translation
 from django.utils.translation import gettext as _
-from httpx_sse import EventSource, SSEError, connect_sse
+from httpx_sse import EventSource, SSEError, aconnect_sse
 
 from annotate.campaigns.models import Campaign, default_sampling
 from annotate.errors import Conflict
@@ -21,6 +23,8 @@ from annotate.feedback.models import Assignment, Suggestion
 
 log = logging.getLogger(__name__)
 SAVE_EVERY_SECONDS = 1.0
+MOST_CHARACTERS = 200_000  # as many as a message may have when it is handed in
+LONGEST_WAITS = 10  # a suggestion ends after so many times the seconds that one token is waited for
 _random = random.SystemRandom()
 
 
@@ -98,21 +102,26 @@ class Spoken:
     finish_reason: str = ""
 
 
-def stream_suggestion(
+class TooMuch(Exception):
+    """The model server goes on and on."""
+
+
+async def stream_suggestion(
     suggestion: Suggestion, messages: list[dict[str, str]], policies: Sequence[Any], language: str
-) -> Iterator[bytes]:
+) -> AsyncGenerator[bytes, None]:
     """The server-sent events of one suggestion. What was offered is stored, also if the reader leaves.
 
-    `language` is the request's: the server may go on in another thread, which speaks none yet.
+    No thread waits for the model server. `language` is the request's: the stream goes on outside its thread.
     """
     spoken, saved_at = Spoken(), time.monotonic()
     yield _event("start", {"id": suggestion.id, "turn": suggestion.turn})
     try:
-        for token in _tokens(suggestion, messages, policies, spoken):
-            yield _event("token", {"text": token})
-            if time.monotonic() - saved_at > SAVE_EVERY_SECONDS:
-                _keep(suggestion, spoken)
-                saved_at = time.monotonic()
+        async with aclosing(_tokens(suggestion, messages, policies, spoken)) as tokens:
+            async for token in tokens:
+                yield _event("token", {"text": token})
+                if time.monotonic() - saved_at > SAVE_EVERY_SECONDS:
+                    await _keep(suggestion, spoken)
+                    saved_at = time.monotonic()
         if not spoken.finish_reason:
             raise httpx.RemoteProtocolError("the stream ended without a finish reason")
     except (
@@ -123,19 +132,23 @@ def stream_suggestion(
         KeyError,
         IndexError,
         TypeError,
+        AttributeError,
+        TooMuch,
     ) as error:
         log.warning("suggestion %s: %s: %s", suggestion.id, type(error).__name__, error)
         with translation.override(language):
             detail = _what_happened(error)
         yield _event("error", {"detail": detail})
     else:
-        _keep(suggestion, spoken)
+        await _keep(suggestion, spoken)
         yield _event("end", {"id": suggestion.id, "text": spoken.text, "finish_reason": spoken.finish_reason})
-    finally:  # also when the reader left in the middle (GeneratorExit)
-        _keep(suggestion, spoken)
+    finally:  # also when the reader left in the middle
+        await _keep(suggestion, spoken)
 
 
+@sync_to_async
 def _keep(suggestion: Suggestion, spoken: Spoken) -> None:
+    """In the one thread that all streams share: they never take those in which views run."""
     Suggestion.objects.filter(id=suggestion.id).update(
         text=spoken.text,
         is_complete=bool(spoken.finish_reason),
@@ -143,9 +156,9 @@ def _keep(suggestion: Suggestion, spoken: Spoken) -> None:
     )
 
 
-def _tokens(
+async def _tokens(
     suggestion: Suggestion, messages: list[dict[str, str]], policies: Sequence[Any], spoken: Spoken
-) -> Iterator[str]:
+) -> AsyncGenerator[str, None]:
     """Ask the server, and pass on each piece of text.
 
     A server may serve some of the campaign's policies only (`transformers serve` holds one): it refuses the
@@ -164,20 +177,23 @@ def _tokens(
     }
     timeout = httpx.Timeout(settings.MODEL_SERVER_TIMEOUT_SECONDS, connect=5)
     address = f"{server_url()}/chat/completions"
-    with httpx.Client(timeout=timeout, headers=headers, trust_env=False) as client:
+    async with httpx.AsyncClient(timeout=timeout, headers=headers, trust_env=False) as client:
         for policy in policies:
             suggestion.policy_version = policy
             asked = {"model": policy.served_name, **body}
-            with connect_sse(client, "POST", address, json=asked) as source:
+            async with aconnect_sse(client, "POST", address, json=asked) as source:
                 if source.response.status_code in (400, 404) and policy is not policies[-1]:
                     continue
                 source.response.raise_for_status()
-                yield from _pieces(source, spoken)
+                async with aclosing(_pieces(source, spoken)) as pieces:
+                    async for piece in pieces:
+                        yield piece
                 return
 
 
-def _pieces(source: EventSource, spoken: Spoken) -> Iterator[str]:
-    for event in source.iter_sse():
+async def _pieces(source: EventSource, spoken: Spoken) -> AsyncGenerator[str, None]:
+    ends_at = time.monotonic() + LONGEST_WAITS * settings.MODEL_SERVER_TIMEOUT_SECONDS
+    async for event in source.aiter_sse():
         if event.data == "[DONE]":
             return
         choice = next(iter(json.loads(event.data)["choices"]), None)
@@ -186,14 +202,19 @@ def _pieces(source: EventSource, spoken: Spoken) -> Iterator[str]:
         if piece := (choice.get("delta") or {}).get("content"):
             # What PostgreSQL cannot keep must not end the stream.
             piece = piece.replace("\x00", "").encode("utf-8", "replace").decode()
+            piece = piece[: MOST_CHARACTERS - len(spoken.text)]
             spoken.text += piece
             yield piece
+        if len(spoken.text) >= MOST_CHARACTERS or time.monotonic() > ends_at:
+            raise TooMuch(f"{len(spoken.text)} characters")
         spoken.finish_reason = choice.get("finish_reason") or spoken.finish_reason
 
 
 def _what_happened(error: Exception) -> str:
     if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
         return _("The model server cannot be reached just now. What you wrote is kept; try again in a while.")
+    if isinstance(error, TooMuch):
+        return _("The model server went on for too long and was stopped. What had come by then is kept.")
     if isinstance(error, httpx.TimeoutException):
         return _("The model server took too long to answer. What you wrote is kept; try again.")
     return _("The model server did not answer as it should. What you wrote is kept; try again.")

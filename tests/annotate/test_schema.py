@@ -10,6 +10,7 @@ from contextlib import suppress
 import pytest
 import schemathesis
 from django.core.signals import request_finished, request_started
+from django.core.wsgi import get_wsgi_application
 from django.db import close_old_connections, transaction
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis.errors import Unsatisfiable
@@ -22,7 +23,6 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from annotate.accounts.services import create_token
-from annotate.wsgi import application
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 EXAMPLES = int(os.environ.get("PARLEY_SCHEMA_EXAMPLES", "20"))
@@ -73,7 +73,7 @@ def one_connection(db):
 def test_no_answer_is_one_that_the_schema_does_not_tell(carol, places, one_connection):
     """carol is annotator, admin and trainer; what others may not is tests/annotate/test_access.py's."""
     schema = schemathesis.openapi.from_wsgi(
-        "/api/schema/", application, headers={"Accept": "application/json"}
+        "/api/schema/", get_wsgi_application(), headers={"Accept": "application/json"}
     )
     headers = {"Authorization": f"Token {create_token(carol)[1]}", "Host": "localhost"}
     wrong, num_asked = [], 0

@@ -30,9 +30,12 @@ class Server(BaseHTTPRequestHandler):
         if model == "talks-nonsense":
             self.wfile.write(b"data: {not json\n\n")
             return
+        if model == "sends-numbers":
+            self.say({"content": 5})
         words = {
             "repeats": [json.dumps({key: asked[key] for key in sorted(asked)})],
             "nul": ["a\0b", "\ud800"],
+            "never-ends": ["word " * 10_000] * 30,
             "endless": [f"word{i} " for i in range(100_000)],
         }.get(model, ["The ", "heron ", "fishes ", "— à l’aube."])
         self.say({"role": "assistant"})

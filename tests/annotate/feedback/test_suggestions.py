@@ -4,6 +4,7 @@ import json
 import time
 
 import pytest
+from asgiref.sync import async_to_sync
 
 from annotate.feedback.models import Assignment, Suggestion
 from annotate.feedback.suggestions import (
@@ -41,10 +42,15 @@ def suggest(client, assignment, **changes):
     return client.post(f"/api/assignments/{assignment['id']}/suggestions", body, format="json")
 
 
+@async_to_sync
+async def whole(stream) -> list[bytes]:
+    return [part async for part in stream]
+
+
 def events(answer) -> list[tuple[str, dict]]:
     assert answer.status_code == 200, answer.content
     assert answer["Content-Type"] == "text/event-stream"
-    blocks = answer.getvalue().decode().strip().split("\n\n")
+    blocks = b"".join(whole(answer.streaming_content)).decode().strip().split("\n\n")
     parts = [block.split("\n") for block in blocks]
     return [(name.removeprefix("event: "), json.loads(data.removeprefix("data: "))) for name, data in parts]
 
@@ -85,7 +91,9 @@ def test_seeds_differ_from_one_suggestion_to_the_next(alice_client, suggesting):
     assert len(set(Suggestion.objects.values_list("seed", flat=True))) == 4
 
 
-@pytest.mark.parametrize("model", ["refuses", "hangs", "talks-nonsense", "a-web-page", "falls-silent"])
+@pytest.mark.parametrize(
+    "model", ["refuses", "hangs", "talks-nonsense", "a-web-page", "falls-silent", "sends-numbers"]
+)
 def test_a_server_that_misbehaves_ends_in_an_error_event_with_a_sentence(alice_client, suggesting, model):
     said = events(suggest(alice_client, leased(alice_client, suggesting(model))))
     assert said[0][0] == "start"
@@ -97,6 +105,13 @@ def test_a_server_that_misbehaves_ends_in_an_error_event_with_a_sentence(alice_c
 def test_what_had_come_before_the_server_fell_silent_is_kept(alice_client, suggesting):
     events(suggest(alice_client, leased(alice_client, suggesting("falls-silent"))))
     assert Suggestion.objects.get().text == "The heron fishes — à l’aube."
+
+
+def test_a_server_that_never_ends_is_stopped_and_what_had_come_is_kept(alice_client, suggesting):
+    said = events(suggest(alice_client, leased(alice_client, suggesting("never-ends"))))
+    assert said[-1][0] == "error" and "too long" in said[-1][1]["detail"]
+    kept = Suggestion.objects.get()
+    assert len(kept.text) == 200_000 and kept.is_complete is False
 
 
 def test_a_server_that_is_not_there_is_said_so(alice_client, suggesting, settings):
@@ -111,27 +126,44 @@ def test_text_that_cannot_be_stored_does_not_end_the_stream(alice_client, sugges
     assert said[-1][1]["text"] == Suggestion.objects.get().text == "ab?"
 
 
-def test_what_was_offered_is_kept_when_the_reader_leaves(alice_client, suggesting):
+@pytest.fixture
+def endless(alice_client, suggesting):
+    """A suggestion that has begun, and its stream."""
     assignment = leased(alice_client, suggesting("endless"))
     work = Assignment.objects.get(id=assignment["id"])
     policies = draw_policies(work.campaign)
     suggestion = begin_suggestion(work, 1, policies[0])
-    stream = stream_suggestion(suggestion, assignment["prompt"]["messages"], policies, "en")
-    for _ in range(5):
-        next(stream)
-    stream.close()  # what the web server does with the answer of somebody who left
+    return suggestion, stream_suggestion(suggestion, assignment["prompt"]["messages"], policies, "en")
+
+
+def test_what_was_offered_is_kept_when_the_reader_leaves(endless):
+    suggestion, stream = endless
+
+    @async_to_sync
+    async def read_a_little():
+        for _ in range(5):
+            await anext(stream)
+        await stream.aclose()  # what the web server does with the answer of somebody who left
+
+    read_a_little()
     suggestion.refresh_from_db()
     assert suggestion.text == "word0 word1 word2 word3 "
     assert suggestion.is_complete is False
 
 
-def test_what_was_offered_is_kept_while_it_still_streams(alice_client, suggesting):
-    answer = suggest(alice_client, leased(alice_client, suggesting("endless")))
-    stream, begun = iter(answer.streaming_content), time.monotonic()
-    while time.monotonic() - begun < 1.5:
-        next(stream)
-    assert len(Suggestion.objects.get().text) > 20
-    answer.close()
+def test_what_was_offered_is_kept_while_it_still_streams(endless):
+    suggestion, stream = endless
+
+    @async_to_sync
+    async def read_a_while():
+        begun = time.monotonic()
+        while time.monotonic() - begun < 1.5:
+            await anext(stream)
+        await suggestion.arefresh_from_db()
+        await stream.aclose()
+
+    read_a_while()
+    assert len(suggestion.text) > 20
 
 
 def test_a_client_that_asks_for_an_event_stream_gets_one_or_a_refusal_in_json(alice_client, suggesting):

@@ -16,7 +16,7 @@ from django.core.management.base import BaseCommand, CommandError
 from rest_framework.exceptions import APIException
 
 from annotate.demo import story, table
-from annotate.demo.processes import Processes, site
+from annotate.demo.processes import Processes, free_port, site
 from annotate.errors import sentence
 from annotate.runs.models import Run
 from annotate.snapshots.importing import ImportRefused
@@ -32,9 +32,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--serve", action=argparse.BooleanOptionalAction, default=True, help="leave the site open"
         )
-        parser.add_argument(
-            "--port", type=int, default=8000, help="the next free one is taken if this is not"
-        )
+        parser.add_argument("--port", type=int, default=8000, help="default: 8000")
         parser.add_argument(
             "--settings-file", type=Path, default=story.HERE / "settings.json", help="settings of each stage"
         )
@@ -56,7 +54,8 @@ class Command(BaseCommand):
             if "table" in self.kept and not options["serve"]:
                 self.show()
                 return self.show_next()
-            with site(options["port"]) as processes:
+            port = options["port"] if options["serve"] else free_port(options["port"])
+            with site(port) as processes:
                 if "table" not in self.kept:
                     self.tell_story(processes)
                 self.show()

@@ -13,9 +13,7 @@ class Command(BaseCommand):
     help = "Run web, worker and beat together, with the embedded servers where none are named."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument(
-            "--port", type=int, default=8000, help="the next free one is taken if this is not"
-        )
+        parser.add_argument("--port", type=int, default=8000, help="default: 8000")
         parser.add_argument(
             "--host", default="127.0.0.1", help="address to listen on; default: this machine only"
         )

@@ -1,8 +1,0 @@
-"""The WSGI application, served by granian (sync generators stream under WSGI only)."""
-
-import os
-
-from django.core.wsgi import get_wsgi_application
-
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "annotate.settings")
-application = get_wsgi_application()

@@ -1,0 +1,118 @@
+"""`serve`, as documented behind a proxy: it starts, replaces what dies, is alone, and leaves nothing behind."""
+
+import os
+import signal
+import stat
+import sys
+
+import httpx
+import psutil
+import pytest
+
+from tests.site import Site, free_port
+
+pytestmark = pytest.mark.slow
+
+BEHIND_A_PROXY = {
+    "PARLEY_HTTPS": "true",
+    "PARLEY_HOSTS": "annotate.example.org",
+    "PARLEY_ORIGINS": "https://annotate.example.org",
+}
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    site = Site(tmp_path_factory.mktemp("serve"), **BEHIND_A_PROXY)
+    start(site)
+    yield site
+    site.stop()
+
+
+def start(site: Site) -> None:
+    site._spawn("serve", sys.executable, "manage.py", "serve", "--port", str(site.port))
+    site.wait_until(
+        lambda: "Parley is at" in (site.data / "serve.log").read_text(), 90, "serve did not start"
+    )
+
+
+def parts(site: Site) -> dict[str, psutil.Process]:
+    """What serve has started, by name, and their own children as `web 0`, `worker 0` …"""
+    found = {}
+    for process in psutil.Process(site.processes["serve"].pid).children():
+        line = " ".join(process.cmdline())
+        names = {"granian": "web", " worker ": "worker", " beat ": "beat"}
+        for name in (name for sign, name in names.items() if sign in line):
+            found[name] = process
+            found |= {f"{name} {i}": child for i, child in enumerate(process.children())}
+    return found
+
+
+def has_ended(process: psutil.Process) -> bool:
+    try:
+        return process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+def answers(site: Site) -> bool:
+    try:
+        asked = {"Host": "annotate.example.org", "X-Forwarded-Proto": "https"}
+        return httpx.get(f"{site.url}/", headers=asked, timeout=2).status_code in (
+            200,
+            503,
+        )  # 503: no front end here
+    except httpx.HTTPError:
+        return False
+
+
+def test_it_starts_under_the_host_name_of_its_proxy_alone(site):
+    assert httpx.get(f"{site.url}/healthz").json() == {"status": "ok"}  # a probe on this machine
+    assert answers(site)
+    assert httpx.get(f"{site.url}/api/me").status_code == 400  # another host name
+    assert {"web", "worker", "beat"} <= set(parts(site))
+
+
+def test_a_second_one_is_refused_on_the_same_data_and_on_the_same_port(site, tmp_path):
+    again = site.manage("serve", "--port", str(free_port()), check=False)
+    assert again.returncode == 1 and "runs on this data directory already" in again.stderr
+    assert str(site.processes["serve"].pid) in again.stderr
+    other = dict(site.env)
+    try:
+        site.env["PARLEY_DATA"] = str(tmp_path)
+        taken = site.manage("serve", "--port", str(site.port), check=False)
+        site.manage("servers", "stop")
+    finally:
+        site.env = other
+    assert taken.returncode == 1 and f"Port {site.port} is taken" in taken.stderr
+
+
+@pytest.mark.parametrize("name", ["beat", "worker", "web", "web 0"])
+def test_a_part_that_dies_is_started_again(site, name):
+    before = parts(site)
+    before[name].kill()
+    before[name].wait(10)
+
+    def is_back() -> bool:
+        now = parts(site).get(name)
+        return now is not None and now.pid != before[name].pid and answers(site)
+
+    site.wait_until(is_back, 40, f"{name} was not started again")
+    if name == "web":  # a worker without its main process would go on serving the old code
+        assert has_ended(before["web 0"])
+    if name != "web 0":
+        assert f"{name} ended" in (site.data / "serve.log").read_text()
+
+
+def test_what_others_on_this_machine_may_not_read(site):
+    for name in ("uploads", "incoming", "runs", "snapshots", "logs"):
+        assert stat.S_IMODE((site.data / name).stat().st_mode) == 0o700, name
+
+
+def test_killed_it_leaves_nothing_behind_and_starts_again_at_once(site):
+    left = parts(site)
+    os.kill(site.processes["serve"].pid, signal.SIGKILL)
+    site.processes.pop("serve").wait()
+    site.wait_until(lambda: all(map(has_ended, left.values())), 5, f"{left} were left behind")
+    (site.data / "serve.log").write_text("")
+    start(site)
+    assert answers(site)
