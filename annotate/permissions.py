@@ -26,7 +26,8 @@ _BY_ROLES: dict[tuple[str, ...], str] = {
     ("annotator", "admin"): "versions",
     ("admin",): """
         create_campaign update_campaign write_guidelines write_terms members add_member remove_member add_prompts
-        imports create_import import import_formats settle_remark users create_user user update_user
+        imports create_import import import_refusals remove_import import_formats settle_remark
+        users create_user user update_user
     """,
     ("admin", "trainer"): """
         progress remarks export policies_of_campaign choose_policies snapshots snapshot

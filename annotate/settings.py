@@ -150,7 +150,11 @@ CELERY_TASK_ACKS_LATE = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_TASK_DEFAULT_QUEUE = "web"
 # Jobs are launched, and the model server run, where the GPUs are: a worker of the queue "train".
-CELERY_TASK_ROUTES = {"annotate.runs.tasks.*": {"queue": "train"}}
+# Imports and snapshots may last long: in the queue "files" nothing that others wait for stands behind them.
+CELERY_TASK_ROUTES = {
+    "annotate.runs.tasks.*": {"queue": "train"},
+    "annotate.snapshots.tasks.*": {"queue": "files"},
+}
 CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 600, "socket_connect_timeout": 5}
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_WORKER_REDIRECT_STDOUTS = False
@@ -161,6 +165,7 @@ CELERY_BEAT_SCHEDULE = {
         ("expire leases", "annotate.feedback.tasks.expire_leases", 30.0),
         ("count agreement", "annotate.quality.tasks.count_agreement", 30.0),
         ("advance imports", "annotate.snapshots.tasks.advance_imports", 5.0),
+        ("advance snapshots", "annotate.snapshots.tasks.advance_snapshots", 5.0),
         ("advance runs", "annotate.runs.tasks.advance_runs", 3.0),
         ("advance rounds", "annotate.runs.tasks.advance_rounds", 3.0),
         ("start due schedules", "annotate.runs.tasks.start_due_schedules", 60.0),

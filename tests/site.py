@@ -105,7 +105,7 @@ class Site:
         except httpx.HTTPError:
             return False
 
-    def start_worker(self, queues: str = "web,train") -> None:
+    def start_worker(self, queues: str = "web,train,files") -> None:
         command = [str(BIN / "celery"), "-A", "annotate", "worker", "-Q", queues, "-c", "2", "-l", "INFO"]
         self._spawn("worker", *command, "-n", f"test{self.port}@localhost")
 

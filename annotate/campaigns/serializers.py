@@ -2,12 +2,11 @@
 
 from rest_framework import serializers
 
+from annotate.campaigns.limits import MAX_TEXT
 from annotate.campaigns.models import Campaign, default_flags, default_sampling
 
 ROLES = ("system", "user", "assistant")
 LANGUAGE = r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*$"
-MAX_TEXT = 200_000
-MAX_MESSAGES = 1_000
 MAX_CRITERIA = 8
 
 

@@ -103,9 +103,12 @@ class Processes:
         level = ["--loglevel", "INFO"]
         schedule = str(Path(settings.PARLEY_DATA) / "celerybeat-schedule")
         queues = ["--queues", "web,train", "--concurrency", "2", "--hostname", f"parley-{os.getpid()}@%h"]
+        # What may last long, an import and a snapshot at a time: nothing that people wait for stands behind it.
+        files = ["--queues", "files", "--pool", "threads", "--concurrency", "2"]
         self.lines = {
             "web": web_command(self.port, self.host),
             "worker": [*celery, "worker", *queues, *level],
+            "files": [*celery, "worker", *files, "--hostname", f"files-{os.getpid()}@%h", *level],
             "beat": [*celery, "beat", "--schedule", schedule, "--pidfile", "", *level],
         }
         for name in self.lines:

@@ -7,11 +7,10 @@ from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from annotate.campaigns.limits import MAX_MESSAGES, MAX_TEXT, too_long_prompt
 from annotate.campaigns.models import Campaign
 from annotate.campaigns.serializers import (
     LANGUAGE,
-    MAX_MESSAGES,
-    MAX_TEXT,
     GuidelinesSerializer,
     MessageSerializer,
     PersonSerializer,
@@ -340,6 +339,8 @@ class NewPromptSerializer(serializers.Serializer):
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if not attrs.get("messages") and not attrs.get("brief"):
             raise serializers.ValidationError(_("A prompt needs messages or a brief."), code="empty")
+        if reason := too_long_prompt(message["content"] for message in attrs.get("messages", [])):
+            raise serializers.ValidationError({"messages": reason})
         return attrs
 
 

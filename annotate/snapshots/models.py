@@ -77,7 +77,15 @@ class FeedbackImport(models.Model):
     format = models.CharField(max_length=40, default="auto")
     state = models.CharField(max_length=16, choices=State.choices, default=State.QUEUED)
     num_records = models.PositiveIntegerField(default=0, help_text="records read so far")
-    report = models.JSONField(null=True, blank=True)
+    num_accepted = models.PositiveIntegerField(default=0)
+    num_duplicates = models.PositiveIntegerField(default=0)
+    num_rejected = models.PositiveIntegerField(default=0)
+    num_parsed = models.PositiveIntegerField(
+        default=0, help_text="parts of the file that are done: where an import that broke off goes on"
+    )
+    found_format = models.CharField(max_length=40, blank=True, default="")
+    report = models.JSONField(null=True, blank=True, help_text="counts by file; small, whatever the file is")
+    rejected = models.JSONField(default=list, blank=True, help_text="the first thousand [{line, reason}]")
     error = models.TextField(blank=True, default="")
     language = models.CharField(
         max_length=16, default=spoken_now, editable=False, help_text="of the sentences on this row"
@@ -87,7 +95,7 @@ class FeedbackImport(models.Model):
     )
     created_at = models.DateTimeField(auto_now_add=True)
     heartbeat_at = models.DateTimeField(null=True, blank=True)
-    num_attempts = models.PositiveSmallIntegerField(default=0)
+    num_attempts = models.PositiveSmallIntegerField(default=0, help_text="since it last got further")
 
     class Meta:
         ordering = ["-created_at", "-id"]

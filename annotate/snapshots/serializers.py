@@ -1,10 +1,15 @@
 """The JSON of snapshots and imports. Shape only; services decide."""
 
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from annotate.campaigns.models import Campaign
 from annotate.campaigns.serializers import NamedSerializer
 from annotate.snapshots.models import FeedbackImport, Snapshot
+
+SHOWN_REFUSALS = 100
 
 
 class RejectedSerializer(serializers.Serializer):
@@ -12,18 +17,41 @@ class RejectedSerializer(serializers.Serializer):
     reason = serializers.CharField()
 
 
+class ReasonSerializer(serializers.Serializer):
+    reason = serializers.CharField(help_text="the first of its kind")
+    count = serializers.IntegerField()
+
+
+class MadeSerializer(serializers.Serializer):
+    """New rows of the campaign. Absent: none."""
+
+    trees = serializers.IntegerField(required=False)
+    messages = serializers.IntegerField(required=False)
+    prompts = serializers.IntegerField(required=False)
+    completions = serializers.IntegerField(required=False)
+    demonstrations = serializers.IntegerField(required=False)
+    rankings = serializers.IntegerField(required=False)
+    ratings = serializers.IntegerField(required=False)
+    units = serializers.IntegerField(required=False)
+
+
 class FileReportSerializer(serializers.Serializer):
     file = serializers.CharField()
     format = serializers.CharField()
-    records = serializers.IntegerField(help_text="accepted + duplicates + the number of those rejected")
+    records = serializers.IntegerField(help_text="accepted + duplicates + num_rejected")
     accepted = serializers.IntegerField()
     duplicates = serializers.IntegerField()
+    num_rejected = serializers.IntegerField()
+    reasons = ReasonSerializer(many=True, help_text="the refusals by kind, the most frequent first")
+    made = MadeSerializer()
     unread_fields = serializers.DictField(
         child=serializers.IntegerField(),
         required=False,
         help_text="fields that were not read, by name: in how many records; reports of earlier versions have none",
     )
-    rejected = RejectedSerializer(many=True)
+    rejected = RejectedSerializer(
+        many=True, help_text="the first hundred; import_refusals has the first thousand"
+    )
 
 
 class StoredSerializer(serializers.Serializer):
@@ -46,12 +74,31 @@ class ImportReportSerializer(serializers.Serializer):
 
 
 class ImportSerializer(serializers.ModelSerializer):
-    report = ImportReportSerializer(allow_null=True)
+    """One row of the list: counts, no report."""
 
     class Meta:
         model = FeedbackImport
-        fields = ["id", "file_name", "format", "state", "num_records", "report", "error", "created_at"]
+        fields = [
+            *("id", "file_name", "format", "found_format", "state", "error", "created_at"),
+            *("num_records", "num_accepted", "num_duplicates", "num_rejected"),
+        ]
         read_only_fields = fields
+
+
+class ImportDetailSerializer(ImportSerializer):
+    report = serializers.SerializerMethodField()
+
+    class Meta(ImportSerializer.Meta):
+        fields = [*ImportSerializer.Meta.fields, "report"]
+        read_only_fields = fields
+
+    @extend_schema_field(ImportReportSerializer(allow_null=True))
+    def get_report(self, row: FeedbackImport) -> dict[str, Any] | None:
+        """When the import has ended."""
+        if not row.report or "stored" not in row.report:
+            return None
+        files = [file | {"rejected": row.rejected[:SHOWN_REFUSALS]} for file in row.report["files"]]
+        return {**row.report, "files": files}
 
 
 class UploadSerializer(serializers.Serializer):

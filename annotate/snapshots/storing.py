@@ -4,12 +4,14 @@ Every function here runs inside a transaction that holds the campaign's row (ser
 imports into one campaign take turns and their counts are exact.
 """
 
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
 from django.db.models import QuerySet
 
 from annotate.accounts.models import Annotator
+from annotate.campaigns.limits import too_long, too_long_prompt
 from annotate.campaigns.models import Campaign, Completion, Message, Prompt
 from annotate.campaigns.services import NewPrompt, add_prompts, prompt_key
 from annotate.feedback.comparisons import ranking_to_comparisons
@@ -23,8 +25,8 @@ MAX_RANKED_AT_ONCE = 9
 class Known:
     """What a batch needs to find again: annotators, prompts and completions by the ids of the source."""
 
-    def __init__(self, campaign: Campaign, source: str, items: list[Feedback]) -> None:
-        self.campaign, self.source, self.items = campaign, source, items
+    def __init__(self, campaign: Campaign, source: str, items: list[Feedback], made: Counter[str]) -> None:
+        self.campaign, self.source, self.items, self.made = campaign, source, items, made
         self.is_new = [False] * len(items)
         self.annotators = annotators_of(source, (name for item in items for name in authors_of(item)))
         self.prompts: list[Prompt] = []  # one for each item
@@ -34,9 +36,12 @@ class Known:
         return self.annotators[author] if author else None
 
 
-def store_feedback(campaign: Campaign, source: str, items: list[Feedback]) -> list[bool]:
-    """Store prompts with their completions, rankings, ratings and demonstrations; which items brought anything."""
-    known = Known(campaign, source, items)
+def store_feedback(campaign: Campaign, source: str, items: list[Feedback], made: Counter[str]) -> list[bool]:
+    """Store prompts with their completions, rankings, ratings and demonstrations; which items brought anything.
+
+    `made` counts the new rows by name.
+    """
+    known = Known(campaign, source, items, made)
     _store_prompts(known)
     _store_completions(known)
     _store_rankings(known)
@@ -44,6 +49,13 @@ def store_feedback(campaign: Campaign, source: str, items: list[Feedback]) -> li
     _store_demonstrations(known)
     _queue_work(known)
     return known.is_new
+
+
+def unworkable(item: Feedback) -> str:
+    """Why people could not work on it: a text, or all of its prompt, is longer than a submission may be."""
+    texts = [completion.text for completion in item.completions]
+    texts += [message["content"] for row in item.demonstrations for message in row.messages]
+    return too_long(texts) or too_long_prompt(message["content"] for message in item.messages)
 
 
 def authors_of(item: Feedback) -> Iterable[str]:
@@ -80,6 +92,7 @@ def _store_prompts(known: Known) -> None:
             for item in known.items
         ],
     )
+    known.made["prompts"] += len(added.created)
     by_key = {prompt.key: prompt for prompt in [*added.repeated, *added.created]}
     fresh = {prompt.key for prompt in added.created}
     _mark_for_evaluation(known, by_key)
@@ -127,7 +140,7 @@ def _store_completions(known: Known) -> None:
             )
             new.append(completion)
             known.is_new[position] = True
-    Completion.objects.bulk_create(new)
+    known.made["completions"] += len(Completion.objects.bulk_create(new))
     for item, prompt in zip(known.items, known.prompts, strict=True):
         known.completions.append([stored[prompt.pk, row.external_id] for row in item.completions])
 
@@ -173,7 +186,7 @@ def _store_rankings(known: Known) -> None:
                 ranking.tiers = tiers
                 grown.append(ranking)
             given.append((ranking, row, completions))
-    Ranking.objects.bulk_create(new)
+    known.made["rankings"] += len(Ranking.objects.bulk_create(new))
     if grown:
         Ranking.objects.bulk_update(grown, ["tiers"])
         Comparison.objects.filter(ranking__in=grown).delete()
@@ -189,12 +202,13 @@ def _store_rankings(known: Known) -> None:
         for chosen, rejected, margin in ranking_to_comparisons(ranking.tiers, ranking.strength)
     )
     fresh = {ranking.pk for ranking in new}
-    Rating.objects.bulk_create(
+    ratings = [
         _rating(known, rating, completions[i], ranking)
         for ranking, row, completions in given
         if ranking.pk in fresh
         for i, rating in row.ratings
-    )
+    ]
+    known.made["ratings"] += len(Rating.objects.bulk_create(ratings))
 
 
 def _rating(known: Known, row: RatingRow, completion: Completion, ranking: Ranking | None = None) -> Rating:
@@ -231,7 +245,7 @@ def _store_ratings(known: Known) -> None:
                 stored.add((rating.external_id, rating.criterion))
                 new.append(_rating(known, rating, completion))
                 known.is_new[position] = True
-    Rating.objects.bulk_create(new)
+    known.made["ratings"] += len(Rating.objects.bulk_create(new))
 
 
 def _store_demonstrations(known: Known) -> None:
@@ -262,7 +276,7 @@ def _store_demonstrations(known: Known) -> None:
                     **row.about,
                 )
             )
-    Demonstration.objects.bulk_create(new)
+    known.made["demonstrations"] += len(Demonstration.objects.bulk_create(new))
 
 
 def _queue_work(known: Known) -> None:
@@ -275,7 +289,8 @@ def _queue_work(known: Known) -> None:
         }
         for table in (Unit, Demonstration, Completion):
             waiting -= set(table.objects.filter(prompt_id__in=waiting).values_list("prompt_id", flat=True))
-        queue_units(known.campaign, [NewUnit(pk, external_id=f"prompt:{pk}") for pk in sorted(waiting)])
+        units = [NewUnit(pk, external_id=f"prompt:{pk}") for pk in sorted(waiting)]
+        known.made["units"] += queue_units(known.campaign, units)
         return
     units = []
     for position, item in enumerate(known.items):
@@ -286,7 +301,7 @@ def _queue_work(known: Known) -> None:
         ids = sorted(texts.values())[:most]
         if len(ids) >= 2:
             units.append(NewUnit(known.prompts[position].pk, ids, f"completions:{identity(ids)}"))
-    queue_units(known.campaign, units)
+    known.made["units"] += queue_units(known.campaign, units)
 
 
 def stored_counts(campaign: Campaign) -> dict[str, Any]:

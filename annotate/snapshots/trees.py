@@ -5,16 +5,18 @@ file, nothing known is changed. The same id with another text is refused. What t
 completions, rankings and demonstrations is derived again from the joined tree.
 """
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 from django.db import connection
 from django.utils.translation import gettext as _
 
+from annotate.campaigns.limits import too_long
 from annotate.campaigns.models import Campaign, Message, Tree
 from annotate.snapshots.formats.deriving import derive
 from annotate.snapshots.formats.oasst import named_parent
 from annotate.snapshots.formats.records import Feedback, MessageRow, Rejected, TreeRow
-from annotate.snapshots.storing import annotators_of, store_feedback
+from annotate.snapshots.storing import annotators_of, store_feedback, unworkable
 
 
 @dataclass
@@ -52,7 +54,7 @@ class Forest:
         self.joined: set[int] = set()  # ids of trees that were known and have changed
 
 
-def store_trees(campaign: Campaign, source: str, rows: list[TreeRow]) -> list[Outcome]:
+def store_trees(campaign: Campaign, source: str, rows: list[TreeRow], made: Counter[str]) -> list[Outcome]:
     forest = Forest(campaign, source, rows)
     outcomes = [_plan(forest, row) for row in rows]
     Tree.objects.bulk_create(forest.new_trees)
@@ -60,7 +62,8 @@ def store_trees(campaign: Campaign, source: str, rows: list[TreeRow]) -> list[Ou
     Message.objects.bulk_update(
         forest.filled.values(), ["author", "rank", "language", "metadata"], batch_size=500
     )
-    store_feedback(campaign, source, _derived(forest))
+    made.update(trees=len(forest.new_trees), messages=len(forest.new_messages))
+    store_feedback(campaign, source, [item for item in _derived(forest) if not unworkable(item)], made)
     return outcomes
 
 
@@ -104,7 +107,7 @@ def _plan(forest: Forest, row: TreeRow) -> Outcome:
 def _conflict(forest: Forest, tree: Tree | None, row: MessageRow) -> str:
     known = forest.messages.get(row.external_id)
     if known is None:
-        return ""
+        return too_long([row.text])
     named_as = {"id": row.external_id}
     if tree is None or known.tree_id != tree.pk:
         return _("The message %(id)s is already stored in another tree.") % named_as

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.conf import settings
 from django.http import StreamingHttpResponse
+from django.shortcuts import get_object_or_404
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
@@ -24,9 +25,11 @@ from annotate.snapshots.formats.detect import FORMATS
 from annotate.snapshots.importing import ImportRefused
 from annotate.snapshots.models import FeedbackImport, Snapshot
 from annotate.snapshots.serializers import (
+    ImportDetailSerializer,
     ImportFormatSerializer,
     ImportSerializer,
     NewSnapshotSerializer,
+    RejectedSerializer,
     SnapshotSerializer,
     UploadSerializer,
 )
@@ -40,12 +43,13 @@ class ImportsView(APIView):
     @extend_schema(operation_id="imports", responses=ImportSerializer(many=True))
     def get(self, request: SignedInRequest, campaign_id: int) -> Response:
         campaign = visible_campaign(request.user, campaign_id)
-        return Response(ImportSerializer(campaign.imports.all()[:100], many=True).data)
+        rows = campaign.imports.defer("report", "rejected")[:100]
+        return Response(ImportSerializer(rows, many=True).data)
 
     @extend_schema(
         operation_id="create_import",
         request={"multipart/form-data": UploadSerializer},
-        responses={202: ImportSerializer},
+        responses={202: ImportDetailSerializer},
     )
     def post(self, request: SignedInRequest, campaign_id: int) -> Response:
         campaign = visible_campaign(request.user, campaign_id)
@@ -66,19 +70,39 @@ class ImportsView(APIView):
             )
         except ImportRefused as refusal:
             raise ValidationError({"format": [str(refusal)]}) from None
-        return Response(ImportSerializer(row).data, status=status.HTTP_202_ACCEPTED)
+        return Response(ImportDetailSerializer(row).data, status=status.HTTP_202_ACCEPTED)
 
 
 class ImportView(generics.RetrieveAPIView):
     """One import: how far it is, and its report when it is done."""
 
-    serializer_class = ImportSerializer
+    serializer_class = ImportDetailSerializer
     queryset = FeedbackImport.objects.all()
     lookup_url_kwarg = "import_id"
 
     @extend_schema(operation_id="import")
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         return super().get(request, *args, **kwargs)
+
+    @extend_schema(operation_id="remove_import", responses={204: None})
+    def delete(self, request: Request, import_id: int) -> Response:
+        """A failed import, or one that nobody has begun; what it stored stays."""
+        services.remove_import(get_object_or_404(FeedbackImport.objects.only("pk"), pk=import_id).pk)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class ImportRefusalsView(generics.ListAPIView):
+    """The first thousand records that an import refused, by pages."""
+
+    serializer_class = RejectedSerializer
+    queryset = FeedbackImport.objects.only("rejected")
+
+    @extend_schema(operation_id="import_refusals")
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return super().get(request, *args, **kwargs)
+
+    def filter_queryset(self, queryset: Any) -> Any:
+        return get_object_or_404(queryset, pk=self.kwargs["import_id"]).rejected
 
 
 class ImportFormatsView(APIView):

@@ -40,7 +40,9 @@ def test_an_admin_uploads_a_file_and_reads_its_report(campaign, carol_client):
     done = carol_client.get(f"/api/imports/{made['id']}").json()
     assert done["state"] == "succeeded"
     assert done["report"]["files"][0]["records"] == 5
-    assert [row["id"] for row in carol_client.get(url).json()] == [made["id"]]
+    (listed,) = carol_client.get(url).json()
+    assert (listed["id"], listed["found_format"], listed["num_records"]) == (made["id"], "hh", 5)
+    assert "report" not in listed
 
 
 def test_uploads_without_a_file_of_no_known_format_or_too_large_are_refused(campaign, carol_client, settings):

@@ -10,11 +10,13 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 
 from annotate.accounts.models import Annotator
+from annotate.campaigns.limits import MAX_TEXT
 from annotate.campaigns.models import Campaign, Completion, Message, Prompt, Tree
 from annotate.feedback.models import Comparison, Demonstration, Ranking, Rating, Unit
 from annotate.snapshots import importing
 from annotate.snapshots.importing import ImportRefused, import_file
 from annotate.snapshots.storing import stored_counts
+from tests.annotate.moves import leased, submit
 
 from .conftest import SAMPLES
 
@@ -202,6 +204,9 @@ def test_the_command_makes_a_campaign_of_the_kind_that_the_files_hold(import_fil
             "records": 3,
             "accepted": 2,
             "duplicates": 1,
+            "num_rejected": 0,
+            "reasons": [],
+            "made": {"prompts": 2, "demonstrations": 2},
             "unread_fields": {},
             "rejected": [],
         }
@@ -223,3 +228,34 @@ def test_no_file_is_touched_when_one_of_them_is_missing(tmp_path):
     with pytest.raises(CommandError, match="cannot be read"):
         call_command("import_feedback", SAMPLES / "hh.jsonl", tmp_path / "none", campaign="Judging")
     assert not Campaign.objects.exists()
+
+
+def asked(content: str) -> bytes:
+    return json.dumps({"prompt": content}).encode()
+
+
+def test_texts_that_nobody_could_hand_in_again_are_refused_and_the_longest_can_be_answered(
+    new_campaign, alice, alice_client, tmp_path
+):
+    campaign = new_campaign("demonstration", members=[alice])
+    path = tmp_path / "long.jsonl"
+    path.write_bytes(b"\n".join([asked("q" * MAX_TEXT), asked("q" * (MAX_TEXT + 1))]))
+    report = import_file(path, campaign)
+    assert (report.accepted, [found.line for found in report.rejected]) == (1, [2])
+    assert report.rejected[0].reason == (
+        "It holds a text of 200001 characters; at most 200000 can be worked on."
+    )
+    assert submit(alice_client, leased(alice_client, campaign)).status_code == 201
+
+
+def test_a_prompt_of_many_long_turns_and_a_long_message_of_a_tree_are_refused(new_campaign, tmp_path):
+    path = tmp_path / "long.jsonl"
+    turns = [{"role": ("user", "assistant")[i % 2], "content": "w" * MAX_TEXT} for i in range(6)]
+    asked = [*turns, {"role": "user", "content": "So?"}]
+    path.write_text(json.dumps({"messages": asked, "chosen": "So.", "rejected": "No."}))
+    report = import_file(path, new_campaign("ranking"))
+    assert "1200003 characters" in report.rejected[0].reason
+    path.write_text(
+        json.dumps({"message_id": "a", "role": "prompter", "text": "w" * (MAX_TEXT + 1), "replies": []})
+    )
+    assert "200001 characters" in import_file(path, new_campaign("ranking", name="Trees")).rejected[0].reason

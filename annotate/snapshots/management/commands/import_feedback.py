@@ -9,7 +9,14 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from annotate.campaigns.models import Campaign
 from annotate.campaigns.services import create_campaign
 from annotate.snapshots.formats.detect import BY_NAME
-from annotate.snapshots.importing import FileReport, ImportRefused, check_readable, form_of, import_file
+from annotate.snapshots.importing import (
+    FileReport,
+    ImportRefused,
+    check_readable,
+    form_of,
+    import_file,
+    not_read_to_its_end,
+)
 from annotate.snapshots.storing import stored_counts
 
 RANKED = {
@@ -55,6 +62,9 @@ class Command(BaseCommand):
         if all(report.format == "unknown" for report in reports):
             first = reports[0].rejected[0].reason if reports[0].rejected else "It holds no records."
             raise CommandError(f"Nothing was taken in. {reports[0].file}: {first}")
+        for report in reports:
+            if report.is_hopeless:
+                raise CommandError(f"{report.file}: {not_read_to_its_end(report)}")
 
     def _campaign(self, options: dict[str, Any]) -> Campaign:
         found = Campaign.objects.filter(name=options["campaign"]).first()
@@ -70,11 +80,11 @@ class Command(BaseCommand):
         return campaign
 
     def _take_in(self, path: Path, campaign: Campaign, options: dict[str, Any]) -> FileReport:
-        def progress(report: FileReport) -> None:
+        def keep(report: FileReport) -> None:
             if self.stderr.isatty():
                 self.stderr.write(f"{report.file}: {report.num_records} records", ending="\r")
 
-        report = import_file(path, campaign, options["format"], progress=progress)
+        report = import_file(path, campaign, options["format"], keep=keep)
         self.stderr.write(f"{report.file}: {report.num_records} records read as {report.format}")
         return report
 
@@ -82,15 +92,17 @@ class Command(BaseCommand):
         for report in reports:
             self.stdout.write(
                 f"{report.file} ({report.format}): {report.num_records} records, {report.accepted} stored, "
-                f"{report.duplicates} there already, {len(report.rejected)} refused"
+                f"{report.duplicates} there already, {report.num_rejected} refused"
             )
+            if made := ", ".join(f"{number} {name}" for name, number in report.made.items() if number):
+                self.stdout.write(f"  new: {made}")
             if report.unread:
                 named = ", ".join(f"{name} ({count})" for name, count in sorted(report.unread.items()))
                 self.stdout.write(f"  fields that were not read: {named}")
-            for found in sorted(report.rejected, key=lambda found: found.line)[:20]:
-                self.stdout.write(f"  line {found.line}: {found.reason}")
-            if len(report.rejected) > 20:
-                self.stdout.write(f"  and {len(report.rejected) - 20} more; --json lists them all")
+            for found in report.refusals()[:20]:
+                self.stdout.write(f"  line {found['line']}: {found['reason']}")
+            if report.num_rejected > 20:
+                self.stdout.write(f"  and {report.num_rejected - 20} more; --json lists the first thousand")
         self.stdout.write(
             "The campaign now holds " + ", ".join(f"{n} {name}" for name, n in stored.items()) + "."
         )

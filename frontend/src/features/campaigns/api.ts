@@ -68,6 +68,19 @@ export const addPrompts = (id: number, body: NewPrompt[]) =>
 
 export const listImports = (id: number) => bodyOf(api.GET("/api/campaigns/{campaign_id}/imports", at(id)));
 
+export const readImport = (import_id: number) =>
+  bodyOf(api.GET("/api/imports/{import_id}", { params: { path: { import_id } } }));
+
+export const listRefusals = (import_id: number, offset: number) =>
+  bodyOf(
+    api.GET("/api/imports/{import_id}/refusals", {
+      params: { path: { import_id }, query: { offset, limit: 100 } },
+    }),
+  );
+
+export const removeImport = (import_id: number) =>
+  api.DELETE("/api/imports/{import_id}", { params: { path: { import_id } } });
+
 export const listImportFormats = () => bodyOf(api.GET("/api/import-formats"));
 
 export const exportAddress = (id: number, format: string) => `/api/campaigns/${id}/export?format=${format}`;

@@ -53,6 +53,7 @@ export function CampaignPage() {
   const shown = (Object.keys(TABS) as Tab[])
     .filter((name) => may(me, TABS[name]))
     .filter((name) => name !== "policies" || data.kind !== "review");
+  const chosen = shown.find((name) => name === tab) ?? "progress";
   return (
     <Page
       title={data.name}
@@ -71,13 +72,13 @@ export function CampaignPage() {
       isWide
     >
       <Tabs
-        value={shown.find((name) => name === tab) ?? "progress"}
+        value={chosen}
         onChange={(name) => void navigate(`/campaigns/${id}/${name}`, { replace: true })}
         keepMounted={false}
       >
         <Tabs.List mb="xl" style={{ overflowX: "auto", flexWrap: "nowrap" }}>
           {shown.map((name) => (
-            <Tabs.Tab key={name} value={name}>
+            <Tabs.Tab key={name} value={name} ref={name === chosen ? intoSight : undefined}>
               {t(`campaigns.tab.${name}`)}
             </Tabs.Tab>
           ))}
@@ -110,6 +111,11 @@ export function CampaignPage() {
       </Tabs>
     </Page>
   );
+}
+
+/** On a phone not all tabs have room. */
+function intoSight(tab: HTMLElement | null) {
+  tab?.scrollIntoView({ block: "nearest", inline: "center" });
 }
 
 function Settings({ campaign }: { campaign: Campaign }) {

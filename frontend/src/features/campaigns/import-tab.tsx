@@ -91,7 +91,7 @@ export function ImportTab({ campaign }: { campaign: Campaign }) {
       <section style={{ margin: "1.5rem 0 3rem" }}>
         {imports.data?.length === 0 && <Empty title={t("import.none")} />}
         {imports.data?.map((row) => (
-          <ImportReport key={row.id} row={row} />
+          <ImportReport key={row.id} row={row} campaignId={campaign.id} />
         ))}
       </section>
       <PromptForm campaign={campaign} />

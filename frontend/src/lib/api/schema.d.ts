@@ -451,6 +451,24 @@ export interface paths {
         get: operations["import"];
         put?: never;
         post?: never;
+        /** @description A failed import, or one that nobody has begun; what it stored stays. */
+        delete: operations["remove_import"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/imports/{import_id}/refusals": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The first thousand records that an import refused, by pages. */
+        get: operations["import_refusals"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1269,14 +1287,19 @@ export interface components {
         FileReport: {
             file: string;
             format: string;
-            /** @description accepted + duplicates + the number of those rejected */
+            /** @description accepted + duplicates + num_rejected */
             records: number;
             accepted: number;
             duplicates: number;
+            num_rejected: number;
+            /** @description the refusals by kind, the most frequent first */
+            reasons: components["schemas"]["Reason"][];
+            made: components["schemas"]["Made"];
             /** @description fields that were not read, by name: in how many records; reports of earlier versions have none */
             unread_fields?: {
                 [key: string]: number;
             };
+            /** @description the first hundred; import_refusals has the first thousand */
             rejected: components["schemas"]["Rejected"][];
         };
         GivenRatingRequest: {
@@ -1306,17 +1329,38 @@ export interface components {
          * @enum {string}
          */
         HowEnum: "gate" | "override" | "chosen";
+        /** @description One row of the list: counts, no report. */
         Import: {
             readonly id: number;
             readonly file_name: string;
             readonly format: string;
+            readonly found_format: string;
             readonly state: components["schemas"]["ImportState"];
-            /** @description records read so far */
-            readonly num_records: number;
-            report: components["schemas"]["ImportReport"] | null;
             readonly error: string;
             /** Format: date-time */
             readonly created_at: string;
+            /** @description records read so far */
+            readonly num_records: number;
+            readonly num_accepted: number;
+            readonly num_duplicates: number;
+            readonly num_rejected: number;
+        };
+        /** @description One row of the list: counts, no report. */
+        ImportDetail: {
+            readonly id: number;
+            readonly file_name: string;
+            readonly format: string;
+            readonly found_format: string;
+            readonly state: components["schemas"]["ImportState"];
+            readonly error: string;
+            /** Format: date-time */
+            readonly created_at: string;
+            /** @description records read so far */
+            readonly num_records: number;
+            readonly num_accepted: number;
+            readonly num_duplicates: number;
+            readonly num_rejected: number;
+            readonly report: components["schemas"]["ImportReport"] | null;
         };
         ImportFormat: {
             name: string;
@@ -1349,6 +1393,17 @@ export interface components {
         };
         Log: {
             text: string;
+        };
+        /** @description New rows of the campaign. Absent: none. */
+        Made: {
+            trees?: number;
+            messages?: number;
+            prompts?: number;
+            completions?: number;
+            demonstrations?: number;
+            rankings?: number;
+            ratings?: number;
+            units?: number;
         };
         /** @description One's own login, and what one may do: the pages show what follows from it. */
         Me: {
@@ -1558,6 +1613,8 @@ export interface components {
          *     * `imports` - imports
          *     * `create_import` - create_import
          *     * `import` - import
+         *     * `import_refusals` - import_refusals
+         *     * `remove_import` - remove_import
          *     * `import_formats` - import_formats
          *     * `settle_remark` - settle_remark
          *     * `users` - users
@@ -1599,7 +1656,7 @@ export interface components {
          *     * `promote` - promote
          * @enum {string}
          */
-        Operation: "sign_in" | "me" | "me_update" | "sign_out" | "change_password" | "tokens" | "create_token" | "delete_token" | "campaigns" | "campaign" | "guidelines" | "terms" | "mark_guidelines_read" | "give_consent" | "own_work" | "own_agreement" | "lease_next_assignment" | "lease_ahead" | "assignment" | "save_draft" | "renew_lease" | "submit" | "skip" | "release" | "make_remark" | "suggest" | "versions" | "create_campaign" | "update_campaign" | "write_guidelines" | "write_terms" | "members" | "add_member" | "remove_member" | "add_prompts" | "imports" | "create_import" | "import" | "import_formats" | "settle_remark" | "users" | "create_user" | "user" | "update_user" | "progress" | "remarks" | "export" | "policies_of_campaign" | "choose_policies" | "snapshots" | "snapshot" | "runs" | "run" | "run_metrics" | "run_log" | "run_samples" | "rounds" | "round" | "schedules" | "policy_versions" | "policy_version" | "policy_comparisons" | "reward_models" | "model_server" | "promotions" | "create_snapshot" | "create_run" | "cancel_run" | "resume_run" | "create_round" | "cancel_round" | "resume_round" | "create_schedule" | "update_schedule" | "delete_schedule" | "register_policy_version" | "promote";
+        Operation: "sign_in" | "me" | "me_update" | "sign_out" | "change_password" | "tokens" | "create_token" | "delete_token" | "campaigns" | "campaign" | "guidelines" | "terms" | "mark_guidelines_read" | "give_consent" | "own_work" | "own_agreement" | "lease_next_assignment" | "lease_ahead" | "assignment" | "save_draft" | "renew_lease" | "submit" | "skip" | "release" | "make_remark" | "suggest" | "versions" | "create_campaign" | "update_campaign" | "write_guidelines" | "write_terms" | "members" | "add_member" | "remove_member" | "add_prompts" | "imports" | "create_import" | "import" | "import_refusals" | "remove_import" | "import_formats" | "settle_remark" | "users" | "create_user" | "user" | "update_user" | "progress" | "remarks" | "export" | "policies_of_campaign" | "choose_policies" | "snapshots" | "snapshot" | "runs" | "run" | "run_metrics" | "run_log" | "run_samples" | "rounds" | "round" | "schedules" | "policy_versions" | "policy_version" | "policy_comparisons" | "reward_models" | "model_server" | "promotions" | "create_snapshot" | "create_run" | "cancel_run" | "resume_run" | "create_round" | "cancel_round" | "resume_round" | "create_schedule" | "update_schedule" | "delete_schedule" | "register_policy_version" | "promote";
         /**
          * @description * `offered` - Offered
          *     * `taken` - Taken
@@ -1708,6 +1765,21 @@ export interface components {
              */
             previous?: string | null;
             results: components["schemas"]["PromotionRow"][];
+        };
+        PaginatedRejectedList: {
+            /** @example 123 */
+            count: number;
+            /**
+             * Format: uri
+             * @example http://api.example.org/accounts/?offset=400&limit=100
+             */
+            next?: string | null;
+            /**
+             * Format: uri
+             * @example http://api.example.org/accounts/?offset=200&limit=100
+             */
+            previous?: string | null;
+            results: components["schemas"]["Rejected"][];
         };
         PaginatedRemarkList: {
             /** @example 123 */
@@ -1999,6 +2071,11 @@ export interface components {
             /** @default false */
             all_bad: boolean;
             ratings?: components["schemas"]["GivenRatingRequest"][];
+        };
+        Reason: {
+            /** @description the first of its kind */
+            reason: string;
+            count: number;
         };
         Rejected: {
             line: number;
@@ -4507,7 +4584,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Import"];
+                    "application/json": components["schemas"]["ImportDetail"];
                 };
             };
             /** @description a value is missing or wrong */
@@ -5580,7 +5657,188 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Import"];
+                    "application/json": components["schemas"]["ImportDetail"];
+                };
+            };
+            /** @description a value is missing or wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description a role or the CSRF token is missing */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description not there, or not yours to see */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description no such form of answer */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description the database or another part is out of reach */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    remove_import: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                import_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No response body */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description a value is missing or wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description a role or the CSRF token is missing */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description not there, or not yours to see */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description no such form of answer */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description does not fit what is stored */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description not JSON */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description the database or another part is out of reach */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    import_refusals: {
+        parameters: {
+            query?: {
+                /** @description Number of results to return per page. */
+                limit?: number;
+                /** @description The initial index from which to return the results. */
+                offset?: number;
+            };
+            header?: never;
+            path: {
+                import_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedRejectedList"];
                 };
             };
             /** @description a value is missing or wrong */

@@ -14,6 +14,7 @@ export type Guidelines = Schemas["Guidelines"];
 export type Member = Schemas["Member"];
 export type Progress = Schemas["Progress"];
 export type Import = Schemas["Import"];
+export type ImportDetail = Schemas["ImportDetail"];
 export type Assignment = Schemas["Assignment"];
 export type Suggestion = Schemas["Suggestion"];
 export type Snapshot = Schemas["Snapshot"];
