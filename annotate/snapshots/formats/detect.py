@@ -114,7 +114,7 @@ FORMATS = [
         "csv",
         _("Parley's own CSV export"),
         "parley",
-        has("kind", "num_completions", "policy_version"),
+        has("kind", "completion", "num_pastes"),
     ),
     Format(
         "ranks",
@@ -269,7 +269,7 @@ def read_record(form: Format, record: Record, is_whole: bool = True) -> tuple[li
     if is_whole:
         parse = form.parse or nested
         parsed = guarded(lambda given: list(parse(given)))(record)
-    unread = checked(record.value, FIELDS[form.name], texts_of(parsed))
+    unread = checked(record.value, form.name, texts_of(parsed))
     if "weight" in FIELDS[form.name]:
         take_weight(parsed, record.value)
     return parsed, unread
@@ -288,6 +288,10 @@ def why_unknown(record: Record) -> str:
             "what": looks_like(value),
             "reason": reason,
         }
+    if nearest:
+        return gettext(
+            "No form reads the first records of this file; name one (this looks like %(form)s)."
+        ) % {"form": nearest.name}
     fields = ", ".join(list(value)[:10])[:200] if isinstance(value, dict) else kind(value)
     return gettext(
         "It fits no format that Parley reads: %(fields)s. Look at the formats in the guide, or name one if you know it."
@@ -341,7 +345,7 @@ def with_known_fields(
     for record in found:
         if isinstance(record, Record):
             try:
-                count(unread, checked(record.value, FIELDS[form.name]))
+                count(unread, checked(record.value, form.name))
             except Unusable as reason:
                 record = Rejected(record.line, str(reason))
         yield record

@@ -110,6 +110,22 @@ FIELDS: dict[str, Fields] = {
 }
 
 
+# Where a form has several ways to say one thing, the first that a record fills is read. All others must repeat it.
+ONE_OF: dict[str, tuple[tuple[str, ...], ...]] = {
+    "dpo": (
+        ("prompt",),
+        ("question",),
+        ("instruction", "input", "history"),
+        ("messages",),
+        ("conversations",),
+    ),
+    "kto": (("prompt", "completion"), ("messages",), ("conversations",)),
+    "messages": (("messages",), ("conversations",)),
+    "sharegpt": (("messages",), ("conversations",)),
+    "prompts": (("prompt",), ("text",)),
+}
+
+
 def unread_fields(value: Any, fields: Fields) -> Iterator[tuple[str, Any]]:
     """The filled fields that are not among `fields`, at every depth: ("messages.name", "Ann")."""
     return _unread(value, {**fields, **ANY}, "")
@@ -135,15 +151,16 @@ def changes_meaning(name: str) -> bool:
     return MEANING.fullmatch(name.rpartition(".")[2].casefold()) is not None
 
 
-def checked(value: Any, fields: Fields, texts: Iterable[str] = ()) -> set[str]:
+def checked(value: Any, form: str, texts: Iterable[str] = ()) -> set[str]:
     """Names of the fields that were not read; Unusable where one of them could change what the record means.
 
     `texts` is what was read: a field that holds nothing else has been read after all.
     """
-    unread = dict(unread_fields(value, fields))
+    others = other_ways(value, form)
+    unread = [*unread_fields(value, FIELDS[form]), *((name, value[name]) for name in others)]
     read = {text.strip() for text in texts} if unread else set()
-    unread = {name: found for name, found in unread.items() if not repeats(found, read)}
-    if grave := sorted(name for name in unread if changes_meaning(name)):
+    left = list(dict.fromkeys(name for name, found in unread if not repeats(found, read)))
+    if grave := [name for name in left if name in others or changes_meaning(name)]:
         listed = ", ".join(f'"{name}"' for name in grave[:5])
         raise Unusable(
             _(
@@ -152,7 +169,15 @@ def checked(value: Any, fields: Fields, texts: Iterable[str] = ()) -> set[str]:
             )
             % {"fields": listed}
         )
-    return set(unread)
+    return set(left)
+
+
+def other_ways(value: Any, form: str) -> list[str]:
+    """The filled fields of ONE_OF that are not those that are read."""
+    if not isinstance(value, dict):
+        return []
+    ways = [[name for name in way if not is_empty(value.get(name))] for way in ONE_OF.get(form, ())]
+    return [name for way in [way for way in ways if way][1:] for name in way]
 
 
 def repeats(found: Any, read: set[str]) -> bool:

@@ -108,9 +108,9 @@ def marks(value: dict[str, Any]) -> dict[str, Any]:
     found = {name: value[name] for name in MARKS if value.get(name) is not None}
     for name in {"strength", "seconds_spent"} & found.keys():
         number(found, name)
-    if found.get("review_state", "") not in REVIEW_STATES or found.get("is_surplus", False) not in (
-        True,
-        False,
+    truths = (value.get("is_surplus"), value.get("all_bad"))
+    if found.get("review_state", "") not in REVIEW_STATES or any(
+        one not in (None, True, False) for one in truths
     ):
         raise Unusable(_("Its marks of surplus or reviewed work are none that Parley writes."))
     return found

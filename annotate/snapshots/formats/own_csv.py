@@ -21,6 +21,7 @@ from annotate.snapshots.formats.records import (
     Unusable,
     guarded,
     identity,
+    number,
     optional_text,
     take_filled,
     take_list,
@@ -71,8 +72,9 @@ def feedback_of(line: int, rows: list[dict[str, Any]]) -> Feedback:
     messages = as_turns(take_list(first, "messages"))
     author, language = optional_text(first, "annotator"), optional_text(first, "language", 16)
     if what == "demonstration":
-        about = marks_of(first)
-        row = DemonstrationRow(messages, identity(messages, author, given=first["id"]), author, about=about)
+        row = DemonstrationRow(
+            messages, identity(messages, author, given=first["id"]), author, about=marks(first)
+        )
         return Feedback(line, opening(messages), language, demonstrations=[row])
     completions = completions_of(rows)
     found = Feedback(line, messages, language, completions=list(completions.values()))
@@ -84,11 +86,6 @@ def feedback_of(line: int, rows: list[dict[str, Any]]) -> Feedback:
     else:
         raise Unusable(_('The kind "%(kind)s" is none that Parley writes.') % {"kind": what[:30]})
     return found
-
-
-def marks_of(row: dict[str, Any]) -> dict[str, Any]:
-    found = marks({"review_state": row.get("review_state"), "is_surplus": row.get("is_surplus") == "True"})
-    return found | ({"seconds_spent": float(row["seconds_spent"])} if row.get("seconds_spent") else {})
 
 
 def completions_of(rows: list[dict[str, Any]]) -> dict[str, CompletionRow]:
@@ -105,22 +102,21 @@ def completions_of(rows: list[dict[str, Any]]) -> dict[str, CompletionRow]:
 
 def ranking_of(rows: list[dict[str, Any]], names: list[str], messages: Turns, author: str) -> RankingRow:
     first = rows[0]
-    if len(names) != int(first["num_completions"]):
+    if len(names) != number(first, "num_completions"):
         raise Unusable(
             _("Of %(count)s completions %(found)s are there: rows are missing.")
             % {"count": first["num_completions"], "found": len(names)}
         )
-    tiers: dict[int, list[int]] = {}
-    for name, number in {row["completion"]: row.get("place") for row in rows}.items():
-        if number:
-            tiers.setdefault(int(number), []).append(names.index(name))
-    strength = {"strength": int(first["strength"])} if first.get("strength") else {}
+    tiers: dict[float, list[int]] = {}
+    for name, row in {row["completion"]: row for row in rows}.items():
+        if "place" in row:
+            tiers.setdefault(number(row, "place"), []).append(names.index(name))
     return RankingRow(
-        [tiers[number] for number in sorted(tiers)],
+        [tiers[place] for place in sorted(tiers)],
         identity(messages, author, names, given=first["id"]),
         author,
-        all_bad=first.get("all_bad") == "True",
-        about=marks_of(first) | strength,
+        all_bad=first.get("all_bad") is True,
+        about=marks(first),
         ratings=[
             (names.index(row["completion"]), rating)
             for row in rows
@@ -135,10 +131,10 @@ def rating_of(row: dict[str, Any], author: str, messages: Turns) -> list[RatingR
     return [
         RatingRow(
             row["criterion"],
-            float(row["rating"]) if row.get("rating") else None,
+            number(row, "rating") if "rating" in row else None,
             identity(messages, author, row["completion"], given=row["id"]),
-            float(row["scale_min"]),
-            float(row["scale_max"]),
+            number(row, "scale_min"),
+            number(row, "scale_max"),
             author,
             flags=row["flags"].split() if row.get("flags") else [],
         )

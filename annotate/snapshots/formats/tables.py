@@ -18,7 +18,8 @@ DELIMITERS = "\t;,"
 COLUMNS = {name for fields in FIELDS.values() for name in fields}
 NUMBERS = {
     *("label", "weight", "margin", "score_chosen", "score_rejected", "chosen_score", "rejected_score"),
-    *("annotator1", "annotator2", "annotator3"),
+    *("annotator1", "annotator2", "annotator3", "place", "num_completions", "strength", "rating"),
+    *("scale_min", "scale_max", "seconds_spent", "is_surplus", "all_bad"),
 }
 TURNS = {"messages", "conversations", "history", "prompt", "chosen", "rejected", "completion"}
 TRUTH = {"true": True, "vrai": True, "false": False, "faux": False}
@@ -74,8 +75,10 @@ def record_of(names: list[str], cells: list[str], delimiter: str) -> dict[str, A
             "count": len(cells),
             "names": len(names),
         }
-    if "num_completions" in names:  # our own export
+    if {"kind", "completion", "num_pastes"} <= set(names):  # our own export
         cells = [as_it_was(cell) for cell in cells]
+    else:
+        cells = [cell.replace("\r\n", "\n") for cell in cells]
     found = {
         name or _("column %(number)s") % {"number": number}: value_of(name, cell, delimiter)
         for number, (name, cell) in enumerate(zip(names, cells, strict=False), start=1)

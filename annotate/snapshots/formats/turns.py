@@ -75,10 +75,8 @@ def turn(said: Any) -> Turns:
             % {"role": named[:30]}
         )
     check_weight(said, role)
-    reasoning = next((said[name] for name in REASONING if not is_empty(said.get(name))), None)
-    before = (
-        [] if reasoning is None else [{"role": "reasoning", "content": content_text(reasoning, "reasoning")}]
-    )
+    thoughts = {content_text(said[name], name): name for name in REASONING if not is_empty(said.get(name))}
+    before = [{"role": "reasoning", "content": thought} for thought in thoughts]
     calls = [*as_list(said, "tool_calls"), *as_list(said, "function_call")]
     behind = [{"role": "tool_call", "content": json.dumps(call, ensure_ascii=False)} for call in calls]
     if behind and is_empty(said.get(content)):

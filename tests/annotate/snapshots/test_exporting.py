@@ -256,6 +256,19 @@ def test_our_own_exports_are_read_back_with_ties_strength_and_ratings(campaign, 
     assert import_file(path, again).accepted == 0
 
 
+def test_what_a_spreadsheet_made_of_our_csv_is_read_with_its_marks(campaign, tmp_path):
+    import_file(SAMPLES / "k_wise.jsonl", campaign)
+    rows = list(csv.reader(io.StringIO("".join(EXPORTS["csv"](campaign)))))
+    out = io.StringIO()
+    spelled = {"True": "VRAI", "False": "FAUX", "31.5": "31,5"}
+    csv.writer(out, delimiter=";").writerows([[spelled.get(cell, cell) for cell in row] for row in rows])
+    path = tmp_path / "export.csv"
+    path.write_text(out.getvalue(), newline="")
+    again = Campaign.objects.create(name="Again", kind="ranking")
+    assert not import_file(path, again).rejected
+    assert rows_in(again) == rows_in(campaign)
+
+
 def test_a_ranking_of_which_rows_are_missing_is_refused(campaign, tmp_path):
     import_file(SAMPLES / "k_wise.jsonl", campaign)
     path = tmp_path / "export.csv"

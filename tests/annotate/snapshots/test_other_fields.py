@@ -323,3 +323,30 @@ def test_an_early_trees_root_names_its_parent_none(read):
     _, [tree], _, _ = read(root, reply)
     assert [row.parent for row in tree.messages] == ["", "a1"]
     assert tree.messages[0].fields["parent_id"] == "None", "and goes out as it came"
+
+
+@pytest.mark.parametrize(
+    ("record", "left"),
+    [
+        ({**sides(), "prompt": "What colour is the sky?", "question": "Is it night?"}, "question"),
+        ({"prompt": "a", "chosen": "b", "rejected": "c", "history": [["d", "e"]]}, "history"),
+        ({"prompt": "a", "chosen": "b", "rejected": "c", "input": "d"}, "input"),
+        (
+            {"messages": [user("a"), says("b")], "conversations": [{"from": "human", "value": "c"}]},
+            "conversations",
+        ),
+        ({"prompt": "a", "completion": "b", "label": True, "messages": [user("c"), says("d")]}, "messages"),
+        ({"prompt": "a", "text": "b"}, "text"),
+        ({"messages": [user("a", refusal="no"), says("b", refusal="b")]}, "messages.refusal"),
+    ],
+)
+def test_of_two_ways_to_say_one_thing_none_is_passed_over(read, record, left):
+    form, kept, reasons, _ = read(record)
+    assert (form, kept) == (None, [])
+    assert f'could change what the record means: "{left}"' in reasons[0]
+
+
+def test_a_good_record_of_a_file_that_is_not_understood_says_so(read):
+    bad = {"prompt": "a", "chosen": "b", "rejected": "c", "weight": 2}
+    _, _, reasons, _ = read(*[bad] * 20, {"prompt": "a", "chosen": "b", "rejected": "c"})
+    assert reasons[-1] == "No form reads the first records of this file; name one (this looks like dpo)."
