@@ -6,7 +6,9 @@ import uuid
 import httpx
 import pytest
 
+from tests.e2e.phone import PHONE, fits
 from tests.e2e.units import assignment_on, shown_order
+from tests.site import ROOT
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
@@ -133,3 +135,96 @@ def test_an_admin_makes_a_campaign_and_imports_a_file(site, open_page, tmp_path)
     page.get_by_label("Add a person").or_(page.get_by_placeholder("User name")).first.fill("alice")
     page.get_by_role("button", name="Add", exact=True).click()
     page.get_by_role("cell", name="Alice").or_(page.get_by_text("alice")).first.wait_for()
+
+
+def sentences(language: str) -> dict:
+    return json.loads((ROOT / "frontend" / "src" / "locales" / f"{language}.json").read_text())
+
+
+def change_me(site, name: str, **changes) -> None:
+    headers = {"Authorization": f"Token {site.seeded['tokens'][name]}"}
+    httpx.patch(f"{site.url}/api/me", json=changes, headers=headers).raise_for_status()
+
+
+@pytest.mark.parametrize(("language", "screen"), [("en", {}), ("fr", PHONE)])
+def test_an_admins_words_stay_until_they_are_saved_or_thrown_away(site, open_page, language, screen):
+    say, words = sentences(language), f"Say *no* to fog ({language})."
+    change_me(site, "carol", language=language)
+    page = open_page("carol", **screen)
+    home = f"/campaigns/{site.seeded['ranking']}"
+
+    def text():
+        return page.get_by_role("textbox", name=say["guidelines"]["text"])
+
+    page.goto(f"{home}/guidelines")
+    stored = text().input_value()
+    text().fill(words)
+    page.get_by_text(say["unsaved"]["kept"]).wait_for()
+    # Another tab says so, and the words are still there; likewise after another page, a reload, a closed window.
+    page.get_by_role("tab", name=say["campaigns"]["tab"]["terms"]).click()
+    page.get_by_role(
+        "tab", name=f"{say['campaigns']['tab']['guidelines']} ({say['unsaved']['mark']})"
+    ).click()
+    assert text().input_value() == words
+    page.get_by_role("link", name=say["nav"]["campaigns"]).click()
+    page.go_back()
+    text().wait_for()
+    assert text().input_value() == words
+    page.reload()
+    assert text().input_value() == words and fits(page)
+    context = page.context
+    page.close()
+    page = context.new_page()
+    page.goto(f"{home}/guidelines")
+    assert text().input_value() == words
+    # Thrown away on purpose only, and even then there is a way back.
+    page.get_by_role("button", name=say["unsaved"]["discard"]).click()
+    assert text().input_value() == stored
+    page.get_by_role("button", name=say["common"]["undo"]).click()
+    assert text().input_value() == words
+    page.get_by_role("button", name=say["guidelines"]["save"]).click()
+    page.get_by_text(say["guidelines"]["version"].split("{")[0].strip()).wait_for()
+    page.reload()
+    assert text().input_value() == words
+    assert page.get_by_text(say["unsaved"]["kept"]).count() == 0
+
+    page.goto("/campaigns/new")
+    page.get_by_label(say["campaigns"]["name"]).fill("Owls")
+    page.goto("/campaigns")
+    page.goto("/campaigns/new")
+    assert page.get_by_label(say["campaigns"]["name"]).input_value() == "Owls"
+    change_me(site, "carol", language="en")
+
+
+def test_unsaved_settings_stand_upon_what_somebody_else_saved_meanwhile(site, open_page):
+    address = f"{site.url}/api/campaigns/{site.seeded['writing']}"
+    headers = {"Authorization": f"Token {site.seeded['tokens']['carol']}"}
+    page = open_page("carol")
+    page.goto(f"/campaigns/{site.seeded['writing']}/settings")
+    page.get_by_label("Lease in minutes").fill("25")
+    httpx.patch(address, json={"correction_hours": 7}, headers=headers).raise_for_status()
+    page.reload()
+    assert page.get_by_label("Lease in minutes").input_value() == "25"
+    assert page.get_by_label("Correction, in hours").input_value() == "7"
+    # What is wrong is said in the page, in its language, and not by the browser.
+    page.get_by_label("People for each unit").fill("0")
+    page.get_by_role("button", name="Save").click()
+    page.get_by_text("A number from 1 to 100.").wait_for()
+    page.get_by_label("People for each unit").fill("1")
+    page.get_by_label("Status").select_option("closed")
+    page.get_by_role("button", name="Save").click()
+    page.get_by_text("Closed: nothing is handed out").wait_for()
+    page.get_by_role("button", name="Undo").click()
+    page.get_by_text("Saved", exact=True).wait_for()
+    stored = httpx.get(address, headers=headers).json()
+    assert (stored["lease_seconds"], stored["correction_hours"], stored["status"]) == (1500, 7, "open")
+
+
+def test_who_is_removed_from_a_campaign_can_be_brought_back_at_once(site, open_page):
+    page = open_page("carol")
+    page.goto(f"/campaigns/{site.seeded['writing']}/members")
+    page.get_by_role("button", name="Remove Bob").click()
+    page.get_by_text("Bob is no longer a member").wait_for()
+    page.get_by_role("button", name="Remove Bob").wait_for(state="detached")
+    page.get_by_role("button", name="Undo").click()
+    page.get_by_role("button", name="Remove Bob").wait_for()

@@ -48,6 +48,15 @@ export const readPolicies = (id: number) => bodyOf(api.GET("/api/campaigns/{camp
 export const choosePolicies = (id: number, body: Schemas["PolicyChoiceRequest"]) =>
   bodyOf(api.PUT("/api/campaigns/{campaign_id}/policies", { ...at(id), body }));
 
+/** The sampling that goes on for a campaign. */
+export const readSampling = async (id: number) => {
+  const query = { kind: "sample" as const, limit: 50 };
+  const { results } = await bodyOf(api.GET("/api/runs", { params: { query } }));
+  return results.filter(
+    ({ campaign, state }) => campaign === id && (state === "queued" || state === "running"),
+  );
+};
+
 export const listMembers = (id: number) => bodyOf(api.GET("/api/campaigns/{campaign_id}/members", at(id)));
 
 export const addMember = (id: number, username: string) =>

@@ -1,15 +1,17 @@
-import { Button, Tabs } from "@mantine/core";
+import { Button, Group, Tabs } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useTranslation } from "react-i18next";
 import { Link, useNavigate, useParams } from "react-router";
-import { ProblemNote, Waiting } from "@/components/notes";
+import { Note, ProblemNote, Waiting } from "@/components/notes";
 import { Page } from "@/components/page";
 import { StateBadge } from "@/components/state-badge";
-import type { Campaign } from "@/lib/api/types";
+import { useHasUnsaved, useUnsavedForm } from "@/components/unsaved";
+import type { Campaign, CampaignStatus } from "@/lib/api/types";
 import { may, useMe } from "@/lib/me";
 import { changeCampaign, readCampaign } from "./api";
-import { changesOf, fieldsOf } from "./campaign-fields";
+import { type CampaignFields, changesOf, fieldsOf } from "./campaign-fields";
 import { CampaignForm } from "./campaign-form";
+import classes from "./campaigns.module.css";
 import { ExportSection } from "./export-section";
 import { GuidelinesTab } from "./guidelines-tab";
 import { ImportTab } from "./import-tab";
@@ -40,6 +42,7 @@ export function CampaignPage() {
   const { campaignId, tab } = useParams();
   const id = Number(campaignId);
   const campaign = useQuery({ queryKey: ["campaign", id], queryFn: () => readCampaign(id) });
+  const hasUnsaved = useHasUnsaved();
 
   if (!campaign.data) {
     return (
@@ -80,6 +83,7 @@ export function CampaignPage() {
           {shown.map((name) => (
             <Tabs.Tab key={name} value={name} ref={name === chosen ? intoSight : undefined}>
               {t(`campaigns.tab.${name}`)}
+              {hasUnsaved(`campaign.${id}.${name}`) && <UnsavedMark />}
             </Tabs.Tab>
           ))}
         </Tabs.List>
@@ -118,23 +122,76 @@ function intoSight(tab: HTMLElement | null) {
   tab?.scrollIntoView({ block: "nearest", inline: "center" });
 }
 
+/** On the tab of a form that is not saved yet. */
+function UnsavedMark() {
+  const { t } = useTranslation();
+  return (
+    <span className={classes.unsaved} title={t("unsaved.mark")}>
+      <span className="visually-hidden"> ({t("unsaved.mark")})</span>
+    </span>
+  );
+}
+
 function Settings({ campaign }: { campaign: Campaign }) {
   const queryClient = useQueryClient();
+  const form = useUnsavedForm(`campaign.${campaign.id}.settings`, fieldsOf(campaign, campaign.language));
   const saving = useMutation({
-    mutationFn: (fields: ReturnType<typeof fieldsOf>) => changeCampaign(campaign.id, changesOf(fields)),
-    onSuccess: (changed) => {
+    mutationFn: ({ fields }: { fields: CampaignFields; was: CampaignStatus }) =>
+      changeCampaign(campaign.id, changesOf(fields)),
+    onSuccess: (changed, { fields }) => {
+      form.settle(fields, fieldsOf(changed, changed.language));
       queryClient.setQueryData(["campaign", campaign.id], changed);
       void queryClient.invalidateQueries({ queryKey: ["campaigns"] });
     },
   });
+  const save = (fields: CampaignFields) => saving.mutate({ fields, was: campaign.status });
   return (
     <CampaignForm
-      initial={fieldsOf(campaign, campaign.language)}
+      form={form}
       isNew={false}
       error={saving.error}
       isPending={saving.isPending}
-      isSaved={saving.isSuccess}
-      onSubmit={(fields) => saving.mutate(fields)}
+      saved={
+        saving.isSuccess && (
+          <SavedNote
+            status={campaign.status}
+            was={saving.variables.was}
+            isPending={saving.isPending}
+            onUndo={(status) => {
+              form.change({ status });
+              save({ ...form.fields, status });
+            }}
+          />
+        )
+      }
+      onSubmit={save}
     />
+  );
+}
+
+interface SavedNoteProps {
+  status: CampaignStatus;
+  was: CampaignStatus;
+  isPending: boolean;
+  onUndo: (status: CampaignStatus) => void;
+}
+
+/** That it is saved; and where that has put a stop to the work, what that means and the way back. */
+function SavedNote({ status, was, isPending, onUndo }: SavedNoteProps) {
+  const { t } = useTranslation();
+  const hasStopped = status !== "open" && was !== status;
+  return (
+    <Note look="success">
+      {hasStopped ? (
+        <Group gap="sm">
+          {t(status === "closed" ? "campaigns.closedNow" : "campaigns.pausedNow")}
+          <Button size="compact-sm" variant="default" loading={isPending} onClick={() => onUndo(was)}>
+            {t("common.undo")}
+          </Button>
+        </Group>
+      ) : (
+        t("common.saved")
+      )}
+    </Note>
   );
 }

@@ -10,6 +10,7 @@ export function GuidelinesTab({ campaign }: { campaign: Campaign }) {
   const queryClient = useQueryClient();
   return (
     <VersionedText
+      place={`campaign.${campaign.id}.guidelines`}
       hint={t("guidelines.textHint")}
       none={t("guidelines.none")}
       inForce={campaign.guidelines}

@@ -2,9 +2,10 @@ import { Button, Group, Stack, TextInput } from "@mantine/core";
 import { useDebouncedValue } from "@mantine/hooks";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { UserMinus } from "lucide-react";
-import { type FormEvent, useState } from "react";
+import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { CardTable } from "@/components/card-table";
+import { Form } from "@/components/form";
 import { Empty, Note, ProblemNote, Waiting } from "@/components/notes";
 import { asProblem } from "@/lib/api/problem";
 import type { Campaign, Member } from "@/lib/api/types";
@@ -81,40 +82,40 @@ function AddMember({ campaignId, onAdded }: { campaignId: number; onAdded: () =>
     },
   });
 
-  function submit(event: FormEvent) {
-    event.preventDefault();
-    adding.mutate();
-  }
-
   return (
-    <form onSubmit={submit}>
-      <Group align="flex-end" gap="sm">
-        <TextInput
-          label={t("members.add")}
-          placeholder={t("members.addPlaceholder")}
-          list="people"
-          autoComplete="off"
-          spellCheck={false}
-          required
-          withAsterisk={false}
-          flex="1 1 16rem"
-          maw={352}
-          value={username}
-          error={
-            adding.error && (asProblem(adding.error).reasonFor("username") ?? asProblem(adding.error).message)
-          }
-          onChange={(event) => setUsername(event.currentTarget.value)}
-        />
-        <datalist id="people">
-          {found.data?.results.map((user) => (
-            <option key={user.id} value={user.username} label={user.name} />
-          ))}
-        </datalist>
-        <Button type="submit" loading={adding.isPending}>
-          {t("members.addSubmit")}
-        </Button>
-      </Group>
-    </form>
+    <Form onSubmit={() => adding.mutate()}>
+      {(reasonFor) => (
+        <Group align="flex-start" gap="sm">
+          <TextInput
+            label={t("members.add")}
+            placeholder={t("members.addPlaceholder")}
+            list="people"
+            autoComplete="off"
+            spellCheck={false}
+            required
+            withAsterisk={false}
+            flex="1 1 16rem"
+            maw={352}
+            value={username}
+            name="username"
+            error={
+              reasonFor("username") ??
+              (adding.error &&
+                (asProblem(adding.error).reasonFor("username") ?? asProblem(adding.error).message))
+            }
+            onChange={(event) => setUsername(event.currentTarget.value)}
+          />
+          <datalist id="people">
+            {found.data?.results.map((user) => (
+              <option key={user.id} value={user.username} label={user.name} />
+            ))}
+          </datalist>
+          <Button type="submit" loading={adding.isPending} mt={24}>
+            {t("members.addSubmit")}
+          </Button>
+        </Group>
+      )}
+    </Form>
   );
 }
 

@@ -2,6 +2,7 @@ import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useTranslation } from "react-i18next";
 import { useNavigate } from "react-router";
 import { Page } from "@/components/page";
+import { useUnsavedForm } from "@/components/unsaved";
 import { createCampaign } from "./api";
 import { fieldsOf, newCampaignOf } from "./campaign-fields";
 import { CampaignForm } from "./campaign-form";
@@ -10,21 +11,22 @@ export function NewCampaignPage() {
   const { t, i18n } = useTranslation();
   const navigate = useNavigate();
   const queryClient = useQueryClient();
+  const form = useUnsavedForm("campaign.new", fieldsOf(null, i18n.language));
   const creating = useMutation({
     mutationFn: createCampaign,
     onSuccess: (campaign) => {
+      form.discard();
       void queryClient.invalidateQueries({ queryKey: ["campaigns"] });
       void navigate(`/campaigns/${campaign.id}/members`);
     },
   });
   return (
-    <Page title={t("campaigns.new")}>
+    <Page title={t("campaigns.new")} isWide>
       <CampaignForm
-        initial={fieldsOf(null, i18n.language)}
+        form={form}
         isNew
         error={creating.error}
         isPending={creating.isPending}
-        isSaved={false}
         onSubmit={(fields) => creating.mutate(newCampaignOf(fields))}
       />
     </Page>

@@ -1,14 +1,16 @@
 import { ActionIcon, Button, Checkbox, Group, NativeSelect, Stack, TextInput } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { X } from "lucide-react";
-import { type FormEvent, useState } from "react";
+import { useState } from "react";
 import { useTranslation } from "react-i18next";
+import { Link } from "react-router";
+import { Form } from "@/components/form";
 import { Note, ProblemNote, Waiting } from "@/components/notes";
+import { UnsavedLine, useUnsavedForm } from "@/components/unsaved";
 import type { components } from "@/lib/api/schema";
 import type { Campaign } from "@/lib/api/types";
 import { useFormat } from "@/lib/format";
-import { makeUuid } from "@/lib/uuid";
-import { choosePolicies, readPolicies } from "./api";
+import { choosePolicies, readPolicies, readSampling } from "./api";
 
 type Policies = components["schemas"]["PoliciesOfCampaign"];
 
@@ -27,33 +29,35 @@ export function PoliciesTab({ campaign }: { campaign: Campaign }) {
 }
 
 interface Row {
-  key: string;
   policy: string;
   weight: string;
 }
+
+const rowsOf = (stored: Policies): Row[] =>
+  stored.policies.map(({ policy_version, weight }) => ({
+    policy: String(policy_version.id),
+    weight: String(weight),
+  }));
 
 function Choice({ campaign, stored }: { campaign: Campaign; stored: Policies }) {
   const { t } = useTranslation();
   const format = useFormat();
   const queryClient = useQueryClient();
-  const [rows, setRows] = useState<Row[]>(() =>
-    stored.policies.map(({ policy_version, weight }) => ({
-      key: makeUuid(),
-      policy: String(policy_version.id),
-      weight: String(weight),
-    })),
-  );
+  const form = useUnsavedForm(`campaign.${campaign.id}.policies`, { rows: rowsOf(stored) });
+  const { rows } = form.fields;
+  const setRows = (next: Row[]) => form.change({ rows: next });
   const [sample, setSample] = useState(false);
   const saving = useMutation({
-    mutationFn: () =>
+    mutationFn: (sent: { rows: Row[]; sample: boolean }) =>
       choosePolicies(campaign.id, {
-        policies: rows.map(({ policy, weight }) => ({
+        policies: sent.rows.map(({ policy, weight }) => ({
           policy_version: Number(policy),
           weight: Number(weight),
         })),
-        sample,
+        sample: sent.sample,
       }),
-    onSuccess: (chosen) => {
+    onSuccess: (chosen, sent) => {
+      form.settle({ rows: sent.rows }, { rows: rowsOf(chosen) });
       queryClient.setQueryData(["policies-of", campaign.id], chosen);
       void queryClient.invalidateQueries({ queryKey: ["campaign", campaign.id] });
       setSample(false);
@@ -68,83 +72,107 @@ function Choice({ campaign, stored }: { campaign: Campaign; stored: Policies }) 
   const total = rows.reduce((sum, { weight }) => sum + (Number(weight) || 0), 0);
   const isJudged = campaign.kind === "ranking" || campaign.kind === "comparison";
 
-  const change = (key: string, changed: Partial<Row>) =>
-    setRows(rows.map((row) => (row.key === key ? { ...row, ...changed } : row)));
-
-  function submit(event: FormEvent) {
-    event.preventDefault();
-    saving.mutate();
-  }
+  const change = (place: number, changed: Partial<Row>) =>
+    setRows(rows.map((row, index) => (index === place ? { ...row, ...changed } : row)));
 
   if (options.length === 0) return <Note>{t("samples.noPolicies")}</Note>;
   return (
-    <form onSubmit={submit}>
-      <Stack gap="lg" maw={640} align="flex-start">
-        <p style={{ margin: 0 }}>{t(`samples.about.${isJudged ? "judged" : "written"}`)}</p>
-        {rows.length === 0 && <Note>{t("samples.none")}</Note>}
-        {rows.map((row, index) => (
-          <Group key={row.key} align="flex-end" gap="sm" w="100%" wrap="nowrap">
-            <NativeSelect
-              label={t("samples.policy", { number: index + 1 })}
-              flex="1 1 12rem"
-              miw={0}
-              data={options}
-              value={row.policy}
-              onChange={(event) => change(row.key, { policy: event.currentTarget.value })}
+    <Form onSubmit={() => saving.mutate({ rows, sample })}>
+      {(reasonFor) => (
+        <Stack gap="lg" maw={640} align="flex-start">
+          <p style={{ margin: 0 }}>{t(`samples.about.${isJudged ? "judged" : "written"}`)}</p>
+          {rows.length === 0 && <Note>{t("samples.none")}</Note>}
+          {rows.map((row, index) => (
+            // biome-ignore lint/suspicious/noArrayIndexKey: a row is its place, and every field of it is set from here
+            <Group key={index} align="flex-end" gap="sm" w="100%" wrap="nowrap">
+              <NativeSelect
+                label={t("samples.policy", { number: index + 1 })}
+                flex="1 1 12rem"
+                miw={0}
+                data={options}
+                value={row.policy}
+                onChange={(event) => change(index, { policy: event.currentTarget.value })}
+              />
+              <TextInput
+                label={t("samples.weight")}
+                name={`weight-${index}`}
+                error={reasonFor(`weight-${index}`)}
+                type="number"
+                min={0}
+                max={1000}
+                step="any"
+                required
+                withAsterisk={false}
+                flex="0 0 6rem"
+                miw={0}
+                value={row.weight}
+                rightSectionWidth={56}
+                rightSection={
+                  <span aria-hidden="true" style={{ fontSize: "var(--mantine-font-size-xs)" }}>
+                    {total > 0 ? format.percent((Number(row.weight) || 0) / total) : ""}
+                  </span>
+                }
+                onChange={(event) => change(index, { weight: event.currentTarget.value })}
+              />
+              <ActionIcon
+                variant="subtle"
+                color="gray"
+                size="lg"
+                aria-label={t("samples.remove", { number: index + 1 })}
+                title={t("samples.remove", { number: index + 1 })}
+                onClick={() => setRows(rows.filter((_row, place) => place !== index))}
+              >
+                <X size={16} aria-hidden="true" />
+              </ActionIcon>
+            </Group>
+          ))}
+          {free && (
+            <Button variant="default" onClick={() => setRows([...rows, { policy: free.value, weight: "1" }])}>
+              {t("samples.add")}
+            </Button>
+          )}
+          {isJudged && (
+            <Checkbox
+              label={t("samples.now")}
+              description={t(campaign.kind === "comparison" ? "samples.nowMeet" : "samples.nowHint")}
+              checked={sample}
+              onChange={(event) => setSample(event.currentTarget.checked)}
             />
-            <TextInput
-              label={t("samples.weight")}
-              type="number"
-              min={0}
-              max={1000}
-              step="any"
-              required
-              withAsterisk={false}
-              flex="0 0 6rem"
-              miw={0}
-              value={row.weight}
-              rightSectionWidth={56}
-              rightSection={
-                <span aria-hidden="true" style={{ fontSize: "var(--mantine-font-size-xs)" }}>
-                  {total > 0 ? format.percent((Number(row.weight) || 0) / total) : ""}
-                </span>
-              }
-              onChange={(event) => change(row.key, { weight: event.currentTarget.value })}
-            />
-            <ActionIcon
-              variant="subtle"
-              color="gray"
-              size="lg"
-              aria-label={t("samples.remove", { number: index + 1 })}
-              title={t("samples.remove", { number: index + 1 })}
-              onClick={() => setRows(rows.filter(({ key }) => key !== row.key))}
-            >
-              <X size={16} aria-hidden="true" />
-            </ActionIcon>
+          )}
+          <ProblemNote error={saving.error} />
+          {saving.isSuccess && !form.isChanged && (
+            <Saved campaign={campaign} sampled={saving.variables.sample} />
+          )}
+          <Group>
+            <Button type="submit" loading={saving.isPending}>
+              {t("common.save")}
+            </Button>
+            <UnsavedLine form={form} />
           </Group>
-        ))}
-        {free && (
-          <Button
-            variant="default"
-            onClick={() => setRows([...rows, { key: makeUuid(), policy: free.value, weight: "1" }])}
-          >
-            {t("samples.add")}
-          </Button>
-        )}
-        {isJudged && (
-          <Checkbox
-            label={t("samples.now")}
-            description={t(campaign.kind === "comparison" ? "samples.nowMeet" : "samples.nowHint")}
-            checked={sample}
-            onChange={(event) => setSample(event.currentTarget.checked)}
-          />
-        )}
-        <ProblemNote error={saving.error} />
-        {saving.isSuccess && <Note look="success">{t("common.saved")}</Note>}
-        <Button type="submit" loading={saving.isPending}>
-          {t("common.save")}
-        </Button>
-      </Stack>
-    </form>
+        </Stack>
+      )}
+    </Form>
+  );
+}
+
+/** That it is saved and, where sampling was asked for, which runs have begun. */
+function Saved({ campaign, sampled }: { campaign: Campaign; sampled: boolean }) {
+  const { t } = useTranslation();
+  const runs = useQuery({
+    queryKey: ["runs", "sampling", campaign.id],
+    queryFn: () => readSampling(campaign.id),
+    enabled: sampled,
+    gcTime: 0,
+  });
+  return (
+    <Note look="success">
+      {!sampled && t("common.saved")}
+      {runs.data && t(runs.data.length ? "samples.savedAndBegun" : "samples.savedNothing")}
+      {runs.data?.map((run) => (
+        <div key={run.id}>
+          <Link to={`/runs/${run.id}`}>{t("samples.run", { name: run.name })}</Link>
+        </div>
+      ))}
+    </Note>
   );
 }

@@ -1,8 +1,9 @@
 import { Button, Group, Textarea, Title } from "@mantine/core";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
-import { type FormEvent, useState } from "react";
+import type { FormEvent } from "react";
 import { useTranslation } from "react-i18next";
 import { Note, ProblemNote } from "@/components/notes";
+import { UnsavedLine, useUnsavedForm } from "@/components/unsaved";
 import type { Campaign } from "@/lib/api/types";
 import { addPrompts } from "./api";
 import classes from "./campaigns.module.css";
@@ -11,15 +12,15 @@ import classes from "./campaigns.module.css";
 export function PromptForm({ campaign }: { campaign: Campaign }) {
   const { t } = useTranslation();
   const queryClient = useQueryClient();
-  const [text, setText] = useState("");
-  const [isBrief, setBrief] = useState(false);
+  const form = useUnsavedForm(`campaign.${campaign.id}.material`, { text: "", isBrief: false });
+  const { text, isBrief } = form.fields;
   const canBrief = campaign.kind === "demonstration" || campaign.kind === "chat";
   const prompts = text
     .split(/\n\s*\n/)
     .map((prompt) => prompt.trim())
     .filter(Boolean);
   const adding = useMutation({
-    mutationFn: () =>
+    mutationFn: (_sent: typeof form.fields) =>
       addPrompts(
         campaign.id,
         prompts.map((prompt) =>
@@ -28,8 +29,8 @@ export function PromptForm({ campaign }: { campaign: Campaign }) {
             : { messages: [{ role: "user" as const, content: prompt }] },
         ),
       ),
-    onSuccess: () => {
-      setText("");
+    onSuccess: (_added, sent) => {
+      form.settle(sent, { ...sent, text: "" });
       void queryClient.invalidateQueries({ queryKey: ["progress", campaign.id] });
       void queryClient.invalidateQueries({ queryKey: ["campaign", campaign.id] });
     },
@@ -37,7 +38,7 @@ export function PromptForm({ campaign }: { campaign: Campaign }) {
 
   function submit(event: FormEvent) {
     event.preventDefault();
-    adding.mutate();
+    adding.mutate(form.fields);
   }
 
   return (
@@ -54,14 +55,14 @@ export function PromptForm({ campaign }: { campaign: Campaign }) {
           lang={campaign.language}
           maw={640}
           value={text}
-          onChange={(event) => setText(event.currentTarget.value)}
+          onChange={(event) => form.change({ text: event.currentTarget.value })}
         />
         {canBrief && (
           <label className={classes.quiet}>
             <input
               type="checkbox"
               checked={isBrief}
-              onChange={(event) => setBrief(event.currentTarget.checked)}
+              onChange={(event) => form.change({ isBrief: event.currentTarget.checked })}
             />{" "}
             {t("prompts.asBriefs")}
           </label>
@@ -70,6 +71,7 @@ export function PromptForm({ campaign }: { campaign: Campaign }) {
           <Button type="submit" variant="default" disabled={prompts.length === 0} loading={adding.isPending}>
             {t("prompts.add", { count: prompts.length })}
           </Button>
+          <UnsavedLine form={form} />
         </Group>
       </form>
       <ProblemNote error={adding.error} />

@@ -16,6 +16,7 @@ export function TermsTab({ campaign }: { campaign: Campaign }) {
   }
   return (
     <VersionedText
+      place={`campaign.${campaign.id}.terms`}
       hint={t("terms.textHint")}
       none={t("terms.none")}
       inForce={terms.data}

@@ -1,9 +1,9 @@
 import { Button, Group, Textarea, Title } from "@mantine/core";
 import { useMutation } from "@tanstack/react-query";
-import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Markdown } from "@/components/markdown";
 import { ProblemNote } from "@/components/notes";
+import { UnsavedLine, useUnsavedForm } from "@/components/unsaved";
 import classes from "./campaigns.module.css";
 
 export interface Version {
@@ -12,6 +12,8 @@ export interface Version {
 }
 
 interface VersionedTextProps {
+  /** Under which name unsaved words are kept on the device. */
+  place: string;
   hint: string;
   /** Shown in the preview while there is no text. */
   none: string;
@@ -21,11 +23,17 @@ interface VersionedTextProps {
 }
 
 /** A text beside what it will look like. Every save is a new version; none is ever changed. */
-export function VersionedText({ hint, none, inForce, save, onSaved }: VersionedTextProps) {
+export function VersionedText({ place, hint, none, inForce, save, onSaved }: VersionedTextProps) {
   const { t } = useTranslation();
-  const [text, setText] = useState(inForce?.text ?? "");
-  const saving = useMutation({ mutationFn: () => save(text), onSuccess: onSaved });
-  const isChanged = text !== (inForce?.text ?? "");
+  const form = useUnsavedForm(place, { text: inForce?.text ?? "" });
+  const { text } = form.fields;
+  const saving = useMutation({
+    mutationFn: save,
+    onSuccess: (version, sent) => {
+      form.settle({ text: sent }, { text: version.text });
+      onSaved(version);
+    },
+  });
   return (
     <>
       <div className={classes.columns}>
@@ -35,7 +43,7 @@ export function VersionedText({ hint, none, inForce, save, onSaved }: VersionedT
           rows={18}
           dir="auto"
           value={text}
-          onChange={(event) => setText(event.currentTarget.value)}
+          onChange={(event) => form.change({ text: event.currentTarget.value })}
         />
         <section>
           <Title order={2} mb="xs">
@@ -47,14 +55,13 @@ export function VersionedText({ hint, none, inForce, save, onSaved }: VersionedT
         </section>
       </div>
       <Group mt="md">
-        <Button disabled={!isChanged} loading={saving.isPending} onClick={() => saving.mutate()}>
+        <Button disabled={!form.isChanged} loading={saving.isPending} onClick={() => saving.mutate(text)}>
           {t("guidelines.save")}
         </Button>
-        <p className={classes.quiet} role="status">
-          {isChanged
-            ? t("guidelines.unsaved")
-            : inForce && inForce.version > 0 && t("guidelines.version", { version: inForce.version })}
-        </p>
+        {!form.isChanged && inForce && inForce.version > 0 && (
+          <p className={classes.quiet}>{t("guidelines.version", { version: inForce.version })}</p>
+        )}
+        <UnsavedLine form={form} />
       </Group>
       <ProblemNote error={saving.error} />
     </>

@@ -6,23 +6,51 @@ function keyOf(userId: number, assignmentId: number): string {
   return `${PREFIX}${userId}.${assignmentId}`;
 }
 
-/** Writes at once, so that not even a killed browser loses a word. False when the device has no room or refuses. */
-export function keepOnDevice<C>(userId: number, assignmentId: number, draft: DeviceDraft<C>): boolean {
+/** False when the device has no room or refuses. */
+function keep(key: string, text: string): boolean {
   try {
-    localStorage.setItem(keyOf(userId, assignmentId), JSON.stringify(draft));
+    localStorage.setItem(key, text);
     return true;
   } catch {
     return false;
   }
 }
 
-export function readFromDevice<C>(userId: number, assignmentId: number): DeviceDraft<C> | null {
+function kept(key: string): string | null {
   try {
-    const text = localStorage.getItem(keyOf(userId, assignmentId));
-    return text ? (JSON.parse(text) as DeviceDraft<C>) : null;
+    return localStorage.getItem(key);
   } catch {
     return null;
   }
+}
+
+function drop(key: string): void {
+  try {
+    localStorage.removeItem(key);
+  } catch {
+    // A device that refuses storage has nothing to drop.
+  }
+}
+
+function asRecord<T>(text: string | null): T | null {
+  try {
+    return text ? (JSON.parse(text) as T) : null;
+  } catch {
+    return null;
+  }
+}
+
+/** Writes at once, so that not even a killed browser loses a word. False when the device has no room or refuses. */
+export function keepOnDevice<C>(userId: number, assignmentId: number, draft: DeviceDraft<C>): boolean {
+  return keep(keyOf(userId, assignmentId), JSON.stringify(draft));
+}
+
+export function readFromDevice<C>(userId: number, assignmentId: number): DeviceDraft<C> | null {
+  return asRecord(kept(keyOf(userId, assignmentId)));
+}
+
+export function dropFromDevice(userId: number, assignmentId: number): void {
+  drop(keyOf(userId, assignmentId));
 }
 
 /** The units that have words of this person on this device. */
@@ -34,35 +62,37 @@ export function draftsOnDevice(userId: number): number[] {
 
 const remarkKeyOf = (userId: number, assignmentId: number) => `parley.remark.${userId}.${assignmentId}`;
 
-/** A remark to a moderator that is not sent yet. */
+/** A remark to a moderator that is not sent yet; where the device refuses, it is on the page until it is closed. */
 export function keepRemarkOnDevice(userId: number, assignmentId: number, text: string): void {
-  try {
-    localStorage.setItem(remarkKeyOf(userId, assignmentId), text);
-  } catch {
-    // It is on the page, until it is closed.
-  }
+  keep(remarkKeyOf(userId, assignmentId), text);
 }
 
 export function remarkOnDevice(userId: number, assignmentId: number): string {
-  try {
-    return localStorage.getItem(remarkKeyOf(userId, assignmentId)) ?? "";
-  } catch {
-    return "";
-  }
+  return kept(remarkKeyOf(userId, assignmentId)) ?? "";
 }
 
 export function dropRemarkFromDevice(userId: number, assignmentId: number): void {
-  try {
-    localStorage.removeItem(remarkKeyOf(userId, assignmentId));
-  } catch {
-    // A device that refuses storage has nothing to drop.
-  }
+  drop(remarkKeyOf(userId, assignmentId));
 }
 
-export function dropFromDevice(userId: number, assignmentId: number): void {
-  try {
-    localStorage.removeItem(keyOf(userId, assignmentId));
-  } catch {
-    // A device that refuses storage has nothing to drop.
-  }
+/** What was written in a form and not saved yet, upon what was saved then. */
+export interface KeptForm<Fields> {
+  fields: Fields;
+  base: Fields;
+  changedAt: string;
+}
+
+const formKeyOf = (userId: number, place: string) => `parley.form.${userId}.${place}`;
+
+/** `place`: which form it is, as "campaign.7.guidelines". */
+export function keepForm<Fields>(userId: number, place: string, form: KeptForm<Fields>): boolean {
+  return keep(formKeyOf(userId, place), JSON.stringify(form));
+}
+
+export function formOnDevice<Fields>(userId: number, place: string): KeptForm<Fields> | null {
+  return asRecord(kept(formKeyOf(userId, place)));
+}
+
+export function dropForm(userId: number, place: string): void {
+  drop(formKeyOf(userId, place));
 }
