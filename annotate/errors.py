@@ -13,12 +13,12 @@ from django.db import (
     OperationalError,
     ProgrammingError,
 )
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.utils.translation import gettext as _
 from psycopg.errors import DiskFull, UndefinedColumn, UndefinedTable
 from redis.exceptions import RedisError
 from rest_framework import status
-from rest_framework.exceptions import APIException, ValidationError
+from rest_framework.exceptions import APIException, NotFound, ValidationError
 from rest_framework.response import Response
 from rest_framework.views import exception_handler as rest_exception_handler
 from rest_framework.views import set_rollback
@@ -120,6 +120,8 @@ def exception_handler(exception: Exception, context: dict[str, Any]) -> Response
     elif isinstance(exception, DatabaseError):
         log.exception("database refused")
         exception = Conflict(_("The database refused this. Check the values and try again."))
+    elif isinstance(exception, Http404):  # Django's own sentence names tables
+        exception = NotFound(_("There is nothing here, or nothing that is open to you."))
     answer = rest_exception_handler(exception, context)
     if answer is None:
         return None

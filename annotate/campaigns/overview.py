@@ -10,7 +10,7 @@ from django.db.models import Aggregate, Count, Exists, F, FloatField, Max, Outer
 from django.db.models.functions import Coalesce, Greatest, Now
 
 from annotate.accounts.models import Annotator, User
-from annotate.campaigns.access import oversees
+from annotate.campaigns.access import oversees, visible_to
 from annotate.campaigns.models import Campaign, Consent, Guidelines, Membership, Terms, default_sampling
 
 
@@ -36,6 +36,9 @@ class Overview:
     policies: list[Any] = field(default_factory=list)
     progress: dict[str, int] = field(default_factory=dict)
     mine: Mine | None = None
+    # Those that this one names, where the login may see them.
+    reviewed_campaign: Campaign | None = None
+    ranking_campaign: Campaign | None = None
 
     @property
     def is_member(self) -> bool:
@@ -51,6 +54,14 @@ def overviews(campaigns: QuerySet[Campaign], user: User) -> list[Overview]:
         campaigns = campaigns.prefetch_related("policies__policy_version")
     campaigns = campaigns.select_related("reviewed_campaign", "ranking_campaign")
     shown = {campaign.id: Overview(campaign) for campaign in campaigns}
+    named = [id for one in campaigns for id in (one.reviewed_campaign_id, one.ranking_campaign_id) if id]
+    visible = set(visible_to(user).filter(id__in=named).values_list("id", flat=True))
+    for overview in shown.values():
+        campaign = overview.campaign
+        if campaign.reviewed_campaign_id in visible:
+            overview.reviewed_campaign = campaign.reviewed_campaign
+        if campaign.ranking_campaign_id in visible:
+            overview.ranking_campaign = campaign.ranking_campaign
     if oversees(user):
         for overview in shown.values():
             overview.policies = sorted(overview.campaign.policies.all(), key=lambda policy: policy.id)

@@ -150,7 +150,10 @@ def give_consent(campaign: Campaign, user: User, version: int) -> Consent:
 
 
 def mark_guidelines_read(campaign: Campaign, user: User, version: int) -> None:
-    """Never back to an older version."""
+    """Never back to an older version, nor ahead to one that is still to be written."""
+    newest = campaign.guidelines.values_list("version", flat=True).first() or 0
+    if version > newest:
+        raise ValidationError({"version": [_("There is no such version of the guidelines.")]}, code="unknown")
     mine = Membership.objects.filter(campaign=campaign, user=user)
     mine.filter(Q(guidelines_read=None) | Q(guidelines_read__lt=version)).update(guidelines_read=version)
 

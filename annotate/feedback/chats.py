@@ -42,6 +42,11 @@ class Said:
         return self.edited or self.chosen.text
 
     @property
+    def is_choice(self) -> bool:
+        """Between two that say the same there is nothing to choose."""
+        return len({answer.text.strip() for answer in self.answers}) > 1
+
+    @property
     def tiers(self) -> list[list[Suggestion]]:
         """The choice; without a strength the two are equally good."""
         if self.strength is None:
@@ -51,13 +56,7 @@ class Said:
 
 def place_of_answer(assignment: Assignment, given: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
     """The policies to ask for the next answer, in order, and where the answer will stand."""
-    messages, opening = given["messages"], assignment.unit.prompt.messages
-    if [_plain(message) for message in messages[: len(opening)]] != opening:
-        raise refuse(
-            "messages", _("The dialogue must begin with the prompt's messages, unchanged."), "prompt"
-        )
-    if not messages or messages[-1]["role"] != "user":
-        raise refuse("messages", _("The policy answers a person: the last message must be theirs."), "role")
+    messages = given["messages"]
     if given.get("pair") is None:
         raise refuse("pair", _("Say with which other answer this one stands."), "required")
     if given["turn"] != len(messages):
@@ -154,7 +153,7 @@ def store_choices(dialogue: Demonstration, said: Sequence[Said]) -> None:
     if dialogue.revision > 1:
         demonstrated_in_chat(dialogue).delete()
         rankings_of_chat(dialogue).delete()
-    judged = [(i, one) for i, one in enumerate(said) if len(one.answers) > 1 or one.edited]
+    judged = [(i, one) for i, one in enumerate(said) if one.is_choice or one.edited]
     prompts = _prompts(campaign, dialogue, [one for _i, one in judged])
     prompt_of = [prompts[prompt_key(one.asked)] for _i, one in judged]
     offered, edited = _completions(dialogue, [one for _i, one in judged], prompt_of)
@@ -166,7 +165,7 @@ def store_choices(dialogue: Demonstration, said: Sequence[Said]) -> None:
     }  # fmt: skip
     for (i, one), prompt in zip(judged, prompt_of, strict=True):
         name = f"{assignment}:{i}"
-        if len(one.answers) > 1:
+        if one.is_choice:
             tiers = [[offered[answer.id].pk for answer in tier] for tier in one.tiers]
             shown = [offered[answer.id].pk for answer in one.answers]
             rankings.append(Ranking(

@@ -47,7 +47,7 @@ def lay_out(assignment: Assignment) -> Desk:
         shown_completions=_shown(assignment, names_of(assignment)),
         kept_draft=Draft.objects.filter(assignment=assignment).first(),
         offered_suggestions=list(Suggestion.objects.filter(assignment=assignment).order_by("id")),
-        can_suggest=can_suggest(assignment.campaign),
+        can_suggest=can_suggest(assignment),
         submitted=_submitted(assignment) if assignment.state == Assignment.State.SUBMITTED else None,
         reviewed=_reviewed(assignment) if assignment.unit.reviewed_id else None,
     )
@@ -73,9 +73,9 @@ def _submitted(assignment: Assignment) -> dict[str, Any] | None:
 
 def _reviewed(review: Assignment) -> dict[str, Any] | None:
     """Another's submission, as it was worked on; not by whom."""
-    assignment = Assignment.objects.select_related("campaign").get(id=review.unit.reviewed_id)
-    work = submission_of(assignment)
-    if work is None:
+    assignment = review.unit.reviewed
+    work = submission_of(assignment) if assignment else None
+    if assignment is None or work is None:
         return None
     names = names_of(assignment, review)
     return {

@@ -1,5 +1,7 @@
 """Remarks: what annotators tell a moderator about a unit, and what moderators do about it."""
 
+from datetime import timedelta
+
 from django.db import transaction
 from django.db.models import CharField, F, QuerySet
 from django.db.models.fields.json import KeyTextTransform, KeyTransform
@@ -10,10 +12,12 @@ from django.utils.translation import gettext as _
 
 from annotate.accounts.models import User
 from annotate.campaigns.models import Campaign
+from annotate.errors import Conflict
 from annotate.feedback.checks import refuse
 from annotate.feedback.models import Assignment, Remark
 
 EXCERPT = 160
+MOST_AN_HOUR = 60  # of one person; moderators read them one by one
 
 
 def asked_in(prompt: str) -> Coalesce:
@@ -26,6 +30,14 @@ def make_remark(assignment: Assignment, reason: str, text: str) -> Remark:
     """A flag, or a comment; the work on the unit goes on."""
     if reason == Remark.Reason.COMMENT and not text.strip():
         raise refuse("text", _("A comment needs some words."), "blank")
+    lately = Remark.objects.filter(
+        assignment__annotator=assignment.annotator_id, created_at__gt=timezone.now() - timedelta(hours=1)
+    )
+    if lately.count() >= MOST_AN_HOUR:
+        many = _(
+            "You have made %(number)s remarks within an hour. Send this one in a while; it is kept here."
+        )
+        raise Conflict(many % {"number": MOST_AN_HOUR}, "too_many")
     return Remark.objects.create(
         campaign=assignment.campaign, assignment=assignment, reason=reason, text=text.strip()
     )

@@ -1,5 +1,7 @@
 """The JSON of feedback. What goes to an annotator names completions by place and text only (feedback.naming)."""
 
+import json
+import math
 from typing import Any
 
 from django.utils import timezone
@@ -19,6 +21,7 @@ from annotate.feedback.models import STRONGEST, Assignment, Remark, Suggestion, 
 
 THIRTY_DAYS = 30 * 86_400
 MAX_PIECES = 200
+MAX_DRAFT = 2_000_000
 COMPARISON_VERDICTS = ["better", "tie", "all_bad"]
 
 
@@ -159,6 +162,15 @@ class DraftSaveSerializer(serializers.Serializer):
     content = serializers.JSONField()
     revision = serializers.IntegerField(min_value=0, max_value=2**31 - 2)
 
+    def validate_content(self, content: Any) -> Any:
+        if len(json.dumps(content, ensure_ascii=False)) > MAX_DRAFT:
+            raise serializers.ValidationError(
+                _("A draft holds %(number)s characters at most. What you wrote stays on your device.")
+                % {"number": f"{MAX_DRAFT:_}".replace("_", " ")},
+                code="max_length",
+            )
+        return content
+
 
 class DraftSavedSerializer(serializers.Serializer):
     revision = serializers.IntegerField()
@@ -186,12 +198,20 @@ class WrittenMessageSerializer(MessageSerializer):
     )
 
 
+class SecondsField(serializers.FloatField):
+    """A device's clock may be set while somebody works: no reason to refuse their words."""
+
+    def to_internal_value(self, data: Any) -> float:
+        seconds = super().to_internal_value(data)
+        return min(max(seconds, 0.0), THIRTY_DAYS) if math.isfinite(seconds) else 0.0
+
+
 class SubmissionSerializer(serializers.Serializer):
     submission_key = serializers.UUIDField(
         help_text="made by the client; sent again, nothing is stored twice"
     )
-    seconds_spent = serializers.FloatField(
-        min_value=0, max_value=THIRTY_DAYS, required=False, allow_null=True
+    seconds_spent = SecondsField(
+        required=False, allow_null=True, help_text="below 0 and beyond thirty days it is cut to that"
     )
     revises = serializers.IntegerField(
         min_value=1, required=False, allow_null=True, help_text="the revision that this corrects"

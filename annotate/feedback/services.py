@@ -8,10 +8,11 @@ from typing import Any, TypeVar
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
+from django.http import Http404
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from rapidfuzz.distance import Levenshtein
-from rest_framework.exceptions import NotFound, PermissionDenied
+from rest_framework.exceptions import PermissionDenied
 
 from annotate.accounts.models import Annotator, User
 from annotate.accounts.services import annotator_of
@@ -213,7 +214,7 @@ def _locked(assignment_id: int, annotator: Annotator) -> Assignment:
         .first()
     )
     if assignment is None:
-        raise NotFound
+        raise Http404
     return assignment
 
 

@@ -12,14 +12,16 @@ from typing import Any
 import httpx
 from asgiref.sync import sync_to_async
 from django.conf import settings
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import translation
 from django.utils.translation import gettext as _
 from httpx_sse import EventSource, SSEError, aconnect_sse
 
+from annotate.campaigns.access import workers
 from annotate.campaigns.models import Campaign, default_sampling
 from annotate.errors import Conflict
-from annotate.feedback.models import Assignment, Suggestion
+from annotate.feedback.checks import refuse
+from annotate.feedback.models import Assignment, Suggestion, Unit
 
 log = logging.getLogger(__name__)
 SAVE_EVERY_SECONDS = 1.0
@@ -33,8 +35,58 @@ def policies_of(campaign: Campaign) -> QuerySet[Any]:
     return campaign.policies.filter(weight__gt=0)
 
 
-def can_suggest(campaign: Campaign) -> bool:
-    return campaign.kind in Campaign.WRITING and policies_of(campaign).exists()
+def is_still_to_judge(assignment: Assignment) -> bool:
+    """Whether this person has answers to the same prompt before them, or still to come, in another campaign.
+
+    They are not to ask a policy first that may have written some of them.
+    """
+    annotator = assignment.annotator_id
+    finished = Assignment.objects.filter(
+        unit=OuterRef("pk"),
+        annotator=annotator,
+        state__in=[Assignment.State.SUBMITTED, Assignment.State.SKIPPED],
+    )
+    begun = Assignment.objects.filter(unit=OuterRef("pk"), annotator=annotator)
+    units = Unit.objects.filter(
+        Q(open_slots__gt=0) | Exists(begun),
+        ~Exists(finished),
+        campaign__in=workers().filter(user__annotator=annotator).values("campaign"),
+        campaign__kind__in=Campaign.JUDGING,
+        prompt__key=assignment.unit.prompt.key,
+    )
+    return units.exists()
+
+
+def can_suggest(assignment: Assignment) -> bool:
+    campaign = assignment.campaign
+    has_policy = campaign.kind in Campaign.WRITING and policies_of(campaign).exists()
+    return has_policy and not is_still_to_judge(assignment)
+
+
+def refuse_where_none_is_offered(assignment: Assignment, messages: Sequence[dict[str, str]]) -> None:
+    """A policy answers people who write, about their own prompt, and after what a person says."""
+    if assignment.state in (Assignment.State.SUBMITTED, Assignment.State.SKIPPED):
+        raise Conflict(_("This one is finished; there is nothing left to suggest."), "ended")
+    if assignment.campaign.kind not in Campaign.WRITING:
+        raise Conflict(_("There are no suggestions in this kind of work."), "no_suggestions")
+    if is_still_to_judge(assignment):
+        judge_first = _("You are still to judge answers to this prompt: nothing is suggested before that.")
+        raise Conflict(judge_first, "still_to_judge")
+    opening = assignment.unit.prompt.messages
+    said = [{"role": message["role"], "content": message["content"]} for message in messages]
+    if (
+        assignment.campaign.has_system_message
+        and said
+        and said[0]["role"] == "system"
+        and said[:1] != opening[:1]
+    ):
+        said = said[1:]
+    if said[: len(opening)] != opening:
+        raise refuse(
+            "messages", _("The dialogue must begin with the prompt's messages, unchanged."), "prompt"
+        )
+    if not said or said[-1]["role"] != "user":
+        raise refuse("messages", _("The policy answers a person: the last message must be theirs."), "role")
 
 
 def draw_policies(campaign: Campaign, draw: random.Random = _random) -> list[Any]:
@@ -71,22 +123,6 @@ def begin_suggestion(assignment: Assignment, turn: int, policy_version: Any, **p
         seed=_random.randrange(2**31),
         **place,
     )
-
-
-def messages_for_turn(messages: list[dict[str, str]], brief: str) -> list[dict[str, str]]:
-    """What to ask so that the policy, which only knows how to answer a user, says the next turn.
-
-    For the user's own turn the roles are exchanged: the policy answers what the assistant said.
-    """
-    spoken = [m for m in messages if m["role"] != "system"]
-    if spoken and spoken[-1]["role"] == "user":
-        return messages
-    if not spoken:
-        return [*messages, {"role": "user", "content": brief}]
-    exchanged = {"user": "assistant", "assistant": "user"}
-    swapped = [{"role": exchanged[m["role"]], "content": m["content"]} for m in spoken]
-    opening = [{"role": "user", "content": brief}] if brief and swapped[0]["role"] == "assistant" else []
-    return opening + swapped
 
 
 def server_url() -> str:

@@ -3,7 +3,6 @@
 from typing import Any
 
 from django.http import Http404, StreamingHttpResponse
-from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, PolymorphicProxySerializer, extend_schema
 from rest_framework import generics, status
@@ -18,7 +17,6 @@ from annotate.campaigns.models import Campaign
 from annotate.campaigns.serializers import CampaignChangesSerializer, CampaignSerializer
 from annotate.campaigns.services import NewPrompt
 from annotate.campaigns.views import CampaignView, shown
-from annotate.errors import Conflict
 from annotate.feedback import chats, remarks, services, suggestions
 from annotate.feedback.desk import lay_out, nothing_now, own_assignment, progress
 from annotate.feedback.models import Assignment
@@ -281,16 +279,14 @@ class SuggestionsView(APIView):
     def post(self, request: SignedInRequest, assignment_id: int) -> Any:
         assignment = own_assignment(request.user, assignment_id)
         given = _given(SuggestionRequestSerializer, request)
-        if assignment.state in (Assignment.State.SUBMITTED, Assignment.State.SKIPPED):
-            raise Conflict(_("This one is finished; there is nothing left to suggest."), "ended")
+        suggestions.refuse_where_none_is_offered(assignment, given["messages"])
         if assignment.campaign.kind == Campaign.Kind.CHAT:
             policies, place = chats.place_of_answer(assignment, given)
         else:
             policies, place = suggestions.draw_policies(assignment.campaign), {}
         suggestion = suggestions.begin_suggestion(assignment, given["turn"], policies[0], **place)
-        asked = suggestions.messages_for_turn(given["messages"], assignment.unit.prompt.brief)
         return StreamingHttpResponse(
-            suggestions.stream_suggestion(suggestion, asked, policies, spoken_now()),
+            suggestions.stream_suggestion(suggestion, given["messages"], policies, spoken_now()),
             content_type="text/event-stream",
             headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no"},
         )

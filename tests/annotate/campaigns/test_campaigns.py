@@ -83,6 +83,27 @@ def test_members_see_their_campaigns_and_admins_and_trainers_see_all(
     assert list(seen.values()) == [{mine.id}, set(), {mine.id, other.id}, {mine.id, other.id}]
 
 
+def test_a_campaign_that_another_one_names_is_named_to_those_who_may_see_it(
+    alice, alice_client, bob, bob_client, carol_client, new_campaign
+):
+    first, ranked = new_campaign(members=[bob]), new_campaign("ranking", members=[bob])
+    new_campaign("review", members=[alice, bob], reviewed_campaign=first, name="of it")
+    new_campaign("chat", members=[alice, bob], ranking_campaign=ranked, name="talks")
+    for client, are_named in ((alice_client, False), (bob_client, True), (carol_client, True)):
+        seen = {row["name"]: row for row in client.get("/api/campaigns").json()}
+        named = seen["of it"]["reviewed_campaign"], seen["talks"]["ranking_campaign"]
+        expected = ({"id": first.id, "name": first.name}, {"id": ranked.id, "name": ranked.name})
+        assert named == (expected if are_named else (None, None))
+
+
+def test_what_is_not_there_or_not_open_to_one_is_said_in_a_sentence_of_ours(alice_client, new_campaign):
+    for place in (f"campaigns/{new_campaign().id}", "campaigns/99999", "assignments/99999"):
+        answer = alice_client.get(f"/api/{place}")
+        assert (answer.status_code, answer.json()["detail"]) == (
+            404, "There is nothing here, or nothing that is open to you.",
+        )  # fmt: skip
+
+
 def test_guidelines_have_versions_and_none_is_ever_changed(carol_client, new_campaign):
     campaign = new_campaign()
     url = f"/api/campaigns/{campaign.id}/guidelines"

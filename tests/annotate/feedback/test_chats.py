@@ -116,6 +116,15 @@ def test_a_dialogue_of_two_turns_is_kept_with_its_choices(talking, ranking, alic
     assert frozen.left_out["dialogues with a policy; their choices are among the rankings"] == 1
 
 
+def test_between_two_answers_that_say_the_same_there_is_no_choice(talking, alice_client):
+    campaign = talking("polite")
+    assignment = leased(alice_client, campaign)
+    same = answers_to(alice_client, assignment, OPENING)
+    assert same[0]["text"] == same[1]["text"]
+    assert hand_in(alice_client, assignment, turn(same, 0, strength=2)).status_code == 201
+    assert not Ranking.objects.exists() and not Comparison.objects.exists()
+
+
 def test_nothing_tells_which_policy_answered(talking, alice_client):
     assignment = leased(alice_client, talking("polite", "repeats"))
     answers_to(alice_client, assignment, OPENING)
@@ -137,7 +146,7 @@ def test_two_answers_come_from_two_policies_and_their_sides_are_drawn(talking, a
 
 
 def test_a_choice_is_corrected_and_leaves_nothing_behind(talking, alice_client):
-    campaign = talking("polite")
+    campaign = talking("repeats")
     assignment = leased(alice_client, campaign)
     seen = answers_to(alice_client, assignment, OPENING)
     assert hand_in(alice_client, assignment, turn(seen, 0, strength=1, edited="Better.")).status_code == 201
@@ -299,7 +308,7 @@ def test_what_does_not_fit_a_campaign_of_chats_is_refused(carol_client, field, c
 def test_a_long_dialogue_costs_as_many_queries_as_a_short_one(talking, alice_client):
     counted = []
     for num_turns in (2, 6):
-        campaign = talking("polite", name=f"of {num_turns}")
+        campaign = talking("repeats", name=f"of {num_turns}")
         assignment = leased(alice_client, campaign)
         messages, turns = OPENING, []
         for number in range(num_turns):

@@ -1,8 +1,11 @@
 """What annotators tell moderators about a unit."""
 
+from datetime import timedelta
+
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from annotate.feedback.models import Assignment, Remark
 from tests.annotate.moves import leased, submit
@@ -31,6 +34,21 @@ def test_a_flag_is_stored_with_its_unit_and_the_work_goes_on(alice, alice_client
     assert submit(alice_client, assignment).status_code == 201
     assert remark(alice_client, assignment, "comment", "On second thought …").status_code == 201
     assert [one["reason"] for one in listed(carol_client, campaign)] == ["comment", "personal"]
+
+
+def test_one_person_makes_so_many_remarks_in_an_hour_and_no_more(
+    alice_client, bob_client, writing, monkeypatch
+):
+    monkeypatch.setattr("annotate.feedback.remarks.MOST_AN_HOUR", 3)
+    campaign = writing(2)
+    assignment = leased(alice_client, campaign)
+    for _ in range(3):
+        assert remark(alice_client, assignment).status_code == 201
+    refused = remark(alice_client, assignment)
+    assert (refused.status_code, refused.json()["errors"][0]["code"]) == (409, "too_many")
+    assert remark(bob_client, leased(bob_client, campaign)).status_code == 201
+    Remark.objects.update(created_at=timezone.now() - timedelta(hours=2))
+    assert remark(alice_client, assignment).status_code == 201
 
 
 def test_a_comment_says_something_and_a_flag_need_not(alice_client, writing):

@@ -178,13 +178,19 @@ def test_a_ranking_that_cannot_be_is_refused_with_its_place(alice_client, rankin
         ({"ratings": [{"completion": a, "value": 0}]}, "ratings[0].value"),
         ({"ratings": [{"completion": a, "value": 3}] * 2}, "ratings[1].completion"),
         ({"ratings": [{"completion": a, "value": 3, "flags": ["dull"]}]}, "ratings[0].flags"),
-        ({"seconds_spent": -1}, "seconds_spent"),
         ({"submission_key": "abc"}, "submission_key"),
     ]:
         answer = submit(alice_client, assignment, **changes)
         assert answer.status_code == 400, (changes, answer.content)
         assert answer.json()["errors"][0]["field"].startswith(field), (changes, answer.content)
     assert not Ranking.objects.exists() and not Rating.objects.exists()
+
+
+@pytest.mark.parametrize(("told", "kept"), [(-598, 0), (10**9, 30 * 86_400), (12.5, 12.5), (None, None)])
+def test_a_clock_that_was_set_while_somebody_wrote_refuses_nothing(alice_client, writing, told, kept):
+    assignment = leased(alice_client, writing(1))
+    assert submit(alice_client, assignment, seconds_spent=told).status_code == 201
+    assert Demonstration.objects.get().seconds_spent == kept
 
 
 def test_completions_are_shown_in_a_shuffled_order_that_is_stored(alice_client, ranking):

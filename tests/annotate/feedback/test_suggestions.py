@@ -6,11 +6,12 @@ import time
 import pytest
 from asgiref.sync import async_to_sync
 
+from annotate.campaigns.services import NewPrompt
 from annotate.feedback.models import Assignment, Suggestion
+from annotate.feedback.services import queue_prompts
 from annotate.feedback.suggestions import (
     begin_suggestion,
     draw_policies,
-    messages_for_turn,
     stream_suggestion,
 )
 from annotate.runs.models import CampaignPolicy, PolicyVersion
@@ -220,20 +221,57 @@ def test_nothing_is_suggested_for_what_is_finished(alice_client, suggesting):
     assert suggest(alice_client, assignment).status_code == 409
 
 
-USER, ASSISTANT, SYSTEM = ({"role": role, "content": role[0]} for role in ("user", "assistant", "system"))
+def refusal(answer) -> str:
+    return answer.json()["errors"][0]["code"]
 
 
-@pytest.mark.parametrize(
-    ("messages", "brief", "asked"),
-    [
-        ([USER], "", ["user"]),
-        ([SYSTEM, USER], "", ["system", "user"]),
-        ([], "a letter", ["user"]),
-        ([USER, ASSISTANT], "", ["assistant", "user"]),
-        ([USER, ASSISTANT], "a letter", ["user", "assistant", "user"]),
-    ],
-)
-def test_the_policy_is_always_asked_as_the_one_who_answers(messages, brief, asked):
-    turned = messages_for_turn(messages, brief)
-    assert [message["role"] for message in turned] == asked
-    assert turned[-1]["role"] == "user" and turned[-1]["content"]
+def test_a_policy_is_asked_for_the_assistants_turn_alone_and_about_this_prompt(alice_client, suggesting):
+    assignment = leased(alice_client, suggesting("repeats", has_system_message=True))
+    asked = assignment["prompt"]["messages"]
+    answered = [*asked, {"role": "assistant", "content": "So."}]
+    told = [{"role": "system", "content": "Be brief."}, *asked]
+    again = [*answered, {"role": "user", "content": "And then?"}]
+    for messages in (told, again):
+        said = events(suggest(alice_client, assignment, messages=messages))
+        assert json.loads(said[-1][1]["text"])["messages"] == messages
+    other = [{"role": "user", "content": "What would you say to something else?"}]
+    for messages, code in [([], "prompt"), (other, "prompt"), (answered, "role"), (told[:1], "prompt")]:
+        answer = suggest(alice_client, assignment, messages=messages)
+        assert (answer.status_code, refusal(answer)) == (400, code), messages
+
+
+def test_from_a_brief_the_person_speaks_first_and_then_the_policy(alice_client, suggesting):
+    campaign = suggesting("repeats")
+    campaign.units.all().delete()
+    queue_prompts(campaign, [NewPrompt(brief="Ask about herons.")])
+    assignment = leased(alice_client, campaign)
+    assert refusal(suggest(alice_client, assignment, turn=0, messages=[])) == "role"
+    said = events(suggest(alice_client, assignment, messages=[{"role": "user", "content": "Herons?"}]))
+    assert json.loads(said[-1][1]["text"])["messages"] == [{"role": "user", "content": "Herons?"}]
+
+
+@pytest.mark.parametrize("kind", ["ranking", "comparing"])
+def test_who_judges_cannot_ask_the_policy(request, alice_client, suggesting, kind):
+    suggesting("polite")
+    campaign = request.getfixturevalue(kind)(1)
+    CampaignPolicy.objects.create(campaign=campaign, policy_version=PolicyVersion.objects.get())
+    assignment = leased(alice_client, campaign)
+    assert assignment["can_suggest"] is False
+    answer = suggest(alice_client, assignment)
+    assert (answer.status_code, refusal(answer)) == (409, "no_suggestions")
+    assert not Suggestion.objects.exists()
+
+
+def test_nor_through_another_campaign_while_answers_to_the_same_prompt_wait_for_them(
+    alice_client, bob, suggesting, ranking
+):
+    campaign = suggesting("polite")
+    judging = ranking(1)  # of the same question
+    assignment = leased(alice_client, campaign)
+    for judge in (lambda: None, lambda: leased(alice_client, judging)):  # it waits, then it is in hand
+        judged = judge()
+        assert alice_client.get(f"/api/assignments/{assignment['id']}").json()["can_suggest"] is False
+        assert refusal(suggest(alice_client, assignment)) == "still_to_judge"
+    assert submit(alice_client, judged).status_code == 201
+    assert leased(alice_client, campaign)["can_suggest"] is True
+    assert events(suggest(alice_client, assignment))[-1][0] == "end"

@@ -62,6 +62,8 @@ export function DemonstrationPage({
   const placeOf = (index: number) => opening.length + index;
   const offersOf = ({ key }: WrittenTurn) =>
     (offers[key] ?? []).filter((offer) => !content.refused.includes(offer.id));
+  /** A policy has learned what an assistant says; of the person's turn it knows nothing. */
+  const canSuggestFor = ({ role }: WrittenTurn) => assignment.can_suggest && role === "assistant";
   const shownOf = (turn: WrittenTurn) => {
     const last = offersOf(turn).length - 1;
     return Math.min(chosen[turn.key] ?? last, last);
@@ -102,7 +104,7 @@ export function DemonstrationPage({
 
   function suggest(index: number) {
     const turn = content.turns[index];
-    if (!turn) return;
+    if (!turn || !canSuggestFor(turn)) return;
     const before = content.turns.slice(0, index).map(({ role, content: text }) => ({ role, content: text }));
     announce(t("suggestion.asked"));
     setChosen(({ [turn.key]: _last, ...rest }) => rest);
@@ -217,7 +219,7 @@ export function DemonstrationPage({
           isCurrent={index === current}
           isLast={index === content.turns.length - 1}
           isOnly={content.turns.length === 1}
-          canSuggest={assignment.can_suggest}
+          canSuggest={canSuggestFor(turn)}
           offers={offersOf(turn)}
           shownOffer={shownOf(turn)}
           canMoveUp={turn.role === "user" && canMove(content.turns, index, -1)}

@@ -1117,7 +1117,9 @@ export interface components {
             name: string;
             kind: components["schemas"]["CampaignKind"];
             status: components["schemas"]["CampaignStatus"];
+            /** @description null too where one may not see it */
             reviewed_campaign: components["schemas"]["Named"] | null;
+            /** @description null too where one may not see it */
             ranking_campaign: components["schemas"]["Named"] | null;
             language: string;
             overlap: number;
@@ -1187,7 +1189,10 @@ export interface components {
              * @description made by the client; sent again, nothing is stored twice
              */
             submission_key: string;
-            /** Format: double */
+            /**
+             * Format: double
+             * @description below 0 and beyond thirty days it is cut to that
+             */
             seconds_spent?: number | null;
             /** @description the revision that this corrects */
             revises?: number | null;
@@ -1219,7 +1224,10 @@ export interface components {
              * @description made by the client; sent again, nothing is stored twice
              */
             submission_key: string;
-            /** Format: double */
+            /**
+             * Format: double
+             * @description below 0 and beyond thirty days it is cut to that
+             */
             seconds_spent?: number | null;
             /** @description the revision that this corrects */
             revises?: number | null;
@@ -1247,7 +1255,10 @@ export interface components {
              * @description made by the client; sent again, nothing is stored twice
              */
             submission_key: string;
-            /** Format: double */
+            /**
+             * Format: double
+             * @description below 0 and beyond thirty days it is cut to that
+             */
             seconds_spent?: number | null;
             /** @description the revision that this corrects */
             revises?: number | null;
@@ -2056,7 +2067,10 @@ export interface components {
              * @description made by the client; sent again, nothing is stored twice
              */
             submission_key: string;
-            /** Format: double */
+            /**
+             * Format: double
+             * @description below 0 and beyond thirty days it is cut to that
+             */
             seconds_spent?: number | null;
             /** @description the revision that this corrects */
             revises?: number | null;
@@ -2132,7 +2146,10 @@ export interface components {
              * @description made by the client; sent again, nothing is stored twice
              */
             submission_key: string;
-            /** Format: double */
+            /**
+             * Format: double
+             * @description below 0 and beyond thirty days it is cut to that
+             */
             seconds_spent?: number | null;
             /** @description the revision that this corrects */
             revises?: number | null;
