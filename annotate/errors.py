@@ -15,7 +15,15 @@ from django.db import (
 )
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.utils.translation import gettext as _
-from psycopg.errors import DiskFull, UndefinedColumn, UndefinedTable
+from psycopg.errors import (
+    DeadlockDetected,
+    DiskFull,
+    LockNotAvailable,
+    QueryCanceled,
+    SerializationFailure,
+    UndefinedColumn,
+    UndefinedTable,
+)
 from redis.exceptions import RedisError
 from rest_framework import status
 from rest_framework.exceptions import APIException, NotFound, ValidationError
@@ -92,6 +100,8 @@ def outage(error: BaseException) -> str:
     """What is out of reach, full or not set up, and what to do; empty for an error of another kind."""
     cause = error.__cause__
     if isinstance(error, OperationalError | InterfaceError):
+        if isinstance(cause, DeadlockDetected | LockNotAvailable | SerializationFailure | QueryCanceled):
+            return _("Too much was changed at once just now, and this was not stored. Try again in a moment.")
         if isinstance(cause, DiskFull):
             return _("The disk of the database is full, so nothing was stored. Free some space there first.")
         return _("The database cannot be reached. Nothing was stored; try again in a moment.")
@@ -113,9 +123,11 @@ def exception_handler(exception: Exception, context: dict[str, Any]) -> Response
     if out := outage(exception):
         log.error("%s: %s", type(exception).__name__, str(exception).strip().split("\n")[0])
         exception = Unavailable(out)
-    elif isinstance(exception, DataError):
+    elif isinstance(exception, DataError):  # a serializer should have refused it
+        log.exception("database refused")
         exception = ValidationError(_("A value is out of range, or holds characters that cannot be stored."))
-    elif isinstance(exception, IntegrityError):
+    elif isinstance(exception, IntegrityError):  # perhaps a rule that nothing should ever try to break
+        log.exception("database refused")
         exception = Conflict(_("This does not fit what is already stored. Reload the page and try again."))
     elif isinstance(exception, DatabaseError):
         log.exception("database refused")
@@ -141,8 +153,7 @@ def content_security_policy(get_response: Callable[[HttpRequest], HttpResponse])
 
     def middleware(request: HttpRequest) -> HttpResponse:
         answer = get_response(request)
-        if not request.path.startswith("/api/docs"):
-            answer.headers.setdefault("Content-Security-Policy", policy)
+        answer.headers.setdefault("Content-Security-Policy", policy)
         return answer
 
     return middleware

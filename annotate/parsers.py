@@ -11,6 +11,8 @@ from rest_framework.exceptions import APIException, ParseError
 from rest_framework.parsers import BaseParser
 from rest_framework.renderers import JSONRenderer
 
+MOST_LEVELS = 100
+
 
 class TooLarge(APIException):
     """413: the body is longer than this server reads at once."""
@@ -19,18 +21,30 @@ class TooLarge(APIException):
     default_code = "too_large"
 
 
-def _holds_nul(value: Any) -> bool:
-    if isinstance(value, str):
-        return "\x00" in value
-    if isinstance(value, dict):
-        return any(_holds_nul(key) or _holds_nul(item) for key, item in value.items())
-    return isinstance(value, list) and any(_holds_nul(item) for item in value)
+def _unfit(parsed: Any) -> str:
+    """What is wrong with a value that is JSON; without recursion, for that is what deep nesting would break."""
+    waiting = [(parsed, 1)]
+    while waiting:
+        value, depth = waiting.pop()
+        if isinstance(value, dict):
+            within = [*value, *value.values()]
+        elif isinstance(value, list):
+            within = value
+        else:
+            if isinstance(value, str) and "\x00" in value:
+                return _("A text holds the character NUL (U+0000), which cannot be stored. Remove it.")
+            continue
+        if depth > MOST_LEVELS:
+            return _("Lists and objects are nested more than %(most)d deep.") % {"most": MOST_LEVELS}
+        waiting += [(one, depth + 1) for one in within]
+    return ""
 
 
 class JSONBodyParser(BaseParser):
     """REST framework's own parser reads past DATA_UPLOAD_MAX_MEMORY_SIZE and lets deep nesting end in a 500.
 
-    orjson refuses bad UTF-8, lone surrogates, NaN and nesting beyond 1,024 levels by itself.
+    orjson refuses bad UTF-8, lone surrogates, NaN and nesting beyond 1,024 levels by itself; what is less deep
+    may still be too deep for code that walks it.
     """
 
     media_type = "application/json"
@@ -49,6 +63,7 @@ class JSONBodyParser(BaseParser):
             parsed = orjson.loads(body)
         except orjson.JSONDecodeError as error:
             raise ParseError(_("The body is not valid JSON: %(reason)s") % {"reason": error}) from error
-        if b"\\u0000" in body and _holds_nul(parsed):
-            raise ParseError(_("A text holds the character NUL (U+0000), which cannot be stored. Remove it."))
+        may_be_deep = body.count(b"[") + body.count(b"{") > MOST_LEVELS
+        if (may_be_deep or b"\\u0000" in body) and (reason := _unfit(parsed)):
+            raise ParseError(reason)
         return parsed

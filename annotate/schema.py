@@ -1,6 +1,18 @@
-"""What every operation of the OpenAPI schema shares: the form of a refusal, and who may get which."""
+"""The OpenAPI schema: what every operation shares (the form of a refusal, and who may get which), and its pages."""
 
+import functools
 from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.utils import translation
+from django.views.decorators.cache import cache_control
+from django.views.decorators.http import require_safe
+from drf_spectacular.generators import SchemaGenerator
+from drf_spectacular.renderers import OpenApiJsonRenderer, OpenApiYamlRenderer
+from drf_spectacular.utils import extend_schema
+from drf_spectacular.views import SpectacularSwaggerSplitView
+from rest_framework.renderers import BaseRenderer
+from rest_framework.response import Response
 
 ERROR = {
     "type": "object",
@@ -58,3 +70,30 @@ def declare_errors(result: dict[str, Any], generator: Any, request: Any, public:
                     },
                 )
     return result
+
+
+@functools.cache
+def written(renderer: type[BaseRenderer]) -> bytes:
+    """The whole schema, made once in a process: it takes most of a second."""
+    with translation.override("en"):
+        text = renderer().render(SchemaGenerator().get_schema(public=True))
+    return text if isinstance(text, bytes) else text.encode()
+
+
+@require_safe
+@cache_control(max_age=300)
+def schema(request: HttpRequest) -> HttpResponse:
+    """As YAML, or as JSON where that is asked for."""
+    asks_for_json = "json" in request.headers.get("Accept", "") or request.GET.get("format") == "json"
+    renderer = OpenApiJsonRenderer if asks_for_json else OpenApiYamlRenderer
+    return HttpResponse(written(renderer), content_type=renderer.media_type, headers={"Vary": "Accept"})
+
+
+class DocsView(SpectacularSwaggerSplitView):
+    """Swagger's page with its script apart, so that the site's content security policy holds here too."""
+
+    @extend_schema(exclude=True)
+    def get(self, request: Any, *args: Any, **kwargs: Any) -> Response:
+        answer = super().get(request, *args, **kwargs)
+        answer.headers.pop("Cross-Origin-Opener-Policy", None)
+        return answer

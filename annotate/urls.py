@@ -2,9 +2,9 @@
 
 from django.contrib import admin
 from django.urls import include, path, re_path
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from annotate.pages import not_found, single_page_app
+from annotate.schema import DocsView, schema
 
 urlpatterns = [
     path("api/", include("annotate.accounts.urls")),
@@ -13,8 +13,8 @@ urlpatterns = [
     path("api/", include("annotate.quality.urls")),
     path("api/", include("annotate.snapshots.urls")),
     path("api/", include("annotate.runs.urls")),
-    path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
-    path("api/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
+    path("api/schema/", schema, name="schema"),
+    path("api/docs/", DocsView.as_view(), name="docs"),
     re_path(r"^api(?:/.*)?$", not_found),
     path("admin/", admin.site.urls),
     re_path(r"^(?!(?:api|static|admin)(?:/|$))[\w/-]*$", single_page_app),

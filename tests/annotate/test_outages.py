@@ -81,6 +81,32 @@ def test_a_full_disk_of_the_database_is_told_as_that(carol_client):
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("code", "status", "says", "is_traced"),
+    [
+        ("40P01", 503, "Try again in a moment", False),  # a deadlock
+        ("55P03", 503, "Try again in a moment", False),  # a lock that was not given in time
+        ("40001", 503, "Try again in a moment", False),  # transactions that cannot be put in an order
+        ("57014", 503, "Try again in a moment", False),  # a statement that took too long
+        ("23514", 409, "does not fit", True),  # a rule of ours
+        ("22003", 400, "out of range", True),
+    ],
+)
+def test_what_the_database_refuses_is_told_by_its_code(carol_client, caplog, code, status, says, is_traced):
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS "
+            f"$$ BEGIN RAISE EXCEPTION 'refused' USING ERRCODE = '{code}'; END $$;"
+            "CREATE TRIGGER t BEFORE INSERT ON campaigns_campaign EXECUTE FUNCTION refuse()"
+        )
+    answer = carol_client.post("/api/campaigns", {"name": "x", "kind": "ranking"}, format="json")
+    assert answer.status_code == status
+    assert says in answer.json()["detail"] and "reached" not in answer.json()["detail"]
+    [line] = [record for record in caplog.records if record.name == "annotate.errors"]
+    assert bool(line.exc_info) == is_traced
+
+
+@pytest.mark.django_db
 def test_an_upload_that_the_disk_refuses_is_told_as_that(carol_client, new_campaign, settings, tmp_path):
     (tmp_path / "file").write_text("no directory")
     settings.UPLOADS_DIR = tmp_path / "file"
