@@ -40,7 +40,7 @@ def parts(site: Site) -> dict[str, psutil.Process]:
     found = {}
     for process in psutil.Process(site.processes["serve"].pid).children():
         line = " ".join(process.cmdline())
-        names = {"granian": "web", " worker ": "worker", " beat ": "beat"}
+        names = {"granian": "web", " web,train ": "worker", " files ": "files", " beat ": "beat"}
         for name in (name for sign, name in names.items() if sign in line):
             found[name] = process
             found |= {f"{name} {i}": child for i, child in enumerate(process.children())}
@@ -69,7 +69,7 @@ def test_it_starts_under_the_host_name_of_its_proxy_alone(site):
     assert httpx.get(f"{site.url}/healthz").json() == {"status": "ok"}  # a probe on this machine
     assert answers(site)
     assert httpx.get(f"{site.url}/api/me").status_code == 400  # another host name
-    assert {"web", "worker", "beat"} <= set(parts(site))
+    assert {"web", "worker", "files", "beat"} <= set(parts(site))
 
 
 def test_a_second_one_is_refused_on_the_same_data_and_on_the_same_port(site, tmp_path):
@@ -86,7 +86,7 @@ def test_a_second_one_is_refused_on_the_same_data_and_on_the_same_port(site, tmp
     assert taken.returncode == 1 and f"Port {site.port} is taken" in taken.stderr
 
 
-@pytest.mark.parametrize("name", ["beat", "worker", "web", "web 0"])
+@pytest.mark.parametrize("name", ["beat", "worker", "files", "web", "web 0"])
 def test_a_part_that_dies_is_started_again(site, name):
     before = parts(site)
     before[name].kill()

@@ -128,12 +128,15 @@ def nothing_now(reason: str, campaign: Campaign) -> str:
 
 
 def progress(campaign: Campaign) -> dict[str, Any]:
-    """Counts of a campaign, and submissions by day (UTC)."""
+    """Counts of a campaign, and submissions by day (UTC); what was imported has none."""
     held = tallies_of([campaign.id])[campaign.id]
     kind = f"{SUBMISSIONS[campaign.kind].__name__.lower()}s"
-    by_day = campaign.tallies.filter(name=kind).values("day").order_by("day").annotate(num=Sum("num"))
+    given = campaign.tallies.filter(name=kind).values("day").order_by("day").annotate(num=Sum("num"))
     names = ("prompts", "completions", "demonstrations", "rankings", "comparisons", "reviews", "surplus")
     return progress_of([campaign.id])[campaign.id] | {
         **{f"num_{name}": held.get(name, 0) for name in names},
-        "by_day": [{"date": row["day"], "num_submitted": row["num"]} for row in by_day if row["num"]],
+        "num_imported": sum(row["num"] for row in given if row["day"] is None),
+        "by_day": [
+            {"date": row["day"], "num_submitted": row["num"]} for row in given if row["day"] and row["num"]
+        ],
     }

@@ -80,7 +80,8 @@ class Tally(models.Model):
     Counting the units themselves would cost more with every unit that waits, and one counter would make all who
     lease at once wait for its row. So the database adds a row for each statement that adds or takes away (triggers
     in migration 0003), and `tallying.fold_tallies` makes one of many. Names: units, open (units with an open slot),
-    prompts, completions, comparisons, surplus, and by day (UTC) demonstrations, rankings and reviews.
+    prompts, completions, comparisons, surplus, and by day (UTC) demonstrations, rankings and reviews; of these, what
+    was imported has no day.
     """
 
     # Rows may outlive their campaign for an instant: taking its units away is counted too.

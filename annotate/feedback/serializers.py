@@ -386,6 +386,9 @@ class ProgressSerializer(serializers.Serializer):
     num_comparisons = serializers.IntegerField()
     num_reviews = serializers.IntegerField()
     num_surplus = serializers.IntegerField()
+    num_imported = serializers.IntegerField(
+        help_text="of the demonstrations or rankings: those that no member gave here"
+    )
     by_day = DaySerializer(many=True)
 
 

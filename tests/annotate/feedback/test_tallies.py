@@ -2,6 +2,7 @@
 
 import json
 import threading
+from importlib import import_module
 
 import pytest
 from django.db import connection
@@ -12,6 +13,7 @@ from annotate.campaigns.overview import tallies_of
 from annotate.feedback.models import Comparison, Tally
 from annotate.feedback.services import NewUnit, lease_next_assignment, queue_units, update_campaign
 from annotate.feedback.tallying import fold_tallies
+from annotate.snapshots.importing import import_file
 from tests.annotate.moves import leased, submit
 
 
@@ -138,3 +140,29 @@ def test_no_page_about_campaigns_reads_more_rows_with_a_longer_queue(
         assert {sql: rows for sql in asked if (rows := rows_read(sql)) > 100} == {}
     assert answer.json()["num_units"] == 5002
     assert answer.json()["num_completions"] == 5008
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_was_imported_is_not_counted_as_submitted_today(
+    alice_client, carol_client, writing, tmp_path, settings
+):
+    settings.UPLOADS_DIR = tmp_path / "uploads"
+    campaign = writing(2)
+    said = [{"role": "user", "content": "Where?"}, {"role": "assistant", "content": "There."}]
+    path = tmp_path / "said.jsonl"
+    path.write_text(json.dumps({"messages": said}))
+    import_file(path, campaign)
+    assert submit(alice_client, leased(alice_client, campaign)).status_code == 201
+    told = carol_client.get(f"/api/campaigns/{campaign.id}/progress").json()
+    assert (told["num_demonstrations"], told["num_imported"]) == (2, 1)
+    assert [day["num_submitted"] for day in told["by_day"]] == [1]
+    migration = import_module("annotate.feedback.migrations.0013_imports_have_no_day")
+    for change, submitted in [(migration.count_by_day, [2]), (migration.count_without_a_day, [1])]:
+        with connection.schema_editor() as editor:
+            change(None, editor)
+        told = carol_client.get(f"/api/campaigns/{campaign.id}/progress").json()
+        assert [day["num_submitted"] for day in told["by_day"]] == submitted
+    check(campaign)
+    campaign.demonstrations.update(is_surplus=True)
+    campaign.demonstrations.filter(assignment=None).delete()
+    assert carol_client.get(f"/api/campaigns/{campaign.id}/progress").json()["num_imported"] == 0

@@ -7,6 +7,7 @@ import { Empty, ProblemNote, Waiting } from "@/components/notes";
 import type { Campaign, Progress } from "@/lib/api/types";
 import { useFormat } from "@/lib/format";
 import { readProgress } from "./api";
+import classes from "./campaigns.module.css";
 import { DayBars } from "./day-bars";
 
 export function ProgressTab({ campaign }: { campaign: Campaign }) {
@@ -26,6 +27,9 @@ export function ProgressTab({ campaign }: { campaign: Campaign }) {
       <section>
         <ShareBar share={data.num_units ? data.num_done / data.num_units : 0} label={words} />
         <p>{words}</p>
+        {campaign.kind !== "review" && data.num_prompts > data.num_units && (
+          <p className={classes.quiet}>{t("import.unitsHint")}</p>
+        )}
         <Counts campaign={campaign} progress={data} />
       </section>
       {campaign.policies.length > 0 && <SamplesFrom campaign={campaign} />}
@@ -54,7 +58,8 @@ function Counts({ campaign, progress }: { campaign: Campaign; progress: Progress
     "num_comparisons",
   ] as const;
   const given = campaign.kind === "review" ? (["num_reviews"] as const) : held;
-  const shown = ["num_open", "num_leased", ...given, "num_surplus"] as const;
+  const imported = progress.num_imported ? (["num_imported"] as const) : [];
+  const shown = ["num_open", "num_leased", ...given, ...imported, "num_surplus"] as const;
   const figures = shown.map((name) => ({
     label: t(`progress.${name}`),
     value: format.number(progress[name]),

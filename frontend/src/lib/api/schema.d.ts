@@ -2034,6 +2034,8 @@ export interface components {
             num_comparisons: number;
             num_reviews: number;
             num_surplus: number;
+            /** @description of the demonstrations or rankings: those that no member gave here */
+            num_imported: number;
             by_day: components["schemas"]["Day"][];
         };
         PromotionRequest: {
