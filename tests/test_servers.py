@@ -25,7 +25,9 @@ def connect(url: str) -> psycopg.Connection:
     return psycopg.connect(url, autocommit=True)
 
 
-def test_postgres_is_started_once_and_shared(data):
+def test_postgres_is_started_once_and_shared_also_where_its_first_start_was_interrupted(data):
+    (data / "postgres" / "base" / "1").mkdir(parents=True)
+    (data / "postgres" / "PG_VERSION").write_text("18\n")
     first, second = servers.postgres_url(data), servers.postgres_url(data)
     assert first == second
     with connect(first) as connection:
