@@ -257,6 +257,8 @@ MAX_IMPORT_BYTES = env.int("PARLEY_MAX_IMPORT_BYTES", default=4 * 1024**3)
 # The policy that people wait for: an OpenAI-compatible server. Empty: Parley starts `transformers serve` itself.
 MODEL_SERVER_URL = env.str("PARLEY_MODEL_SERVER_URL", default="")
 MODEL_SERVER_API_KEY = env.str("PARLEY_MODEL_SERVER_API_KEY", default="")
+# Where that one listens and is asked: the name of the training machine, where the web process runs on another.
+MODEL_SERVER_HOST = env.str("PARLEY_MODEL_SERVER_HOST", default="127.0.0.1")
 MODEL_SERVER_PORT = env.int("PARLEY_MODEL_SERVER_PORT", default=8377)
 MODEL_SERVER_TIMEOUT_SECONDS = env.float("PARLEY_MODEL_SERVER_TIMEOUT", default=60.0)
 # Put before `python -m trainer.<kind>`: for instance `accelerate launch --num_processes 4 --module`.

@@ -105,9 +105,9 @@ class Site:
         except httpx.HTTPError:
             return False
 
-    def start_worker(self, queues: str = "web,train,files") -> None:
+    def start_worker(self, queues: str = "web,train,files", name: str = "worker") -> None:
         command = [str(BIN / "celery"), "-A", "annotate", "worker", "-Q", queues, "-c", "2", "-l", "INFO"]
-        self._spawn("worker", *command, "-n", f"test{self.port}@localhost")
+        self._spawn(name, *command, "-n", f"{name}{self.port}@localhost")
 
     def start_beat(self) -> None:
         schedule = str(self.data / "beat")

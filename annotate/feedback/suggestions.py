@@ -125,9 +125,40 @@ def begin_suggestion(assignment: Assignment, turn: int, policy_version: Any, **p
     )
 
 
-def server_url() -> str:
-    """The OpenAI-compatible server, up to and with its /v1."""
-    return settings.MODEL_SERVER_URL.rstrip("/") or f"http://127.0.0.1:{settings.MODEL_SERVER_PORT}/v1"
+@dataclass(frozen=True)
+class Place:
+    """Where a policy answers, and what it goes by there."""
+
+    policy_version: Any
+    url: str
+    model_name: str
+
+
+def places_to_ask(campaign: Campaign, policies: Sequence[Any]) -> list[Place]:
+    """Where to ask, in this order: the servers of these policies; then, until one of those is ready, of a policy that
+    the campaign sampled from before; last, servers of these policies that may just have become ready.
+
+    Rows of a later app, reached by their relations' names. A server given by URL is also asked for what it has not
+    been seen to serve yet.
+    """
+    ready: list[Place] = []
+    others: list[Place] = []
+    given = settings.MODEL_SERVER_URL.rstrip("/")
+    for policy in policies:
+        for server in policy.servers.exclude(state="stopping").order_by("-pk"):
+            place = Place(policy, server.url, server.model_name)
+            (ready if server.state == "ready" else others).append(place)
+        if given:
+            others.append(Place(policy, given, policy.path))
+    moves = campaign.promotions.all()
+    before = {one.pk: one for move in moves.prefetch_related("replaced") for one in move.replaced.all()}
+    before |= {move.policy_version_id: move.policy_version for move in moves.select_related("policy_version")}
+    for policy in policies:
+        before.pop(policy.pk, None)
+    for policy in sorted(before.values(), key=lambda policy: policy.pk, reverse=True):
+        for server in policy.servers.filter(state="ready"):
+            ready.append(Place(policy, server.url, server.model_name))
+    return list(dict.fromkeys([*ready, *others]))
 
 
 @dataclass
@@ -143,7 +174,7 @@ class TooMuch(Exception):
 
 
 async def stream_suggestion(
-    suggestion: Suggestion, messages: list[dict[str, str]], policies: Sequence[Any], language: str
+    suggestion: Suggestion, messages: list[dict[str, str]], places: Sequence[Place], language: str
 ) -> AsyncGenerator[bytes, None]:
     """The server-sent events of one suggestion. What was offered is stored, also if the reader leaves.
 
@@ -152,7 +183,7 @@ async def stream_suggestion(
     spoken, saved_at = Spoken(), time.monotonic()
     yield _event("start", {"id": suggestion.id, "turn": suggestion.turn})
     try:
-        async with aclosing(_tokens(suggestion, messages, policies, spoken)) as tokens:
+        async with aclosing(_tokens(suggestion, messages, places, spoken)) as tokens:
             async for token in tokens:
                 yield _event("token", {"text": token})
                 if time.monotonic() - saved_at > SAVE_EVERY_SECONDS:
@@ -193,16 +224,13 @@ def _keep(suggestion: Suggestion, spoken: Spoken) -> None:
 
 
 async def _tokens(
-    suggestion: Suggestion, messages: list[dict[str, str]], policies: Sequence[Any], spoken: Spoken
+    suggestion: Suggestion, messages: list[dict[str, str]], places: Sequence[Place], spoken: Spoken
 ) -> AsyncGenerator[str, None]:
-    """Ask the server, and pass on each piece of text.
+    """Ask one place after the other until one answers, and pass on each piece of text.
 
-    A server may serve some of the campaign's policies only (`transformers serve` holds one): it refuses the
-    others with 400 or 404, and the next one is asked. `n` and best-of are not used: `transformers serve` has none.
+    A server serves some policies only and refuses the others; one that makes room for the next is gone. The policy
+    that is kept is the one that answered. `n` and best-of are not used: `transformers serve` has none.
     """
-    headers = {}
-    if settings.MODEL_SERVER_API_KEY:
-        headers["Authorization"] = f"Bearer {settings.MODEL_SERVER_API_KEY}"
     body = {
         "messages": messages,
         "stream": True,
@@ -212,19 +240,31 @@ async def _tokens(
         "max_tokens": suggestion.sampling["max_new_tokens"],
     }
     timeout = httpx.Timeout(settings.MODEL_SERVER_TIMEOUT_SECONDS, connect=5)
-    address = f"{server_url()}/chat/completions"
-    async with httpx.AsyncClient(timeout=timeout, headers=headers, trust_env=False) as client:
-        for policy in policies:
-            suggestion.policy_version = policy
-            asked = {"model": policy.served_name, **body}
-            async with aconnect_sse(client, "POST", address, json=asked) as source:
-                if source.response.status_code in (400, 404) and policy is not policies[-1]:
-                    continue
-                source.response.raise_for_status()
-                async with aclosing(_pieces(source, spoken)) as pieces:
-                    async for piece in pieces:
-                        yield piece
-                return
+    refusal: httpx.HTTPError = httpx.ConnectError("no server answers for any of the campaign's policies")
+    async with httpx.AsyncClient(timeout=timeout, trust_env=False) as client:
+        for place in places:
+            suggestion.policy_version = place.policy_version
+            asked = {"model": place.model_name, **body}
+            address, headers = f"{place.url}/chat/completions", _headers(place)
+            try:
+                async with aconnect_sse(client, "POST", address, json=asked, headers=headers) as source:
+                    source.response.raise_for_status()
+                    async with aclosing(_pieces(source, spoken)) as pieces:
+                        async for piece in pieces:
+                            yield piece
+                    return
+            except (httpx.HTTPStatusError, httpx.NetworkError, httpx.ConnectTimeout) as error:
+                if spoken.text:
+                    raise
+                refusal = error
+    raise refusal
+
+
+def _headers(place: Place) -> dict[str, str]:
+    """The key is for the server that was given with it, and for no other."""
+    is_given = place.url == settings.MODEL_SERVER_URL.rstrip("/")
+    key = settings.MODEL_SERVER_API_KEY
+    return {"Authorization": f"Bearer {key}"} if is_given and key else {}
 
 
 async def _pieces(source: EventSource, spoken: Spoken) -> AsyncGenerator[str, None]:

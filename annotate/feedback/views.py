@@ -285,8 +285,9 @@ class SuggestionsView(APIView):
         else:
             policies, place = suggestions.draw_policies(assignment.campaign), {}
         suggestion = suggestions.begin_suggestion(assignment, given["turn"], policies[0], **place)
+        places = suggestions.places_to_ask(assignment.campaign, policies)
         return StreamingHttpResponse(
-            suggestions.stream_suggestion(suggestion, given["messages"], policies, spoken_now()),
+            suggestions.stream_suggestion(suggestion, given["messages"], places, spoken_now()),
             content_type="text/event-stream",
             headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no"},
         )

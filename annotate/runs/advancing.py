@@ -20,9 +20,9 @@ from django.utils.translation import gettext as _
 
 from annotate.runs import launchers
 from annotate.runs.models import Run
-from annotate.runs.registering import manifest_sha256
 from annotate.runs.results import register_result
 from annotate.runs.sampling import write_prompts
+from trainer.model_files import manifest_sha256
 from trainer.run_dir import RunError, read_manifest, read_status, request_stop
 
 log = logging.getLogger(__name__)

@@ -1,7 +1,5 @@
 """Learned: runs, the policies and reward models they registered, rounds of the loop, and schedules."""
 
-from pathlib import Path
-
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
@@ -39,17 +37,6 @@ class PolicyVersion(models.Model):
 
     def __str__(self) -> str:
         return self.name
-
-    @property
-    def sampling_links(self) -> Path:
-        """Where our own model server makes a folder of links for a model that does not sample by itself."""
-        return Path(settings.PARLEY_DATA) / "served" / f"{self.pk}-{self.model_sha256[:12]}"
-
-    @property
-    def served_name(self) -> str:
-        """What the model server is asked for: the path, unless our own server serves the folder of links."""
-        is_linked = not settings.MODEL_SERVER_URL and self.sampling_links.is_dir()
-        return str(self.sampling_links) if is_linked else self.path
 
 
 class RewardModel(models.Model):
@@ -318,22 +305,30 @@ class Schedule(models.Model):
 
 
 class ModelServer(models.Model):
-    """The one local server of the promoted policy (see serving.py): which process it is, and what it serves."""
+    """A server that answers with one policy: at which address, under which name, and how it is (see serving.py).
+
+    While a policy takes the place of another there are two. `feedback` finds them as `policy_version.servers`.
+    """
 
     class State(models.TextChoices):
         OFF = "off"
         STARTING = "starting"
         READY = "ready"
         UNREACHABLE = "unreachable"
+        STOPPING = "stopping"
 
-    id = models.PositiveSmallIntegerField(primary_key=True, default=1)
+    url = models.CharField(max_length=500, help_text="up to and with /v1")
+    model_name = models.CharField(max_length=1000, blank=True, default="", help_text="what it is asked for")
     state = models.CharField(max_length=16, choices=State.choices, default=State.OFF)
     policy_version = models.ForeignKey(
-        PolicyVersion, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+        PolicyVersion, null=True, blank=True, on_delete=models.CASCADE, related_name="servers"
     )
     detail = models.TextField(blank=True, default="")
     launch = models.JSONField(default=dict, blank=True, help_text="host, process id and its creation time")
+    num_failures = models.PositiveSmallIntegerField(default=0)
     started_at = models.DateTimeField(null=True, blank=True)
+    changed_at = models.DateTimeField(null=True, blank=True, help_text="since when it is as it is")
+    tended_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
-        constraints = [models.CheckConstraint(condition=Q(id=1), name="model_server_is_one")]
+        constraints = [models.UniqueConstraint(fields=["url", "model_name"], name="model_server_once")]

@@ -4,7 +4,6 @@ A model directory is registered with a hash over its files, and only a directory
 served. Safetensors only: other weight files can run code when they are loaded.
 """
 
-import hashlib
 import os
 import re
 from collections.abc import Sequence
@@ -16,73 +15,17 @@ from django.utils.translation import gettext as _
 from rest_framework.exceptions import ValidationError
 
 from annotate.runs.models import PolicyVersion, Run
-from trainer.run_dir import RunError, describe_file, is_finished, read_manifest
+from trainer.model_files import check_loadable, directory_sha256, manifest_sha256
+from trainer.run_dir import RunError, is_finished, read_manifest
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}(/[A-Za-z0-9][\w.-]{0,95})?")
 NAME = re.compile(r"[\w][\w. -]{0,199}")
-LOADED_FILES = ("*.safetensors", "*.json", "*.jinja", "*.txt", "*.model")
-
-
-def directory_sha256(directory: Path) -> str:
-    """One hash over the names and contents of the files that loading the model reads."""
-    digest = hashlib.sha256()
-    paths = sorted({path for pattern in LOADED_FILES for path in directory.glob(pattern)})
-    for path in paths:
-        digest.update(f"{path.name} {describe_file(path)['sha256']}\n".encode())
-    return digest.hexdigest()
-
-
-def manifest_sha256(run_dir: Path) -> str:
-    return describe_file(run_dir / "manifest.json")["sha256"]
 
 
 def model_directory(path: str) -> Path | None:
     """The directory that a PolicyVersion's path names; None for a hub id."""
     directory = Path(path)
     return directory if directory.is_absolute() else None
-
-
-def verify_model(path: str, model_sha256: str) -> None:
-    """Raise RunError unless the model directory is what was registered."""
-    directory = model_directory(path)
-    if directory is None:
-        raise RunError(
-            _("%(path)s is a hub id: its files have no hash here, so it is not served.") % {"path": path}
-        )
-    if is_finished(directory.parent) and directory.name == "model":
-        read_manifest(directory.parent, verify=True)
-        found = manifest_sha256(directory.parent)
-    else:
-        check_loadable(directory)
-        found = directory_sha256(directory)
-    if found != model_sha256:
-        raise RunError(
-            _(
-                "The files in %(path)s are not the ones that were registered; restore them or register them anew."
-            )
-            % {"path": path}
-        )
-
-
-def check_loadable(directory: Path) -> None:
-    """A model directory of ordinary files: a device or a pipe could be read without end."""
-    if not directory.is_dir():
-        raise RunError(_("%(path)s is no directory on this machine; check the path.") % {"path": directory})
-    if not (directory / "config.json").exists():
-        raise RunError(_("%(path)s holds no config.json, so it is no model directory.") % {"path": directory})
-    if not list(directory.glob("*.safetensors")):
-        raise RunError(
-            _(
-                "%(path)s holds no .safetensors file; other weight files can run code and are not loaded. Convert them."
-            )
-            % {"path": directory}
-        )
-    for pattern in LOADED_FILES:
-        for path in directory.glob(pattern):
-            if not path.is_file():
-                raise RunError(
-                    _("%(path)s is no ordinary file; take it out of the model's directory.") % {"path": path}
-                )
 
 
 def _directory_within(path: str, within: Sequence[Path] | None) -> Path | None:

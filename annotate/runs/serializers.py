@@ -21,6 +21,7 @@ from annotate.runs.models import (
 )
 from annotate.runs.registering import ancestry_of
 from annotate.runs.rounds import describe_stages
+from annotate.runs.serving import policy_being_loaded
 from annotate.snapshots.models import Snapshot
 
 
@@ -355,12 +356,19 @@ class RewardModelSerializer(serializers.ModelSerializer):
 
 
 class ModelServerSerializer(serializers.ModelSerializer):
-    policy_version = NamedSerializer(allow_null=True, read_only=True)
+    policy_version = NamedSerializer(allow_null=True, read_only=True, help_text="the one that answers")
+    loading = serializers.SerializerMethodField(
+        help_text="the one that is to take its place when it is ready"
+    )
 
     class Meta:
         model = ModelServer
-        fields = ["state", "policy_version", "detail"]
+        fields = ["state", "policy_version", "loading", "detail"]
         read_only_fields = fields
+
+    def get_loading(self, server: ModelServer) -> NamedSerializer(allow_null=True):  # type: ignore[valid-type]
+        policy = policy_being_loaded()
+        return NamedSerializer(policy).data if policy else None
 
 
 def checked(serializer: type[serializers.Serializer], given: Any) -> dict[str, Any]:

@@ -1,29 +1,28 @@
-"""The promoted policy, served to the people who write: an OpenAI-compatible server.
+"""The promoted policy, served to the people who write: OpenAI-compatible servers, one row each.
 
-Where PARLEY_MODEL_SERVER_URL names one (vLLM on GPUs), this only looks how it is. Where it does not, Parley runs
-`transformers serve` beside the training worker for the newest promoted policy that an open campaign uses, starts
-it anew when another is promoted or when it dies, and stops it when none is promoted.
+Where PARLEY_MODEL_SERVER_URL names one (vLLM on GPUs), this only looks how it is and what it serves. Where it does
+not, Parley runs `transformers serve` (trainer.serve) beside the training worker for the newest promoted policy that
+an open campaign uses. When another is promoted, its server is started beside the old one, which goes on answering
+until the new one is ready; where the memory does not hold both, the old one makes room, and not before the new one
+has been verified and has tried. Web asks at PARLEY_MODEL_SERVER_HOST, which is where these servers listen.
 
-Only a model directory with the hash that was registered is served. `transformers serve` samples only when the
-model's own generation_config.json says do_sample; where it does not, a folder of links with one that does is
-served instead, because a registered directory is never changed.
+Nothing here waits while a row is locked: looks take turns by an advisory lock, and write when they have seen.
 """
 
 import contextlib
-import json
 import os
 import signal
 import socket
 import sys
 import time
-from datetime import datetime, timedelta
+from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import httpx
 import psutil
 from django.conf import settings
-from django.db import transaction
+from django.db import connection
 from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -31,25 +30,16 @@ from django.utils.translation import gettext as _
 from annotate.campaigns.models import Campaign
 from annotate.runs import launchers
 from annotate.runs.models import ModelServer, PolicyVersion
-from annotate.runs.registering import verify_model
-from trainer.run_dir import RunError
+from annotate.runs.registering import model_directory
 
-STARTING_FOR = timedelta(minutes=5)  # so long may a large model take to load
+TEND_LOCK = 0x5041524D  # advisory lock: one look at a time
+STARTING_FOR = timedelta(minutes=15)  # so long may a large model take to be hashed and loaded
+SILENT_FOR = timedelta(seconds=60)  # alive and without an answer: then another is started
+DRAINING_FOR = timedelta(seconds=90)  # from the request to end; answers that have begun are finished
 FORSAKEN_AFTER = timedelta(seconds=60)  # no worker looked at it for so long
 MAX_PAUSE_SECONDS = 300
-# `transformers serve`, which ends by itself when the file named first has not been touched for so long: whatever
-# becomes of the worker that tends it, no server is left behind.
-PROGRAM = """
-import os, pathlib, sys, threading, time
-tended, seconds = pathlib.Path(sys.argv.pop(1)), 120
-def watch():
-    while time.time() - tended.stat().st_mtime < seconds:
-        time.sleep(5)
-    os._exit(1)
-threading.Thread(target=watch, daemon=True).start()
-from transformers.cli.transformers import main
-main()
-"""
+NUM_PORTS = 8
+OUT_OF_MEMORY = ("out of memory", "not enough memory", "can't allocate memory")
 State = ModelServer.State
 
 
@@ -61,148 +51,233 @@ def wanted_policy() -> PolicyVersion | None:
     return newest_first.filter(in_use & where_people_write).first() or newest_first.filter(in_use).first()
 
 
+def all_servers() -> list[ModelServer]:
+    return list(ModelServer.objects.select_related("policy_version").order_by("pk"))
+
+
 def current_state() -> ModelServer:
-    """What the row says, or, when nobody has looked after the server for a while, that."""
-    server = ModelServer.objects.select_related("policy_version").filter(pk=1).first() or ModelServer()
-    tended_at = server.launch.get("tended_at")
-    is_forsaken = not tended_at or timezone.now() - datetime.fromisoformat(tended_at) > FORSAKEN_AFTER
+    """The server that answers, else the newest; or, when nobody has looked after it for a while, that."""
+    rows = [row for row in all_servers() if row.state != State.STOPPING]
+    ready = [row for row in rows if row.state == State.READY]
+    server = (ready or rows or [ModelServer()])[-1]
+    is_forsaken = not server.tended_at or timezone.now() - server.tended_at > FORSAKEN_AFTER
     if server.state != State.OFF and is_forsaken:
         server.state = State.UNREACHABLE
         server.detail = _("No worker of the queue `train` looks after the model server; start one.")
     return server
 
 
+def policy_being_loaded() -> PolicyVersion | None:
+    """The one that is to take the place of what answers now."""
+    starting = ModelServer.objects.select_related("policy_version").filter(state=State.STARTING)
+    server = starting.order_by("-pk").first()
+    return server.policy_version if server else None
+
+
 def tend_model_server() -> None:
-    """One look, under the row's lock: a look that finds another at work leaves."""
-    ModelServer.objects.get_or_create(pk=1)
-    with transaction.atomic():
-        server = ModelServer.objects.select_for_update(skip_locked=True, of=("self",)).filter(pk=1).first()
-        if server is None:
+    """One look; one that finds another at work leaves."""
+    with _taking_turns() as is_our_turn:
+        if not is_our_turn:
             return
         if settings.MODEL_SERVER_URL:
-            _look_at_given(server)
-        elif _is_tended_elsewhere(server):
-            return
-        else:
-            _tend_own(server)
-        server.launch["tended_at"] = timezone.now().isoformat()
-        server.save()
-        _tended_file().touch()
+            _look_at_given()
+        elif not _is_tended_elsewhere():
+            _tend_own()
+
+
+@contextlib.contextmanager
+def _taking_turns() -> Iterator[bool]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s)", [TEND_LOCK])
+        is_ours = cursor.fetchone()[0]
+    try:
+        yield is_ours
+    finally:
+        if is_ours:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_unlock(%s)", [TEND_LOCK])
 
 
 def stop_model_server() -> None:
-    """End the local server, if there is one: for the end of `serve` and `demo`."""
-    with transaction.atomic():
-        server = ModelServer.objects.select_for_update(of=("self",)).filter(pk=1).first()
-        if server is not None:
-            _stop(server)
-            server.state, server.policy_version, server.detail = State.OFF, None, ""
-            server.save()
+    """End the local servers, if there are any: for the end of `serve` and `demo`."""
+    rows = [row for row in all_servers() if launchers.is_alive(row.launch)]
+    for row in rows:
+        launchers.signal_job(row.launch, signal.SIGTERM)
+    deadline = time.monotonic() + 5
+    while any(launchers.is_alive(row.launch) for row in rows) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    for row in rows:
+        _kill(row)
+    ModelServer.objects.all().delete()
+
+
+def _now_is(server: ModelServer, state: str, detail: str = "") -> None:
+    if server.state != state:
+        server.changed_at = timezone.now()
+    server.state, server.detail, server.tended_at = state, detail, timezone.now()
+    server.save()
 
 
 # ---------------------------------------------------------------- a server given by URL
 
 
-def _look_at_given(server: ModelServer) -> None:
-    """It serves whichever registered policy it names in its list of models, by name or by path."""
-    key = settings.MODEL_SERVER_API_KEY
+def _look_at_given() -> None:
+    """It serves the registered policies that it names in its list of models, by name or by path."""
+    url, key = settings.MODEL_SERVER_URL.rstrip("/"), settings.MODEL_SERVER_API_KEY
+    _end_what_is_not_given(url)
     try:
         answer = httpx.get(
-            f"{settings.MODEL_SERVER_URL.rstrip('/')}/models",
-            headers={"Authorization": f"Bearer {key}"} if key else {},
-            timeout=3,
+            f"{url}/models", headers={"Authorization": f"Bearer {key}"} if key else {}, timeout=3
         )
         answer.raise_for_status()
         names = [str(model.get("id", "")) for model in answer.json().get("data", [])]
     except (httpx.HTTPError, ValueError, AttributeError) as error:
-        server.state, server.policy_version = State.UNREACHABLE, None
-        server.detail = _("The model server at %(url)s does not answer: %(error)s") % {
-            "url": settings.MODEL_SERVER_URL, "error": error
-        }  # fmt: skip
-        return
-    known = PolicyVersion.objects.filter(name__in=names) | PolicyVersion.objects.filter(path__in=names)
-    server.state, server.policy_version = State.READY, known.order_by("-pk").first()
-    server.detail = _("It serves %(names)s.") % {"names": ", ".join(names)}
+        detail = _("The model server at %(url)s does not answer: %(error)s") % {"url": url, "error": error}
+        ModelServer.objects.exclude(model_name="").delete()
+        silent = ModelServer.objects.get_or_create(url=url, model_name="")[0]
+        return _now_is(silent, State.UNREACHABLE, detail)
+    detail = _("It serves %(names)s.") % {"names": ", ".join(names)}
+    ModelServer.objects.exclude(model_name__in=names).delete()
+    for name in reversed(names or [""]):
+        server = ModelServer.objects.get_or_create(url=url, model_name=name)[0]
+        known = PolicyVersion.objects.filter(name=name) | PolicyVersion.objects.filter(path=name)
+        server.policy_version = known.order_by("-pk").first() if name else None
+        _now_is(server, State.READY, detail)
+
+
+def _end_what_is_not_given(url: str) -> None:
+    """The address was given a moment ago: what Parley ran itself until then ends."""
+    for row in ModelServer.objects.exclude(url=url):
+        launchers.signal_job(row.launch, signal.SIGTERM)
+        row.delete()
 
 
 # ---------------------------------------------------------------- our own
 
 
-def own_url() -> str:
-    return f"http://127.0.0.1:{settings.MODEL_SERVER_PORT}"
-
-
-def _is_tended_elsewhere(server: ModelServer) -> bool:
+def _is_tended_elsewhere() -> bool:
     """Whether a worker on another machine runs it: two must not take turns in starting theirs."""
-    tended_at = server.launch.get("tended_at")
-    if not tended_at or server.launch.get("host", socket.gethostname()) == socket.gethostname():
+    newest = ModelServer.objects.filter(launch__has_key="host").order_by("-tended_at").first()
+    if newest is None or not newest.tended_at or launchers.is_here(newest.launch):
         return False
-    return timezone.now() - datetime.fromisoformat(tended_at) < FORSAKEN_AFTER
+    return timezone.now() - newest.tended_at < FORSAKEN_AFTER
 
 
-def _tend_own(server: ModelServer) -> None:
+def _tend_own() -> None:
+    _touch(_tended_file())
+    ModelServer.objects.filter(started_at=None).delete()  # of an address that was given until now
     wanted = wanted_policy()
-    is_alive = bool(launchers.is_alive(server.launch))
-    if wanted is None:
-        if is_alive:
-            _stop(server)
-        server.state, server.policy_version, server.detail = State.OFF, None, ""
-    elif is_alive and server.policy_version_id == wanted.pk:
-        _check_health(server)
-    else:
-        is_same = server.policy_version_id == wanted.pk
-        if is_alive:
-            _stop(server)
-        _start(server, wanted, num_failures=server.launch.get("num_failures", 0) + 1 if is_same else 0)
+    for server in all_servers():
+        is_alive = bool(launchers.is_alive(server.launch))
+        if is_alive and server.state == State.STOPPING:
+            _press_stop(server)
+        elif is_alive:
+            _check_health(server)
+        elif server.policy_version == wanted and server.state != State.STOPPING:
+            _note_end(server)
+        else:
+            _forget(server)
+    rows = [row for row in all_servers() if row.state != State.STOPPING]
+    new = next((row for row in rows if row.policy_version == wanted), None)
+    others = [row for row in rows if row is not new]
+    if wanted is not None and (new is None or not launchers.is_alive(new.launch)):
+        _start(new, wanted, others)
+    for server in others:
+        # One that answers goes on until the new one does.
+        if wanted is None or server.state == State.STARTING or (new and new.state == State.READY):
+            _begin_to_stop(server)
 
 
 def _check_health(server: ModelServer) -> None:
     try:
-        httpx.get(f"{own_url()}/health", timeout=3).raise_for_status()
+        httpx.get(f"{server.url.removesuffix('/v1')}/health", timeout=3).raise_for_status()
     except httpx.HTTPError as error:
         is_new = server.started_at and timezone.now() - server.started_at < STARTING_FOR
         if server.state == State.STARTING and is_new:
-            return
-        server.state = State.UNREACHABLE
-        server.detail = _("The model server does not answer: %(error)s") % {"error": error}
-        if not is_new:
-            _stop(server)  # alive and silent: the next look starts another
+            return _now_is(server, State.STARTING)
+        _now_is(
+            server,
+            State.UNREACHABLE,
+            _("The model server does not answer: %(error)s") % {"error": error},
+        )
+        if server.changed_at and timezone.now() - server.changed_at > SILENT_FOR:
+            _begin_to_stop(server)  # alive and silent: the next look starts another
         return
-    server.state, server.detail = State.READY, ""
-    server.launch["num_failures"] = 0
+    server.num_failures = 0
+    _now_is(server, State.READY)
 
 
-def _start(server: ModelServer, policy: PolicyVersion, num_failures: int) -> None:
+def _note_end(server: ModelServer) -> None:
+    """The server of the policy that is wanted has ended, or could not be started."""
+    if server.state in (State.STARTING, State.READY) or "pid" in server.launch:
+        server.num_failures += 1
+        server.launch = {"host": socket.gethostname()}
+        words = _last_words(server)
+        return _now_is(server, State.UNREACHABLE, _("The model server ended: %(words)s") % {"words": words})
+    _now_is(server, State.UNREACHABLE, server.detail)
+
+
+def _start(server: ModelServer | None, policy: PolicyVersion, others: list[ModelServer]) -> None:
     """Start serving a policy; one that has failed is tried again after longer and longer pauses."""
-    pause = min(MAX_PAUSE_SECONDS, 10 * 2**num_failures) if num_failures else 0
-    if server.started_at and pause and timezone.now() - server.started_at < timedelta(seconds=pause):
-        if server.state != State.UNREACHABLE:
-            server.state = State.UNREACHABLE
-            server.detail = _("The model server ended: %(words)s") % {"words": _last_words()}
+    if server is not None and _must_wait(server, others):
         return
-    server.policy_version, server.started_at = policy, timezone.now()
+    server = server or ModelServer(policy_version=policy)
+    server.url, server.model_name = _free_url(server), str(_links(policy))
+    server.started_at = server.changed_at = timezone.now()
+    if (directory := model_directory(policy.path)) is None:
+        server.num_failures += 1
+        reason = _("%(path)s is a hub id: its files have no hash here, so it is not served.")
+        return _now_is(server, State.UNREACHABLE, reason % {"path": policy.path})
     try:
-        verify_model(policy.path, policy.model_sha256)
-        directory = _sampling_directory(policy)
-        started = launchers.start_process(_command(directory), _log_path(), _environment())
-    except (RunError, OSError) as error:
-        server.state, server.detail = State.UNREACHABLE, str(error)
-        server.launch = {"num_failures": num_failures}
-        return
-    server.state, server.detail = State.STARTING, ""
-    server.launch = {**started, "num_failures": num_failures}
+        server.launch = launchers.start_process(
+            _command(server, directory, policy), _log_path(server), _environment()
+        )
+    except OSError as error:
+        server.launch = {"host": socket.gethostname()}
+        server.num_failures += 1
+        return _now_is(server, State.UNREACHABLE, str(error))
+    _now_is(server, State.STARTING)
 
 
-def _command(directory: Path) -> list[str]:
-    program = [sys.executable, "-c", "from transformers.cli.transformers import main; main()"]
+def _must_wait(server: ModelServer, others: list[ModelServer]) -> bool:
+    """For the pause after a failure; or, where two do not fit into the memory, for what answers to make room."""
+    if any(words in server.detail.lower() for words in OUT_OF_MEMORY):
+        for other in others:
+            _begin_to_stop(other)
+        if others or ModelServer.objects.filter(state=State.STOPPING).exists():
+            return True
+    pause = min(MAX_PAUSE_SECONDS, 10 * 2**server.num_failures) if server.num_failures else 0
+    began = server.started_at
+    return began is not None and timezone.now() - began < timedelta(seconds=pause)
+
+
+def _free_url(server: ModelServer) -> str:
+    """At the port of the settings or one of those after it that nobody listens at."""
+    host, first = settings.MODEL_SERVER_HOST, settings.MODEL_SERVER_PORT
+    taken = set(ModelServer.objects.exclude(pk=server.pk).values_list("url", flat=True))
+    for port in range(first, first + NUM_PORTS):
+        url = f"http://{host}:{port}/v1"
+        if url not in taken and _can_listen(host, port):
+            return url
+    return f"http://{host}:{first}/v1"  # it will say itself why it cannot
+
+
+def _can_listen(host: str, port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+    return True
+
+
+def _command(server: ModelServer, directory: Path, policy: PolicyVersion) -> list[str]:
+    address = httpx.URL(server.url)
     return [
-        *program,
-        "serve",
-        str(directory),
-        "--host",
-        "127.0.0.1",
-        "--port",
-        str(settings.MODEL_SERVER_PORT),
+        *(sys.executable, "-m", "trainer.serve", str(directory)),
+        *("--sha256", policy.model_sha256, "--links", server.model_name, "--tended", str(_tended_file())),
+        *("--host", address.host, "--port", str(address.port)),
     ]
 
 
@@ -210,19 +285,34 @@ def _environment() -> dict[str, str]:
     return {**launchers.job_environment(), "HF_HUB_OFFLINE": "1"}
 
 
-def _tended_file() -> Path:
-    return _log_path().with_suffix(".tended")
+def _links(policy: PolicyVersion) -> Path:
+    """The folder from which a policy is served (trainer.serve), and so the name that its server goes by."""
+    return Path(settings.PARLEY_DATA) / "served" / f"{policy.pk}-{policy.model_sha256[:12]}"
 
 
-def _log_path() -> Path:
-    path = Path(settings.PARLEY_DATA) / "logs" / "model-server.log"
-    path.parent.mkdir(parents=True, exist_ok=True)
+def _logs() -> Path:
+    path = Path(settings.PARLEY_DATA) / "logs"
+    path.mkdir(parents=True, exist_ok=True)
     return path
 
 
-def _last_words() -> str:
+def _tended_file() -> Path:
+    """Of this machine: a worker of another one must not keep alive what is left here."""
+    return _logs() / f"model-server.{socket.gethostname()}.tended"
+
+
+def _touch(path: Path) -> None:
+    path.touch()
+    os.utime(path)  # by this machine's clock, by which the server looks too
+
+
+def _log_path(server: ModelServer) -> Path:
+    return _logs() / f"model-server-{httpx.URL(server.url).port}.log"
+
+
+def _last_words(server: ModelServer) -> str:
     with contextlib.suppress(OSError):
-        with open(_log_path(), "rb") as file:
+        with open(_log_path(server), "rb") as file:
             file.seek(0, os.SEEK_END)
             file.seek(max(0, file.tell() - 4096))
             lines = file.read().decode("utf-8", "replace").strip().splitlines()
@@ -230,30 +320,30 @@ def _last_words() -> str:
     return ""
 
 
-def _sampling_directory(policy: PolicyVersion) -> Path:
-    """The model's directory, or a folder of links to it whose generation_config.json says do_sample."""
-    directory = Path(policy.path)
-    own = directory / "generation_config.json"
-    config: dict[str, Any] = json.loads(own.read_text()) if own.exists() else {}
-    if config.get("do_sample"):
-        return directory
-    served = policy.sampling_links
-    served.mkdir(parents=True, exist_ok=True)
-    for path in directory.iterdir():
-        link = served / path.name
-        if path.name != own.name and not link.is_symlink():
-            link.symlink_to(path)
-    (served / own.name).write_text(json.dumps(config | {"do_sample": True}))
-    return served
-
-
-def _stop(server: ModelServer) -> None:
+def _begin_to_stop(server: ModelServer) -> None:
+    """It takes no new request and finishes what it has begun; a later look sees to the rest."""
     if not launchers.is_alive(server.launch):
-        return
+        return _forget(server)
     launchers.signal_job(server.launch, signal.SIGTERM)
-    deadline = time.monotonic() + 5
-    while launchers.is_alive(server.launch) and time.monotonic() < deadline:
-        time.sleep(0.1)
+    _now_is(server, State.STOPPING)
+
+
+def _press_stop(server: ModelServer) -> None:
+    if server.changed_at and timezone.now() - server.changed_at > DRAINING_FOR:
+        _kill(server)
+    _now_is(server, State.STOPPING)
+
+
+def _forget(server: ModelServer) -> None:
+    _reap(server)
+    server.delete()
+
+
+def _kill(server: ModelServer) -> None:
     launchers.signal_job(server.launch, signal.SIGKILL)
-    with contextlib.suppress(psutil.Error, ChildProcessError):
+    _reap(server)
+
+
+def _reap(server: ModelServer) -> None:
+    with contextlib.suppress(psutil.Error, ChildProcessError, KeyError):
         os.waitpid(server.launch["pid"], os.WNOHANG)

@@ -30,6 +30,7 @@ const LOOKS = {
   closed: { icon: Ban, meaning: "quiet" },
   not_reached: { icon: CircleDashed, meaning: "quiet" },
   skipped: { icon: Minus, meaning: "quiet" },
+  stopping: { icon: Minus, meaning: "quiet" },
   off: { icon: Minus, meaning: "quiet" },
 } satisfies Record<string, { icon: LucideIcon; meaning: string }>;
 

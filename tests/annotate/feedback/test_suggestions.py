@@ -7,14 +7,18 @@ import pytest
 from asgiref.sync import async_to_sync
 
 from annotate.campaigns.services import NewPrompt
+from annotate.feedback import suggestions
 from annotate.feedback.models import Assignment, Suggestion
 from annotate.feedback.services import queue_prompts
 from annotate.feedback.suggestions import (
+    Place,
     begin_suggestion,
     draw_policies,
+    places_to_ask,
     stream_suggestion,
 )
-from annotate.runs.models import CampaignPolicy, PolicyVersion
+from annotate.runs.models import CampaignPolicy, ModelServer, PolicyVersion
+from annotate.runs.services import promote_policy
 from tests.annotate.moves import leased, submit
 
 pytestmark = pytest.mark.django_db
@@ -134,7 +138,8 @@ def endless(alice_client, suggesting):
     work = Assignment.objects.get(id=assignment["id"])
     policies = draw_policies(work.campaign)
     suggestion = begin_suggestion(work, 1, policies[0])
-    return suggestion, stream_suggestion(suggestion, assignment["prompt"]["messages"], policies, "en")
+    places = places_to_ask(work.campaign, policies)
+    return suggestion, stream_suggestion(suggestion, assignment["prompt"]["messages"], places, "en")
 
 
 def test_what_was_offered_is_kept_when_the_reader_leaves(endless):
@@ -275,3 +280,45 @@ def test_nor_through_another_campaign_while_answers_to_the_same_prompt_wait_for_
     assert submit(alice_client, judged).status_code == 201
     assert leased(alice_client, campaign)["can_suggest"] is True
     assert events(suggest(alice_client, assignment))[-1][0] == "end"
+
+
+def test_the_policy_that_was_served_goes_on_answering_until_the_new_one_is(
+    alice_client, suggesting, settings, model_server
+):
+    settings.MODEL_SERVER_URL = ""
+    campaign = suggesting("old")
+    old = PolicyVersion.objects.get()
+    new = PolicyVersion.objects.create(name="new", path="new")
+    url = f"http://127.0.0.1:{model_server}/v1"
+    serving_old = ModelServer.objects.create(url=url, model_name="old", policy_version=old, state="ready")
+    promote_policy(policy=new, campaigns=[campaign])
+    gone = {"url": "http://127.0.0.1:9/v1", "model_name": "new", "policy_version": new}
+    serving_new = ModelServer.objects.create(**gone, state="starting")
+    assignment = leased(alice_client, campaign)
+    assert events(suggest(alice_client, assignment))[-1][0] == "end"
+    assert Suggestion.objects.get().policy_version == old  # which answered, and no other
+
+    # The old one has ended, and the row does not say yet that the new one is ready.
+    ModelServer.objects.filter(pk=serving_old.pk).update(url="http://127.0.0.1:9/v2")
+    ModelServer.objects.filter(pk=serving_new.pk).update(url=url)
+    assert events(suggest(alice_client, assignment))[-1][0] == "end"
+    assert Suggestion.objects.latest("id").policy_version == new
+
+
+def test_a_policy_that_the_campaign_never_had_does_not_answer_there(
+    alice_client, suggesting, settings, model_server
+):
+    settings.MODEL_SERVER_URL = ""
+    assignment = leased(alice_client, suggesting("own"))
+    other = PolicyVersion.objects.create(name="other", path="other")
+    url = f"http://127.0.0.1:{model_server}/v1"
+    ModelServer.objects.create(url=url, model_name="other", policy_version=other, state="ready")
+    said = events(suggest(alice_client, assignment))
+    assert said[-1][0] == "error"
+    assert "cannot be reached" in said[-1][1]["detail"]
+
+
+def test_the_key_goes_to_the_server_that_it_was_given_with_alone(settings):
+    settings.MODEL_SERVER_URL, settings.MODEL_SERVER_API_KEY = "http://given/v1/", "secret"
+    assert suggestions._headers(Place(None, "http://given/v1", "m")) == {"Authorization": "Bearer secret"}
+    assert suggestions._headers(Place(None, "http://other/v1", "m")) == {}

@@ -2,20 +2,26 @@
 
 import http.server
 import json
+import shutil
+import subprocess
+import sys
 import threading
+import time
 from datetime import timedelta
-from pathlib import Path
 
 import httpx
 import pytest
 from django.utils import timezone
 
 from annotate.demo.processes import free_port
+from annotate.feedback.suggestions import places_to_ask
 from annotate.runs import launchers, serving, tasks
 from annotate.runs.models import ModelServer
 from annotate.runs.registering import register_policy
 from annotate.runs.services import promote_policy
 from tests.annotate.runs.moves import make_policy
+from trainer.model_files import directory_sha256
+from trainer.serve import link_with_sampling
 
 
 @pytest.fixture(autouse=True)
@@ -31,6 +37,7 @@ def test_nothing_is_served_until_a_policy_is_promoted(tom_client, base):
     assert tom_client.get("/api/model-server").json() == {
         "state": "off",
         "policy_version": None,
+        "loading": None,
         "detail": "",
     }
 
@@ -57,9 +64,7 @@ def test_a_changed_model_is_not_served(base, new_campaign, model_dir, tmp_path):
     promote_policy(policy=policy, campaigns=[new_campaign("ranking")])
     with open(copy / "model.safetensors", "ab") as weights:
         weights.write(b"more")
-    tasks.tend_model_server()
-    server = serving.current_state()
-    assert server.state == ModelServer.State.UNREACHABLE
+    server = tend_until(lambda server: server.state == ModelServer.State.UNREACHABLE)
     assert "not the ones that were registered" in server.detail
     assert not launchers.is_alive(server.launch)
 
@@ -72,19 +77,44 @@ def test_a_hub_id_has_no_hash_and_is_not_served(new_campaign, db):
     assert "no hash here" in serving.current_state().detail
 
 
-def test_a_model_that_does_not_sample_is_served_through_links_and_stays_as_it_is(model_dir, db):
-    policy = register_policy(name="tiny", path=str(model_dir))
+def test_a_model_is_served_through_links_that_sample_and_stays_as_it_is(model_dir, tmp_path):
     before = {path.name: path.read_bytes() for path in model_dir.iterdir()}
-    served = serving._sampling_directory(policy)
-    assert served == policy.sampling_links == Path(policy.served_name)
-    assert json.loads((served / "generation_config.json").read_text())["do_sample"] is True
-    assert (served / "model.safetensors").resolve() == (model_dir / "model.safetensors").resolve()
+    links = tmp_path / "links"
+    links.mkdir()
+    (links / "model.safetensors").symlink_to("/data/before/it/was/restored/here")
+    link_with_sampling(model_dir, links)
+    assert json.loads((links / "generation_config.json").read_text())["do_sample"] is True
+    assert (links / "model.safetensors").resolve() == (model_dir / "model.safetensors").resolve()
     assert {path.name: path.read_bytes() for path in model_dir.iterdir()} == before
+
+
+@pytest.mark.slow
+def test_a_server_never_outlives_what_tends_it(model_dir, tmp_path):
+    tended, port = tmp_path / "tended", str(free_port(18390))
+    program = [sys.executable, "-m", "trainer.serve", str(model_dir), "--sha256", directory_sha256(model_dir)]
+    places = ["--links", str(tmp_path / "links"), "--tended", str(tended), "--port", port]
+    tended.touch()
+    with subprocess.Popen(
+        [*program, *places, "--patience", "2"], stderr=subprocess.PIPE, text=True
+    ) as server:
+        while not answers(f"http://127.0.0.1:{port}/health"):
+            assert server.poll() is None, server.stderr.read()
+            tended.touch()
+            time.sleep(0.2)
+        assert server.wait(20) == 1
+        assert "Nobody has tended" in server.stderr.read()
+
+
+def answers(address: str) -> bool:
+    try:
+        return httpx.get(address, timeout=1).is_success
+    except httpx.HTTPError:
+        return False
 
 
 def test_a_server_that_no_worker_tends_is_called_unreachable(tom_client, base):
     old = (timezone.now() - timedelta(minutes=5)).isoformat()
-    ModelServer.objects.create(state="ready", policy_version=base, launch={"tended_at": old})
+    ModelServer.objects.create(state="ready", policy_version=base, url="http://x/v1", tended_at=old)
     shown = tom_client.get("/api/model-server").json()
     assert shown["state"] == "unreachable"
     assert "No worker" in shown["detail"]
@@ -114,40 +144,51 @@ def test_a_server_given_by_url_is_matched_with_the_policy_it_names(base, setting
 
 
 def tend_until(is_there, seconds: float = 120):
-    import time
-
     deadline = time.monotonic() + seconds
     while not is_there(serving.current_state()):
-        assert time.monotonic() < deadline, (serving.current_state().detail, serving._last_words())
+        state = serving.current_state()
+        assert time.monotonic() < deadline, (state.state, state.detail, serving.all_servers())
         tasks.tend_model_server()
         time.sleep(0.5)
     return serving.current_state()
 
 
+def answer_of(server: ModelServer, seed: int = 1) -> str:
+    asked = {"model": server.model_name, "max_tokens": 12, "seed": seed}
+    asked["messages"] = [{"role": "user", "content": "red sun cat"}]
+    answer = httpx.post(f"{server.url}/chat/completions", json=asked, timeout=60)
+    return answer.json()["choices"][0]["message"]["content"]
+
+
 @pytest.mark.slow
-def test_a_promoted_model_is_really_served_found_again_and_stopped(model_dir, new_campaign):
-    policy = register_policy(name="tiny", path=str(model_dir))
+def test_a_promoted_model_is_really_served_until_the_next_is_ready_and_stopped_in_the_end(
+    model_dir, new_campaign, tmp_path
+):
+    old = register_policy(name="old", path=str(model_dir))
+    shutil.copytree(model_dir, tmp_path / "new")
+    new = register_policy(name="new", path=str(tmp_path / "new"))
     campaign = new_campaign("demonstration")
-    promote_policy(policy=policy, campaigns=[campaign])
+    promote_policy(policy=old, campaigns=[campaign])
     server = tend_until(lambda server: server.state == "ready")
-    pid = server.launch["pid"]
-    texts = {
-        httpx.post(
-            f"{serving.own_url()}/v1/chat/completions",
-            json={
-                "model": policy.served_name,
-                "messages": [{"role": "user", "content": "red sun cat"}],
-                "max_tokens": 12,
-                "seed": seed,
-            },
-            timeout=60,
-        ).json()["choices"][0]["message"]["content"]
-        for seed in range(4)
-    }
-    assert len(texts) > 1, "it must sample"
+    assert len({answer_of(server, seed) for seed in range(4)}) > 1, "it must sample"
     tasks.tend_model_server()
-    assert serving.current_state().launch["pid"] == pid, "a server that is well is left alone"
+    assert serving.current_state().launch == server.launch, "a server that is well is left alone"
+
+    promote_policy(policy=new, campaigns=[campaign])
+    tasks.tend_model_server()
+    assert (serving.current_state().policy_version, serving.policy_being_loaded()) == (old, new)
+    assert answer_of(server)
+    places = places_to_ask(campaign, [new])
+    assert [(place.policy_version, place.url == server.url) for place in places] == [
+        (old, True),
+        (new, False),
+    ]
+    newer = tend_until(lambda server: server.policy_version == new)
+    assert answer_of(newer)
+    tend_until(lambda _: not launchers.is_alive(server.launch))
+    tasks.tend_model_server()
+    assert [row.policy_version for row in serving.all_servers()] == [new]
+
     campaign.policies.all().delete()
-    tasks.tend_model_server()
-    assert serving.current_state().state == "off"
-    assert not launchers.is_alive(server.launch)
+    tend_until(lambda server: server.state == "off")
+    tend_until(lambda _: not launchers.is_alive(newer.launch))

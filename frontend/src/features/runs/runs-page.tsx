@@ -75,11 +75,12 @@ function ServerState() {
   const { t } = useTranslation();
   const server = useQuery(modelServerQuery);
   if (!server.data) return null;
-  const { state, policy_version, detail } = server.data;
+  const { state, policy_version, loading, detail } = server.data;
   return (
     <Group gap="xs" component="span" title={detail}>
       {t("runs.modelServer")} <StateBadge state={state} />
       {policy_version && <bdi>{policy_version.name}</bdi>}
+      {loading && loading.id !== policy_version?.id && t("runs.isLoaded", { policy: loading.name })}
     </Group>
   );
 }

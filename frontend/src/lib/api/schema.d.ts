@@ -1472,7 +1472,10 @@ export interface components {
         };
         ModelServer: {
             readonly state: components["schemas"]["ModelServerStateEnum"];
+            /** @description the one that answers */
             readonly policy_version: components["schemas"]["Named"] | null;
+            /** @description the one that is to take its place when it is ready */
+            readonly loading: components["schemas"]["Named"] | null;
             readonly detail: string;
         };
         /**
@@ -1480,9 +1483,10 @@ export interface components {
          *     * `starting` - Starting
          *     * `ready` - Ready
          *     * `unreachable` - Unreachable
+         *     * `stopping` - Stopping
          * @enum {string}
          */
-        ModelServerStateEnum: "off" | "starting" | "ready" | "unreachable";
+        ModelServerStateEnum: "off" | "starting" | "ready" | "unreachable" | "stopping";
         Named: {
             id: number;
             name: string;
