@@ -1,10 +1,12 @@
 """Answers outside the views of the API: the single-page app's shell, the health check, and no such address."""
 
 from collections.abc import Callable
+from urllib.parse import urlencode
 
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt, ensure_csrf_cookie
 from django.views.decorators.http import require_GET, require_safe
@@ -46,6 +48,15 @@ def health(request: HttpRequest) -> JsonResponse:
     except (OperationalError, InterfaceError) as error:
         return JsonResponse({"status": outage(error)}, status=503)
     return JsonResponse({"status": "ok"})
+
+
+def admin_sign_in(request: HttpRequest) -> HttpResponse:
+    """Django admin's own form would be a second door without the brake; everybody comes in by the page."""
+    asked = request.GET.get("next", "")
+    wanted = asked if asked.startswith("/admin/") else "/admin/"
+    if not request.user.is_authenticated:
+        return redirect(f"/sign-in?{urlencode({'next': wanted})}")
+    return redirect(wanted if request.user.is_staff else "/nothing-here")
 
 
 @csrf_exempt

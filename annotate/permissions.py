@@ -17,7 +17,9 @@ ANYONE, SIGNED_IN = ("anyone",), ("signed in",)
 
 _BY_ROLES: dict[tuple[str, ...], str] = {
     ANYONE: "sign_in",
-    SIGNED_IN: "me me_update sign_out change_password tokens create_token delete_token",
+    SIGNED_IN: """
+        me me_update sign_out sign_out_everywhere change_password tokens create_token delete_token
+    """,
     ROLES: "campaigns campaign guidelines terms",
     ("annotator",): """
         mark_guidelines_read give_consent own_work own_agreement lease_next_assignment lease_ahead assignment
@@ -28,6 +30,7 @@ _BY_ROLES: dict[tuple[str, ...], str] = {
         create_campaign update_campaign write_guidelines write_terms members add_member remove_member add_prompts
         imports create_import import import_refusals remove_import import_formats settle_remark
         users create_user user update_user
+        tokens_of_user end_token_of_user
     """,
     ("admin", "trainer"): """
         progress remarks export policies_of_campaign choose_policies snapshots snapshot

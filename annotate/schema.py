@@ -46,6 +46,8 @@ WITH_BODY = {
 ALWAYS = {"401": "not signed in", "403": "a role or the CSRF token is missing", "406": "no such form of answer",
           "503": "the database or another part is out of reach"}  # fmt: skip
 
+BRAKED = {"sign_in", "change_password"}
+
 
 def declare_errors(result: dict[str, Any], generator: Any, request: Any, public: bool) -> dict[str, Any]:
     """A drf-spectacular hook: adds the error answers that the whole API shares to every operation."""
@@ -59,6 +61,8 @@ def declare_errors(result: dict[str, Any], generator: Any, request: Any, public:
                 declared |= WITH_BODY
             elif operation.get("parameters"):
                 declared["400"] = WITH_BODY["400"]
+            if operation.get("operationId") in BRAKED:
+                declared["429"] = "too many wrong passwords from here; Retry-After says when"
             if "{" in path:
                 declared["404"] = "not there, or not yours to see"
             for code, meaning in declared.items():

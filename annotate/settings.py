@@ -3,6 +3,7 @@
 import contextlib
 import secrets
 import sys
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -65,10 +66,13 @@ CSRF_TRUSTED_ORIGINS = env.list("PARLEY_ORIGINS", default=[])
 HTTPS = env.bool("PARLEY_HTTPS", default=False)
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
+SECURE_SSL_REDIRECT = HTTPS  # health probes are answered before it
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
-SESSION_COOKIE_AGE = 60 * 60 * 24 * 14
+# A browser that nobody uses is signed out after this time, and one that is used after the other.
+SESSION_COOKIE_AGE = int(env.float("PARLEY_IDLE_HOURS", default=24) * 3600)
+SESSION_LONGEST_SECONDS = 14 * 24 * 3600
 
 INSTALLED_APPS = [
     "django.contrib.admin",
@@ -101,6 +105,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "annotate.accounts.sessions.sessions",
     "django.contrib.messages.middleware.MessageMiddleware",
 ]
 
@@ -144,6 +149,14 @@ DATABASES["default"].setdefault("OPTIONS", {})["connect_timeout"] = 5
 DATABASES["default"]["TEST"] = {"NAME": env.str("PARLEY_TEST_DATABASE", default="test_parley")}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": REDIS_URL,
+        "KEY_PREFIX": "parley",
+        "OPTIONS": {"socket_connect_timeout": 5, "socket_timeout": 5},
+    }
+}
 CELERY_BROKER_URL = servers.broker_url(REDIS_URL)
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
@@ -162,6 +175,7 @@ CELERY_WORKER_REDIRECT_STDOUTS = False
 CELERY_BEAT_SCHEDULE = {
     name: {"task": task, "schedule": seconds, "options": {"expires": seconds}}
     for name, task, seconds in [
+        ("clear what has ended", "annotate.accounts.tasks.clear_ended", 3600.0),
         ("expire leases", "annotate.feedback.tasks.expire_leases", 30.0),
         ("count agreement", "annotate.quality.tasks.count_agreement", 30.0),
         ("advance imports", "annotate.snapshots.tasks.advance_imports", 5.0),
@@ -176,8 +190,8 @@ CELERY_BEAT_SCHEDULE = {
 AUTH_USER_MODEL = "accounts.User"
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
-    for name in ["UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator"]
-]
+    for name in ["UserAttributeSimilarityValidator", "MinimumLengthValidator"]
+] + [{"NAME": "annotate.accounts.passwords.NotGuessable"}]
 LOGIN_URL = "/sign-in"
 
 REST_FRAMEWORK = {
@@ -194,9 +208,11 @@ REST_FRAMEWORK = {
     "PAGE_SIZE": 50,
     "URL_FORMAT_OVERRIDE": None,  # answers are JSON; a parameter `format` is an operation's own, or nobody's
     "EXCEPTION_HANDLER": "annotate.errors.exception_handler",
-    "DEFAULT_THROTTLE_RATES": {"sign_in": env.str("PARLEY_SIGN_IN_RATE", default="20/minute")},
+    # How many proxies of one's own stand before the site: the brake counts by the address behind them.
+    "NUM_PROXIES": env.int("PARLEY_PROXIES", default=1 if HTTPS else 0),
 }
-REST_KNOX = {"TOKEN_TTL": None, "AUTH_HEADER_PREFIX": "Token"}
+SIGN_IN_TRIES = env.int("PARLEY_SIGN_IN_TRIES", default=10)
+REST_KNOX = {"TOKEN_TTL": timedelta(days=90), "AUTH_HEADER_PREFIX": "Token"}
 SPECTACULAR_SETTINGS = {
     "TITLE": "Parley",
     "DESCRIPTION": "Human feedback, and the training that learns from it.",
@@ -271,8 +287,13 @@ MAX_ATTEMPTS = env.int("PARLEY_MAX_ATTEMPTS", default=3)
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"plain": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "plain"}},
+    "formatters": {
+        "one_line": {
+            "()": "annotate.logs.OneLine",
+            "format": "%(asctime)s %(levelname)s %(name)s: %(message)s",
+        }
+    },
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "one_line"}},
     "root": {"handlers": ["stderr"], "level": env.str("PARLEY_LOG_LEVEL", default="WARNING")},
     "loggers": {"annotate": {"level": env.str("PARLEY_LOG_LEVEL", default="INFO")}},
 }

@@ -2,8 +2,9 @@
 
 from django.contrib import admin
 from django.urls import include, path, re_path
+from django.views.generic import RedirectView
 
-from annotate.pages import not_found, single_page_app
+from annotate.pages import admin_sign_in, not_found, single_page_app
 from annotate.schema import DocsView, schema
 
 urlpatterns = [
@@ -16,6 +17,8 @@ urlpatterns = [
     path("api/schema/", schema, name="schema"),
     path("api/docs/", DocsView.as_view(), name="docs"),
     re_path(r"^api(?:/.*)?$", not_found),
+    path("admin/login/", admin_sign_in),
+    path("admin/password_change/", RedirectView.as_view(url="/account")),
     path("admin/", admin.site.urls),
     re_path(r"^(?!(?:api|static|admin)(?:/|$))[\w/-]*$", single_page_app),
 ]

@@ -1,10 +1,10 @@
 """The cast: alice and bob annotate, carol is an admin, tom a trainer. Each has an API client, signed in."""
 
 import os
+import secrets
 from collections.abc import Callable
 
 import pytest
-from django.core.cache import cache
 from django.utils import translation
 from rest_framework.test import APIClient
 
@@ -31,7 +31,7 @@ def pytest_collection_modifyitems(items):
 def sign_in_is_quick_and_every_test_starts_afresh(settings):
     """No counted sign-ins, and no language that an earlier test's request left in the thread."""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-    cache.clear()
+    settings.CACHES = {"default": settings.CACHES["default"] | {"KEY_PREFIX": secrets.token_hex(4)}}
     translation.deactivate()
 
 

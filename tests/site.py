@@ -40,7 +40,7 @@ class Site:
             **os.environ,
             "PARLEY_DATA": str(data),
             "PARLEY_MODEL_SERVER_PORT": str(free_port()),
-            "PARLEY_SIGN_IN_RATE": "1000/minute",
+            "PARLEY_SIGN_IN_TRIES": "1000",
             "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1"),
             **settings,
         }

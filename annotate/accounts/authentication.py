@@ -1,6 +1,5 @@
-"""Sign-in: tokens for programs, and the brake on guessing passwords."""
+"""Sign-in by token, for programs."""
 
-import hashlib
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -9,7 +8,6 @@ from drf_spectacular.plumbing import build_bearer_security_scheme_object
 from knox.auth import TokenAuthentication as KnoxTokenAuthentication
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
-from rest_framework.throttling import SimpleRateThrottle
 
 from annotate.languages import speak_own_language
 
@@ -35,18 +33,3 @@ class TokenScheme(OpenApiAuthenticationExtension):
 
     def get_security_definition(self, auto_schema: Any) -> dict[str, Any]:
         return build_bearer_security_scheme_object(header_name="Authorization", token_prefix="Token")
-
-
-class SignInThrottle(SimpleRateThrottle):
-    """Counted for each login name, wherever the tries come from: a class behind one address is not locked out."""
-
-    scope = "sign_in"
-
-    def get_cache_key(self, request: Any, view: Any) -> str | None:
-        username = request.data.get("username") if isinstance(request.data, dict) else None
-        if not isinstance(username, str):
-            return None
-        return self.cache_format % {
-            "scope": self.scope,
-            "ident": hashlib.sha256(username.casefold().encode()).hexdigest(),
-        }

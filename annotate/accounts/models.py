@@ -1,12 +1,22 @@
 """Who: logins with roles, and annotators (a login's person, or the author of imported feedback)."""
 
 import uuid
+from typing import Any, ClassVar
 
-from django.contrib.auth.models import AbstractUser
+from django.contrib.auth.models import AbstractUser, UserManager
 from django.db import models
+from django.db.models.functions import Lower
+from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext_lazy as _
+from knox.models import AuthToken
 
 ROLES = ("annotator", "admin", "trainer")
+
+
+class Users(UserManager):
+    def get_by_natural_key(self, username: str | None) -> Any:
+        """The login of this name, however it is spelt; Django's sign-in asks here."""
+        return self.get(username=self.model.normalize_username(username or ""))
 
 
 class User(AbstractUser):
@@ -19,6 +29,27 @@ class User(AbstractUser):
     preferences = models.JSONField(
         default=dict, blank=True, help_text="text_size, and keys: {the key as we set it: the person's own}"
     )
+    signed_out_at = models.DateTimeField(
+        null=True, editable=False, help_text="when every session and token of this login was ended last"
+    )
+
+    objects: ClassVar[Users] = Users()
+
+    class Meta(AbstractUser.Meta):
+        constraints = [models.UniqueConstraint(Lower("username"), name="login_name_once_in_any_case")]
+
+    @classmethod
+    def normalize_username(cls, username: str) -> str:
+        """The one spelling of a login name: composed, and without capitals."""
+        return super().normalize_username(super().normalize_username(username).casefold())
+
+    def get_session_auth_hash(self) -> str:
+        """What a session must hold: it changes with the password, and with every sign-out from everywhere."""
+        of_password = super().get_session_auth_hash()
+        if self.signed_out_at is None:
+            return of_password
+        ended = f"{of_password} {self.signed_out_at.timestamp()}"
+        return salted_hmac("annotate.accounts.sessions", ended, algorithm="sha256").hexdigest()
 
     @property
     def roles(self) -> list[str]:
@@ -59,3 +90,13 @@ class Annotator(models.Model):
 
     def __str__(self) -> str:
         return self.user.username if self.user else f"{self.source}:{self.external_id}"
+
+
+class TokenName(models.Model):
+    """What a token is for, in its owner's words. knox has no place for it."""
+
+    token = models.OneToOneField(AuthToken, primary_key=True, on_delete=models.CASCADE, related_name="named")
+    name = models.CharField(max_length=100)
+
+    def __str__(self) -> str:
+        return self.name

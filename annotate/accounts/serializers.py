@@ -6,6 +6,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from annotate.accounts.models import ROLES, User
+from annotate.accounts.services import DEFAULT_TOKEN_DAYS, MOST_TOKEN_DAYS
 from annotate.permissions import OPERATIONS, operations_of
 
 MAX_KEYS = 100
@@ -94,10 +95,21 @@ class PasswordChangeSerializer(serializers.Serializer):
     new_password = serializers.CharField(max_length=128, trim_whitespace=False, write_only=True)
 
 
+class TokenWishSerializer(serializers.Serializer):
+    name = serializers.CharField(max_length=100, help_text="what it is for")
+    days = serializers.IntegerField(
+        min_value=1,
+        max_value=MOST_TOKEN_DAYS,
+        default=DEFAULT_TOKEN_DAYS,
+        help_text="until it ends by itself",
+    )
+
+
 class TokenSerializer(serializers.Serializer):
     """A token as it can be seen later: by its first characters."""
 
     id = serializers.CharField(source="token_key")
+    name = serializers.CharField(source="named.name", default="")
     created_at = serializers.DateTimeField(source="created")
     expires_at = serializers.DateTimeField(source="expiry", allow_null=True)
 

@@ -1,9 +1,10 @@
 """Sign-in, one's own login, tokens, and the admin's list of logins."""
 
+import logging
 from typing import Any
 
 from django.contrib.auth import authenticate, login, logout, update_session_auth_hash
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
@@ -14,8 +15,7 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from annotate.accounts import services
-from annotate.accounts.authentication import SignInThrottle
+from annotate.accounts import brake, services
 from annotate.accounts.models import User
 from annotate.accounts.serializers import (
     MeSerializer,
@@ -25,10 +25,15 @@ from annotate.accounts.serializers import (
     ProfileChangesSerializer,
     SignInSerializer,
     TokenSerializer,
+    TokenWishSerializer,
     UserChangesSerializer,
     UserSerializer,
 )
+from annotate.accounts.sessions import begin_session
 from annotate.permissions import SignedInRequest
+
+log = logging.getLogger(__name__)
+TOKEN_ID = OpenApiParameter("token_id", OpenApiTypes.STR, OpenApiParameter.PATH)
 
 
 class MeView(APIView):
@@ -56,22 +61,27 @@ class SessionView(APIView):
         # A stale session or token must not stand in the way of signing in.
         return [] if self.request and self.request.method == "POST" else super().get_authenticators()
 
-    def get_throttles(self) -> list[Any]:
-        return [SignInThrottle()] if self.request.method == "POST" else []
-
     @extend_schema(operation_id="sign_in", request=SignInSerializer, responses=MeSerializer, auth=[])
     def post(self, request: SignedInRequest) -> Response:
         given = SignInSerializer(data=request.data)
         given.is_valid(raise_exception=True)
-        user = authenticate(request._request, **given.validated_data)
+        name = given.validated_data["username"]
+        user = brake.checked(request, name, lambda: authenticate(request._request, **given.validated_data))
         if user is None:
             raise ValidationError(_("This login name and password do not go together."), code="sign_in")
         login(request._request, user)
-        return Response(MeSerializer(user).data)
+        begin_session(request._request)
+        log.info("%s signed in from %s", user.username, brake.address_of(request))
+        answer = Response(MeSerializer(user).data)
+        brake.remember_device(answer, user)
+        return answer
 
     @extend_schema(operation_id="sign_out", responses={204: None})
     def delete(self, request: SignedInRequest) -> Response:
-        logout(request._request)
+        if isinstance(request.auth, AuthToken):
+            services.end_token(request.auth, by=request.user)
+        else:
+            logout(request._request)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
@@ -80,9 +90,29 @@ class PasswordView(APIView):
     def post(self, request: SignedInRequest) -> Response:
         given = PasswordChangeSerializer(data=request.data)
         given.is_valid(raise_exception=True)
-        services.change_password(request.user, **given.validated_data)
-        update_session_auth_hash(request._request, request.user)
+        user = brake.checked(
+            request,
+            request.user.username,
+            lambda: services.change_password(request.user, **given.validated_data),
+        )
+        if user is None:
+            raise ValidationError({"old_password": [_("This is not your present password.")]})
+        if request.auth is None:
+            update_session_auth_hash(request._request, user)
         return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class SessionsView(APIView):
+    """Every browser and program that is signed in as whoever asks."""
+
+    @extend_schema(operation_id="sign_out_everywhere", responses={204: None})
+    def delete(self, request: SignedInRequest) -> Response:
+        services.sign_out_everywhere(request.user)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+def _tokens_of(user_id: int) -> QuerySet[AuthToken]:
+    return AuthToken.objects.filter(user=user_id).select_related("named", "user").order_by("-created")
 
 
 class TokensView(APIView):
@@ -90,23 +120,41 @@ class TokensView(APIView):
 
     @extend_schema(operation_id="tokens", responses=TokenSerializer(many=True))
     def get(self, request: SignedInRequest) -> Response:
-        tokens = AuthToken.objects.filter(user=request.user).order_by("-created")
-        return Response(TokenSerializer(tokens, many=True).data)
+        return Response(TokenSerializer(_tokens_of(request.user.pk), many=True).data)
 
-    @extend_schema(operation_id="create_token", request=None, responses={201: NewTokenSerializer})
+    @extend_schema(
+        operation_id="create_token", request=TokenWishSerializer, responses={201: NewTokenSerializer}
+    )
     def post(self, request: SignedInRequest) -> Response:
-        token, secret = services.create_token(request.user)
+        given = TokenWishSerializer(data=request.data)
+        given.is_valid(raise_exception=True)
+        token, secret = services.create_token(request.user, **given.validated_data)
         return Response({"id": token.token_key, "token": secret}, status=status.HTTP_201_CREATED)
 
 
 class TokenView(APIView):
-    @extend_schema(
-        operation_id="delete_token",
-        parameters=[OpenApiParameter("token_id", OpenApiTypes.STR, OpenApiParameter.PATH)],
-        responses={204: None},
-    )
+    @extend_schema(operation_id="delete_token", parameters=[TOKEN_ID], responses={204: None})
     def delete(self, request: SignedInRequest, token_id: str) -> Response:
-        get_object_or_404(AuthToken, user=request.user, token_key=token_id).delete()
+        token = get_object_or_404(_tokens_of(request.user.pk), token_key=token_id)
+        services.end_token(token, by=request.user)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class UserTokensView(APIView):
+    """Somebody's tokens, for admins."""
+
+    @extend_schema(operation_id="tokens_of_user", responses=TokenSerializer(many=True))
+    def get(self, request: SignedInRequest, user_id: int) -> Response:
+        user = get_object_or_404(User, id=user_id)
+        return Response(TokenSerializer(_tokens_of(user.pk), many=True).data)
+
+
+class UserTokenView(APIView):
+    @extend_schema(operation_id="end_token_of_user", parameters=[TOKEN_ID], responses={204: None})
+    def delete(self, request: SignedInRequest, user_id: int, token_id: str) -> Response:
+        token = get_object_or_404(_tokens_of(user_id), token_key=token_id)
+        services.refuse_changes(token.user, {}, by=request.user)
+        services.end_token(token, by=request.user)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
@@ -135,7 +183,7 @@ class UsersView(generics.GenericAPIView):
     def post(self, request: SignedInRequest) -> Response:
         given = NewUserSerializer(data=request.data)
         given.is_valid(raise_exception=True)
-        user = services.create_user(**given.validated_data)
+        user = services.create_user(**given.validated_data, by=request.user)
         return Response(UserSerializer(user).data, status=status.HTTP_201_CREATED)
 
 

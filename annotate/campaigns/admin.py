@@ -1,49 +1,23 @@
-"""Django admin for campaigns. Prompts and completions are shown only: feedback hangs on them."""
-
-from typing import Any
+"""Django admin for campaigns: to look, not to touch. The product's own pages change them, and check what is set."""
 
 from django.contrib import admin
-from django.http import HttpRequest
 
+from annotate.accounts.admin import ShownOnly
 from annotate.campaigns.models import Campaign, Completion, Consent, Guidelines, Membership, Prompt, Terms
 
 
-class ShownOnly(admin.ModelAdmin):
-    """Rows that are written by the product alone."""
-
-    show_full_result_count = False
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-
 @admin.register(Campaign)
-class CampaignAdmin(admin.ModelAdmin):
+class CampaignAdmin(ShownOnly):
     list_display = ["name", "kind", "status", "language", "overlap", "num_completions", "created_at"]
     list_filter = ["kind", "status", "language"]
     search_fields = ["name"]
-    # These change units too (feedback.services.update_campaign), so the product's own page is the place for them.
-    readonly_fields = ["kind", "overlap", "created_by", "created_at"]
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
 
 @admin.register(Membership)
-class MembershipAdmin(admin.ModelAdmin):
+class MembershipAdmin(ShownOnly):
     list_display = ["campaign", "user", "created_at"]
     list_filter = ["campaign"]
     list_select_related = ["campaign", "user"]
-    raw_id_fields = ["campaign", "user"]
 
 
 @admin.register(Guidelines, Terms)

@@ -133,7 +133,8 @@ class MembersView(APIView):
         campaign = visible_campaign(request.user, campaign_id)
         given = NewMemberSerializer(data=request.data)
         given.is_valid(raise_exception=True)
-        user = User.objects.filter(username=given.validated_data["username"], is_active=True).first()
+        name = User.normalize_username(given.validated_data["username"])
+        user = User.objects.filter(username=name, is_active=True).first()
         if user is None:
             raise ValidationError({"username": [_("There is no active login of this name.")]}, code="unknown")
         membership, is_new = services.add_member(campaign, user)

@@ -1,5 +1,6 @@
 """Verbs on runs and policies that a person, a round or a schedule asks for. The queue itself: advancing.py."""
 
+import logging
 import secrets
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from annotate.runs.sampling import has_prompts_to_sample
 from annotate.snapshots.models import Snapshot
 from trainer.run_dir import request_stop
 
+log = logging.getLogger(__name__)
 NEEDS = {
     "sft": ("snapshot",),
     "reward": ("snapshot",),
@@ -212,6 +214,14 @@ def _sample_from(
                 campaign=campaign, policy_version=policy, how=how, promoted_by=moved_by, round=round
             )
             moved.replaced.set(left)
+    names = ", ".join(policy.name for policy in weights)
+    log.info(
+        "campaign %s samples from %s now, by %s (%s)",
+        campaign.name,
+        names or "nothing",
+        moved_by or "a round",
+        how,
+    )
 
 
 def choose_policies(

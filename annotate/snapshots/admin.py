@@ -2,7 +2,7 @@
 
 from django.contrib import admin
 
-from annotate.campaigns.admin import ShownOnly
+from annotate.accounts.admin import ShownOnly
 from annotate.snapshots.models import FeedbackImport, Snapshot
 
 

@@ -131,6 +131,7 @@ class Api:
             "create_campaign": {"num_completions": 2},
             "update_campaign": {"num_completions": 2},
             "create_user": {"password": "three blue doors", "username": "new"},
+            "create_token": {"days": 30},
             "update_user": {"password": "three blue doors", "is_active": True},
             "change_password": {"old_password": PASSWORD, "new_password": "three blue doors"},
             "add_member": {"username": "carol"},

@@ -1,9 +1,15 @@
-"""Sign-in, one's own login, and tokens."""
+"""Sign-in and one's own login. tests/annotate/accounts/test_brake.py has the guessing, test_tokens.py the programs."""
+
+import time
 
 import pytest
+from django.contrib.sessions.models import Session
+from django.utils import timezone
 from rest_framework.test import APIClient
 
-from tests.conftest import PASSWORD
+from annotate.accounts.services import create_token
+from annotate.logs import OneLine
+from tests.conftest import PASSWORD, signed_in
 
 pytestmark = pytest.mark.django_db
 
@@ -32,13 +38,6 @@ def test_somebody_who_was_deactivated_cannot_sign_in(alice):
     alice.is_active = False
     alice.save()
     assert sign_in(APIClient()).status_code == 400
-
-
-def test_guessing_is_slowed_down_for_that_name_only(alice, bob):
-    codes = [sign_in(APIClient(), password=str(i)).status_code for i in range(25)]
-    assert codes[:20] == [400] * 20
-    assert set(codes[20:]) == {429}
-    assert sign_in(APIClient(), username="bob").status_code == 200
 
 
 def test_a_foreign_form_cannot_sign_anybody_in(alice):
@@ -79,27 +78,15 @@ def test_a_password_is_changed_by_who_knows_the_old_one(alice):
     weak = client.post("/api/password", {"old_password": PASSWORD, "new_password": "12345"}, format="json")
     assert (weak.status_code, weak.json()["errors"][0]["field"]) == (400, "new_password")
     body = {"old_password": PASSWORD, "new_password": "three blue doors"}
+    same = client.post("/api/password", body | {"new_password": PASSWORD}, format="json")
+    assert (same.status_code, same.json()["errors"][0]["field"]) == (400, "new_password")
+    elsewhere, (_token, secret) = signed_in(alice), create_token(alice)
     assert client.post("/api/password", body, format="json").status_code == 204
     assert client.get("/api/me").status_code == 200
+    assert elsewhere.get("/api/me").status_code == 401
+    assert APIClient(HTTP_AUTHORIZATION=f"Token {secret}").get("/api/me").status_code == 401
     assert sign_in(APIClient()).status_code == 400
     assert sign_in(APIClient(), password="three blue doors").status_code == 200
-
-
-def test_a_token_signs_a_program_in_until_it_is_deleted(alice_client):
-    made = alice_client.post("/api/tokens", {}, format="json")
-    assert made.status_code == 201
-    program = APIClient(HTTP_AUTHORIZATION=f"Token {made.json()['token']}")
-    assert program.get("/api/me").json()["username"] == "alice"
-    (listed,) = alice_client.get("/api/tokens").json()
-    assert listed["id"] == made.json()["id"]
-    assert made.json()["token"] not in str(listed)
-    assert alice_client.delete(f"/api/tokens/{listed['id']}").status_code == 204
-    assert program.get("/api/me").status_code == 401
-
-
-def test_nobody_deletes_another_persons_token(alice_client, bob_client):
-    token = alice_client.post("/api/tokens", {}, format="json").json()
-    assert bob_client.delete(f"/api/tokens/{token['id']}").status_code == 404
 
 
 @pytest.mark.parametrize(
@@ -107,3 +94,68 @@ def test_nobody_deletes_another_persons_token(alice_client, bob_client):
 )
 def test_an_odd_token_is_401(db, header):
     assert APIClient(HTTP_AUTHORIZATION=header).get("/api/me").status_code == 401
+
+
+def test_a_session_that_nobody_uses_ends_and_one_in_use_goes_on_for_two_weeks(alice, settings):
+    client = APIClient()
+    sign_in(client)
+    cookie = client.cookies["sessionid"]
+    assert cookie["max-age"] == settings.SESSION_COOKIE_AGE == 24 * 3600
+    assert "sessionid" not in client.get("/api/me").cookies  # no write at each request
+
+    def later(began: float, seen: float) -> int:
+        session = client.session
+        session["began"], session["seen"] = int(time.time() - began), int(time.time() - seen)
+        session.save()
+        return client.get("/api/me")
+
+    renewed = later(began=3600, seen=1200)
+    assert renewed.status_code == 200 and renewed.cookies["sessionid"]["max-age"] == 24 * 3600
+    last_hour = later(began=14 * 24 * 3600 - 3600, seen=1200)
+    assert last_hour.cookies["sessionid"]["max-age"] == pytest.approx(3600, abs=5)
+    left = Session.objects.get(pk=client.session.session_key).expire_date - timezone.now()
+    assert left.total_seconds() == pytest.approx(3600, abs=5)
+
+
+def test_answers_of_the_api_are_kept_by_nobody(alice_client):
+    assert alice_client.get("/api/me")["Cache-Control"] == "no-store"
+    assert alice_client.post("/api/tokens", {"name": "x"}, format="json")["Cache-Control"] == "no-store"
+
+
+def test_with_https_plain_requests_are_sent_on_but_for_the_probe(client, db, settings):
+    settings.SECURE_SSL_REDIRECT = True
+    assert client.get("/api/me")["Location"].startswith("https://")
+    assert client.get("/healthz").status_code == 200
+
+
+def test_signing_out_everywhere_ends_every_session_and_token(alice, alice_client):
+    program = APIClient(HTTP_AUTHORIZATION=f"Token {create_token(alice)[1]}")
+    assert alice_client.delete("/api/sessions").status_code == 204
+    assert alice_client.get("/api/me").status_code == program.get("/api/me").status_code == 401
+    assert sign_in(APIClient()).status_code == 200
+
+
+def test_who_was_deactivated_and_is_active_again_signs_in_anew(alice, carol_client):
+    browser, program = signed_in(alice), APIClient(HTTP_AUTHORIZATION=f"Token {create_token(alice)[1]}")
+    for is_active in (False, True):
+        carol_client.patch(f"/api/users/{alice.pk}", {"is_active": is_active}, format="json")
+        assert browser.get("/api/me").status_code == program.get("/api/me").status_code == 401
+    assert sign_in(APIClient()).status_code == 200
+
+
+def test_what_happens_at_the_doors_is_in_the_log_without_passwords(alice, carol_client, caplog):
+    caplog.set_level("INFO", "annotate")
+    sign_in(APIClient(), username="ali\nce\u2028x", password="guessed wrongly")
+    sign_in(APIClient())
+    carol_client.patch(f"/api/users/{alice.pk}", {"roles": ["trainer"]}, format="json")
+    carol_client.patch(f"/api/users/{alice.pk}", {"password": "three blue doors"}, format="json")
+    formatter = OneLine("%(message)s")
+    lines = [formatter.format(record) for record in caplog.records if record.name.startswith("annotate")]
+    for told in (
+        "wrong password for ali\\x0ace\\u2028x from 127.0.0.1",
+        "alice signed in from 127.0.0.1",
+        "login alice was changed by carol: is_annotator, is_trainer",
+        "login alice was changed by carol: password, signed_out_at",
+    ):
+        assert told in lines
+    assert not any(secret in line for line in lines for secret in ("guessed", PASSWORD, "doors"))

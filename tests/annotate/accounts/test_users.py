@@ -1,14 +1,17 @@
-"""Logins, made and changed by admins, in Django admin, and by the command."""
+"""Logins, made and changed by admins and by the command."""
 
 from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
 
 import pytest
+from django.apps import apps
 from django.core.management import CommandError, call_command
-from django.db import connections
-from django.test import Client
+from django.db import connection, connections
+from rest_framework.test import APIClient
 
 from annotate.accounts.models import Annotator, User
-from annotate.accounts.services import annotator_of
+from annotate.accounts.services import annotator_of, change_password, update_user
+from tests.conftest import PASSWORD
 
 NEW = {"username": "dora", "password": "three blue doors", "roles": ["annotator", "trainer"], "name": "Dora"}
 
@@ -28,7 +31,14 @@ class TestUsers:
         [
             ({"username": "carol"}, "username"),
             ({"username": "a b"}, "username"),
+            ({"username": "CAROL"}, "username"),
+            ({"username": "с" + "arol"}, "username"),  # a Cyrillic letter before Latin ones
+            ({"username": "ß" * 80}, "username"),  # twice as long without capitals
             ({"password": "12345678"}, "password"),
+            ({"password": "        "}, "password"),
+            ({"password": "98761234"}, "password"),
+            ({"password": "doradora"}, "password"),
+            ({"password": "parleyparley"}, "password"),
             ({"roles": ["king"]}, "roles[0]"),
             ({"email": "nowhere"}, "email"),
             ({"language": "xx"}, "language"),
@@ -57,6 +67,34 @@ class TestUsers:
         assert [user["username"] for user in answer["results"]] == ["alice", "bob"]
         assert carol_client.get("/api/users?search=AL").json()["count"] == 1
 
+    @pytest.mark.parametrize("spelt", ["Dora", "DORA", "ｄｏｒａ", "dora"])
+    def test_a_login_name_has_one_spelling(self, carol_client, writing, spelt):
+        assert carol_client.post("/api/users", NEW | {"username": spelt}, format="json").status_code == 201
+        assert User.objects.get(first_name="Dora").username == "dora"
+        taken = carol_client.post("/api/users", NEW | {"username": "dOrA"}, format="json")
+        assert (taken.status_code, taken.json()["errors"][0]["code"]) == (400, "unique")
+        body = {"username": "doRa", "password": NEW["password"]}
+        assert APIClient().post("/api/session", body, format="json").status_code == 200
+        members = f"/api/campaigns/{writing(1).pk}/members"
+        assert carol_client.post(members, {"username": "DORA"}, format="json").status_code == 201
+
+    def test_a_change_of_ones_own_does_not_take_back_an_admins(self, carol, alice):
+        """Alice's request read her login before the admin changed it, and saves after."""
+        changes = {"is_active": False, "roles": ["trainer"], "password": "three blue doors"}
+        for field, change in changes.items():
+            stale = User.objects.get(pk=alice.pk)
+            update_user(alice, {field: change}, by=carol)
+            update_user(stale, {"name": "Alice A.", "preferences": {"text_size": "large"}}, by=stale)
+        alice.refresh_from_db()
+        assert (alice.is_active, alice.roles, alice.first_name) == (False, ["trainer"], "Alice A.")
+        assert alice.check_password("three blue doors")
+
+    def test_a_change_of_password_does_not_take_back_an_admins_reset(self, carol, alice):
+        stale = User.objects.get(pk=alice.pk)
+        update_user(alice, {"password": "three blue doors"}, by=carol)
+        assert change_password(stale, old_password=PASSWORD, new_password="four green doors") is None
+        assert User.objects.get(pk=alice.pk).check_password("three blue doors")
+
     def test_roles_are_given_and_taken(self, carol_client, alice):
         answer = carol_client.patch(f"/api/users/{alice.id}", {"roles": ["trainer", "admin"]}, format="json")
         assert answer.json()["roles"] == ["admin", "trainer"]
@@ -74,31 +112,6 @@ class TestUsers:
 
     def test_a_superuser_holds_every_role(self, db):
         assert User.objects.create_superuser("root", password="x").roles == ["annotator", "admin", "trainer"]
-
-
-@pytest.mark.django_db
-class TestDjangoAdmin:
-    @pytest.mark.parametrize("model", ["accounts/user", "accounts/annotator", "campaigns/campaign", "campaigns/prompt",
-        "campaigns/completion", "campaigns/membership", "campaigns/guidelines", "feedback/unit", "feedback/assignment",
-        "feedback/demonstration", "feedback/ranking"])  # fmt: skip
-    def test_an_admin_opens_every_list(self, carol, model):
-        client = Client()
-        client.force_login(carol)
-        assert client.get(f"/admin/{model}/").status_code == 200
-
-    def test_others_do_not(self, alice, tom):
-        for user in (alice, tom):
-            client = Client()
-            client.force_login(user)
-            assert client.get("/admin/accounts/user/").status_code == 302
-
-    def test_roles_are_checkboxes_but_superusers_are_out_of_an_admins_reach(self, carol, alice):
-        root = User.objects.create_superuser("root", password="x")
-        client = Client()
-        client.force_login(carol)
-        page = client.get(f"/admin/accounts/user/{alice.id}/change/").content.decode()
-        assert 'name="is_trainer"' in page and 'name="is_superuser"' not in page
-        assert client.get(f"/admin/accounts/user/{root.id}/change/").status_code == 302
 
 
 @pytest.mark.django_db
@@ -160,3 +173,14 @@ def test_a_person_keeps_their_text_size_and_keys_with_their_login(alice, alice_c
         assert alice_client.patch("/api/me", {"preferences": odd}, format="json").status_code == 400
     answer = carol_client.patch(f"/api/users/{alice.id}", {"preferences": {"keys": {}}}, format="json")
     assert answer.json()["preferences"] == mine  # nobody's hands but their own
+
+
+def test_logins_that_become_one_name_keep_their_rows(db):
+    migration = import_module("annotate.accounts.migrations.0003_sign_in")
+    with connection.cursor() as cursor:
+        cursor.execute("DROP INDEX login_name_once_in_any_case")
+    spelt = ["Adm", "adm", "ADM", "Zo\u0065\u0301", "bob"]
+    User.objects.bulk_create(User(username=name) for name in spelt)
+    migration.spell_alike(apps, None)
+    became = User.objects.order_by("pk").values_list("username", flat=True)
+    assert list(became) == ["adm-2", "adm", "adm-3", "zo\u00e9", "bob"]

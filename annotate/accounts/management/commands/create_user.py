@@ -26,7 +26,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        username, password = options["username"], options["password"]
+        username, password = User.normalize_username(options["username"]), options["password"]
         with transaction.atomic():
             user = User.objects.filter(username=username).first()
             if user is None:
@@ -50,5 +50,4 @@ class Command(BaseCommand):
                 services.update_user(user, given, by=None)
                 self.stdout.write(f"{username} exists" + (f"; changed: {', '.join(given)}" if given else ""))
             if options["superuser"] and not user.is_superuser:
-                user.is_superuser = user.is_staff = True
-                user.save(update_fields=["is_superuser", "is_staff"])
+                services.update_user(user, {"is_superuser": True}, by=None)

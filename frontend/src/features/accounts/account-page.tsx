@@ -1,26 +1,16 @@
-import {
-  ActionIcon,
-  Button,
-  Code,
-  CopyButton,
-  Group,
-  PasswordInput,
-  Stack,
-  Table,
-  Text,
-  Title,
-} from "@mantine/core";
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { Trash2 } from "lucide-react";
+import { Button, PasswordInput, Stack, Text, Title } from "@mantine/core";
+import { useMutation } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
 import { useTranslation } from "react-i18next";
-import { Empty, Note, ProblemNote, Waiting } from "@/components/notes";
+import { Confirm } from "@/components/confirm";
+import { Note, ProblemNote } from "@/components/notes";
 import { Page } from "@/components/page";
 import { asProblem } from "@/lib/api/problem";
 import { useFormat } from "@/lib/format";
 import { useMe } from "@/lib/me";
-import { changePassword, dropToken, listTokens, makeToken } from "./api";
+import { changePassword, signOutEverywhere } from "./api";
 import { Comfort } from "./comfort";
+import { Tokens } from "./tokens";
 
 export function AccountPage() {
   const { t } = useTranslation();
@@ -35,84 +25,9 @@ export function AccountPage() {
         <Comfort />
         <Tokens />
         <Password />
+        <Everywhere />
       </Stack>
     </Page>
-  );
-}
-
-function Tokens() {
-  const { t } = useTranslation();
-  const format = useFormat();
-  const queryClient = useQueryClient();
-  const tokens = useQuery({ queryKey: ["tokens"], queryFn: listTokens });
-  const reload = () => queryClient.invalidateQueries({ queryKey: ["tokens"] });
-  const making = useMutation({ mutationFn: makeToken, onSuccess: reload });
-  const dropping = useMutation({ mutationFn: dropToken, onSuccess: reload });
-
-  return (
-    <section>
-      <Group justify="space-between" mb="sm">
-        <Title order={2}>{t("tokens.title")}</Title>
-        <Button variant="default" onClick={() => making.mutate()} loading={making.isPending}>
-          {t("tokens.make")}
-        </Button>
-      </Group>
-      <Text size="sm" c="dimmed" mb="md">
-        {t("tokens.what")}
-      </Text>
-      {making.data && (
-        <Note look="success" title={t("tokens.madeTitle")}>
-          <Group gap="sm">
-            <Code style={{ overflowWrap: "anywhere" }}>{making.data.token}</Code>
-            <CopyButton value={making.data.token}>
-              {({ copied, copy }) => (
-                <Button size="xs" variant="default" onClick={copy}>
-                  {copied ? t("common.copied") : t("common.copy")}
-                </Button>
-              )}
-            </CopyButton>
-          </Group>
-        </Note>
-      )}
-      <ProblemNote error={tokens.error ?? making.error ?? dropping.error} />
-      {tokens.isPending && <Waiting />}
-      {tokens.data?.length === 0 && <Empty title={t("tokens.none")} />}
-      {tokens.data && tokens.data.length > 0 && (
-        <Table mt="md">
-          <Table.Thead>
-            <Table.Tr>
-              <Table.Th>{t("tokens.begins")}</Table.Th>
-              <Table.Th>{t("common.created")}</Table.Th>
-              <Table.Th>{t("tokens.expires")}</Table.Th>
-              <Table.Th pos="relative">
-                <span className="visually-hidden">{t("common.actions")}</span>
-              </Table.Th>
-            </Table.Tr>
-          </Table.Thead>
-          <Table.Tbody>
-            {tokens.data.map((token) => (
-              <Table.Tr key={token.id}>
-                <Table.Td>
-                  <Code>{token.id}…</Code>
-                </Table.Td>
-                <Table.Td>{format.date(token.created_at)}</Table.Td>
-                <Table.Td>{token.expires_at ? format.date(token.expires_at) : t("tokens.never")}</Table.Td>
-                <Table.Td align="right">
-                  <ActionIcon
-                    variant="subtle"
-                    color="gray"
-                    aria-label={t("tokens.revoke", { id: token.id })}
-                    onClick={() => dropping.mutate(token.id)}
-                  >
-                    <Trash2 size={16} />
-                  </ActionIcon>
-                </Table.Td>
-              </Table.Tr>
-            ))}
-          </Table.Tbody>
-        </Table>
-      )}
-    </section>
   );
 }
 
@@ -137,9 +52,12 @@ function Password() {
 
   return (
     <section>
-      <Title order={2} mb="sm">
+      <Title order={2} mb="xs">
         {t("password.title")}
       </Title>
+      <Text size="sm" c="dimmed" mb="md">
+        {t("password.what")}
+      </Text>
       <form onSubmit={submit}>
         <Stack maw={352}>
           <PasswordInput
@@ -172,6 +90,40 @@ function Password() {
           </Button>
         </Stack>
       </form>
+    </section>
+  );
+}
+
+/** For whoever left a session open somewhere, or lost a device. */
+function Everywhere() {
+  const { t } = useTranslation();
+  const [isAsking, setAsking] = useState(false);
+  const leaving = useMutation({
+    mutationFn: signOutEverywhere,
+    onSuccess: () => window.location.assign("/sign-in"),
+  });
+  return (
+    <section>
+      <Title order={2} mb="xs">
+        {t("everywhere.title")}
+      </Title>
+      <Text size="sm" c="dimmed" mb="md">
+        {t("everywhere.what")}
+      </Text>
+      <Button variant="default" onClick={() => setAsking(true)}>
+        {t("everywhere.verb")}
+      </Button>
+      {isAsking && (
+        <Confirm
+          title={t("everywhere.ask")}
+          text={t("everywhere.what")}
+          verb={t("everywhere.verb")}
+          isPending={leaving.isPending}
+          error={leaving.error}
+          onConfirm={() => leaving.mutate()}
+          onClose={() => setAsking(false)}
+        />
+      )}
     </section>
   );
 }

@@ -6,12 +6,14 @@ export const signIn = (body: { username: string; password: string }) =>
 
 export const signOut = () => api.DELETE("/api/session");
 
+export const signOutEverywhere = () => api.DELETE("/api/sessions");
+
 export const changeMe = (body: components["schemas"]["PatchedProfileChangesRequest"]) =>
   bodyOf(api.PATCH("/api/me", { body }));
 
 export const listTokens = () => bodyOf(api.GET("/api/tokens"));
 
-export const makeToken = () => bodyOf(api.POST("/api/tokens"));
+export const makeToken = (body: { name: string; days: number }) => bodyOf(api.POST("/api/tokens", { body }));
 
 export const dropToken = (token_id: string) =>
   api.DELETE("/api/tokens/{token_id}", { params: { path: { token_id } } });

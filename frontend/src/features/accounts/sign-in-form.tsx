@@ -3,6 +3,7 @@ import { useMutation } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { ProblemNote } from "@/components/notes";
+import { asProblem } from "@/lib/api/problem";
 import type { Me } from "@/lib/api/types";
 import { signIn } from "./api";
 
@@ -15,7 +16,13 @@ export function SignInForm({ username: known = "", onSignedIn }: SignInFormProps
   const { t } = useTranslation();
   const [username, setUsername] = useState(known);
   const [password, setPassword] = useState("");
-  const attempt = useMutation({ mutationFn: signIn, onSuccess: onSignedIn });
+  const attempt = useMutation({
+    mutationFn: signIn,
+    onSuccess: onSignedIn,
+    // Many sign in at once: whoever asked stays in line.
+    retry: (num, error) => asProblem(error).code === "busy" && num < 10,
+    retryDelay: 1000,
+  });
 
   function submit(event: FormEvent) {
     event.preventDefault();

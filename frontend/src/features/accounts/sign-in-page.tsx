@@ -1,5 +1,6 @@
 import { Title } from "@mantine/core";
 import { useQueryClient } from "@tanstack/react-query";
+import { useEffect } from "react";
 import { useTranslation } from "react-i18next";
 import { Navigate, useSearchParams } from "react-router";
 import { Mark } from "@/components/mark";
@@ -16,8 +17,11 @@ export function SignInPage() {
   const queryClient = useQueryClient();
   usePageTitle(t("signIn.title"));
   const next = search.get("next") ?? "/";
-  // Only an address of our own, never another site's.
-  if (me.data) return <Navigate to={/^\/(?![/\\])/.test(next) ? next : "/"} replace />;
+  if (me.data) {
+    if (next.startsWith("/admin/")) return <Elsewhere to={next} />;
+    // Only an address of our own, never another site's.
+    return <Navigate to={/^\/(?![/\\])/.test(next) ? next : "/"} replace />;
+  }
 
   return (
     <main className={classes.page}>
@@ -44,4 +48,10 @@ export function SignInPage() {
       </section>
     </main>
   );
+}
+
+/** A page of this site that is none of the app's. */
+function Elsewhere({ to }: { to: string }) {
+  useEffect(() => window.location.replace(to), [to]);
+  return null;
 }

@@ -912,6 +912,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** @description Every browser and program that is signed in as whoever asks. */
+        delete: operations["sign_out_everywhere"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/snapshots": {
         parameters: {
             query?: never;
@@ -1012,6 +1029,39 @@ export interface paths {
         options?: never;
         head?: never;
         patch: operations["update_user"];
+        trace?: never;
+    };
+    "/api/users/{user_id}/tokens": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Somebody's tokens, for admins. */
+        get: operations["tokens_of_user"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/users/{user_id}/tokens/{token_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        delete: operations["end_token_of_user"];
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
 }
@@ -1594,6 +1644,7 @@ export interface components {
          *     * `me` - me
          *     * `me_update` - me_update
          *     * `sign_out` - sign_out
+         *     * `sign_out_everywhere` - sign_out_everywhere
          *     * `change_password` - change_password
          *     * `tokens` - tokens
          *     * `create_token` - create_token
@@ -1636,6 +1687,8 @@ export interface components {
          *     * `create_user` - create_user
          *     * `user` - user
          *     * `update_user` - update_user
+         *     * `tokens_of_user` - tokens_of_user
+         *     * `end_token_of_user` - end_token_of_user
          *     * `progress` - progress
          *     * `remarks` - remarks
          *     * `export` - export
@@ -1671,7 +1724,7 @@ export interface components {
          *     * `promote` - promote
          * @enum {string}
          */
-        Operation: "sign_in" | "me" | "me_update" | "sign_out" | "change_password" | "tokens" | "create_token" | "delete_token" | "campaigns" | "campaign" | "guidelines" | "terms" | "mark_guidelines_read" | "give_consent" | "own_work" | "own_agreement" | "lease_next_assignment" | "lease_ahead" | "assignment" | "save_draft" | "renew_lease" | "submit" | "skip" | "release" | "make_remark" | "suggest" | "versions" | "create_campaign" | "update_campaign" | "write_guidelines" | "write_terms" | "members" | "add_member" | "remove_member" | "add_prompts" | "imports" | "create_import" | "import" | "import_refusals" | "remove_import" | "import_formats" | "settle_remark" | "users" | "create_user" | "user" | "update_user" | "progress" | "remarks" | "export" | "policies_of_campaign" | "choose_policies" | "snapshots" | "snapshot" | "runs" | "run" | "run_metrics" | "run_log" | "run_samples" | "rounds" | "round" | "schedules" | "policy_versions" | "policy_version" | "policy_comparisons" | "reward_models" | "model_server" | "promotions" | "create_snapshot" | "create_run" | "cancel_run" | "resume_run" | "create_round" | "cancel_round" | "resume_round" | "create_schedule" | "update_schedule" | "delete_schedule" | "register_policy_version" | "promote";
+        Operation: "sign_in" | "me" | "me_update" | "sign_out" | "sign_out_everywhere" | "change_password" | "tokens" | "create_token" | "delete_token" | "campaigns" | "campaign" | "guidelines" | "terms" | "mark_guidelines_read" | "give_consent" | "own_work" | "own_agreement" | "lease_next_assignment" | "lease_ahead" | "assignment" | "save_draft" | "renew_lease" | "submit" | "skip" | "release" | "make_remark" | "suggest" | "versions" | "create_campaign" | "update_campaign" | "write_guidelines" | "write_terms" | "members" | "add_member" | "remove_member" | "add_prompts" | "imports" | "create_import" | "import" | "import_refusals" | "remove_import" | "import_formats" | "settle_remark" | "users" | "create_user" | "user" | "update_user" | "tokens_of_user" | "end_token_of_user" | "progress" | "remarks" | "export" | "policies_of_campaign" | "choose_policies" | "snapshots" | "snapshot" | "runs" | "run" | "run_metrics" | "run_log" | "run_samples" | "rounds" | "round" | "schedules" | "policy_versions" | "policy_version" | "policy_comparisons" | "reward_models" | "model_server" | "promotions" | "create_snapshot" | "create_run" | "cancel_run" | "resume_run" | "create_round" | "cancel_round" | "resume_round" | "create_schedule" | "update_schedule" | "delete_schedule" | "register_policy_version" | "promote";
         /**
          * @description * `offered` - Offered
          *     * `taken` - Taken
@@ -2546,10 +2599,21 @@ export interface components {
         /** @description A token as it can be seen later: by its first characters. */
         Token: {
             id: string;
+            /** @default  */
+            name: string;
             /** Format: date-time */
             created_at: string;
             /** Format: date-time */
             expires_at: string | null;
+        };
+        TokenWishRequest: {
+            /** @description what it is for */
+            name: string;
+            /**
+             * @description until it ends by itself
+             * @default 90
+             */
+            days: number;
         };
         /** @description A multipart body. */
         UploadRequest: {
@@ -6332,6 +6396,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description too many wrong passwords from here; Retry-After says when */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description the database or another part is out of reach */
             503: {
                 headers: {
@@ -8594,6 +8667,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description too many wrong passwords from here; Retry-After says when */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description the database or another part is out of reach */
             503: {
                 headers: {
@@ -8606,6 +8688,96 @@ export interface operations {
         };
     };
     sign_out: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No response body */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description a value is missing or wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description a role or the CSRF token is missing */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description no such form of answer */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description does not fit what is stored */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description not JSON */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description the database or another part is out of reach */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    sign_out_everywhere: {
         parameters: {
             query?: never;
             header?: never;
@@ -8996,7 +9168,11 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TokenWishRequest"];
+            };
+        };
         responses: {
             201: {
                 headers: {
@@ -9444,6 +9620,183 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["User"];
                 };
+            };
+            /** @description a value is missing or wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description a role or the CSRF token is missing */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description not there, or not yours to see */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description no such form of answer */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description does not fit what is stored */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description not JSON */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description the database or another part is out of reach */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    tokens_of_user: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                user_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Token"][];
+                };
+            };
+            /** @description a value is missing or wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description a role or the CSRF token is missing */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description not there, or not yours to see */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description no such form of answer */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description the database or another part is out of reach */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    end_token_of_user: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                token_id: string;
+                user_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No response body */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description a value is missing or wrong */
             400: {

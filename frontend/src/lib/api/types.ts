@@ -4,6 +4,7 @@ type Schemas = components["schemas"];
 
 // The API's records under the names that pages use; the fields are the schema's.
 export type Me = Schemas["Me"];
+export type Token = Schemas["Token"];
 export type Operation = Schemas["Operation"];
 export type Named = Schemas["Named"];
 export type Message = Schemas["Message"];
