@@ -115,7 +115,7 @@ def test_a_report_that_a_worker_writes_later_is_in_the_language_of_the_upload(
 ):
     settings.UPLOADS_DIR = tmp_path
     campaign = new_campaign("ranking")
-    file = SimpleUploadedFile("pairs.jsonl", b'{"chosen": 1, "rejected": "\\n\\nHuman: a"}\n{"chosen"\n')
+    file = SimpleUploadedFile("pairs.jsonl", b'{"chosen": "a", "rejected": "\\n\\nHuman: a"}\n{"chosen"\n')
     french = {"Accept-Language": "fr"}
     made = carol_client.post(
         f"/api/campaigns/{campaign.id}/imports", {"file": file}, format="multipart", headers=french
@@ -123,7 +123,10 @@ def test_a_report_that_a_worker_writes_later_is_in_the_language_of_the_upload(
     advance_imports()  # nobody's language is spoken here
     report = carol_client.get(f"/api/imports/{made.json()['id']}").json()["report"]
     assert [rejected["reason"] for rejected in report["files"][0]["rejected"]] == [
-        "Le côté «\xa0chosen\xa0» ne commence pas par un tour de parole marqué «\xa0Human:\xa0».",
+        (
+            "Le côté chosen est un texte qui ne commence pas par un tour marqué « Human: », et aucun champ ne dit "
+            "à quoi il répond."
+        ),
         "Ce n’est pas du JSON\xa0: Expecting ':' delimiter au caractère 10.",
     ]
     formats = carol_client.get("/api/import-formats", headers=french).json()

@@ -178,6 +178,7 @@ def test_the_whole_progress_is_for_admins_and_trainers(alice_client, tom_client,
     assert shown == {
         "num_units": 2, "num_done": 1, "num_open": 1, "num_leased": 0, "num_prompts": 2, "num_completions": 8,
         "num_demonstrations": 0, "num_rankings": 1, "num_comparisons": 6, "num_reviews": 0, "num_surplus": 0,
+        "num_imported": 0,
     }  # fmt: skip
     assert alice_client.get(f"/api/campaigns/{campaign.id}/progress").status_code == 403
 

@@ -45,7 +45,7 @@ def test_a_body_of_ten_megabytes_is_refused_before_it_is_read_through(carol_clie
 
 @pytest.mark.parametrize("address", ["/api/campaigns/{}", "/api/assignments/{}", "/api/users/{}"])
 @pytest.mark.parametrize("number", [0, 10**9, 10**30])
-def test_ids_that_are_not_there_are_404(carol_client, address, number):
+def test_ids_that_are_not_there_are_404(carol_client, carol_does_everything, address, number):
     assert carol_client.get(address.format(number)).status_code == 404
 
 
