@@ -101,7 +101,10 @@ def test_an_annotator_finds_no_trainers_page(site, open_page):
 
 def test_an_admin_makes_a_campaign_and_imports_a_file(site, open_page, tmp_path):
     upload = tmp_path / "questions.jsonl"
-    rows = [{"instruction": f"Name bird number {i}.", "input": "", "output": f"Bird {i}."} for i in range(5)]
+    rows = [
+        {"instruction": f"Name bird number {i}.", "input": "", "output": f"Bird {i}.", "topic": "birds"}
+        for i in range(5)
+    ]
     upload.write_text("\n".join([*map(json.dumps, rows), '{"broken": ', json.dumps(rows[0])]) + "\n")
     page = open_page("carol")
     page.goto("/campaigns")
@@ -122,14 +125,16 @@ def test_an_admin_makes_a_campaign_and_imports_a_file(site, open_page, tmp_path)
     page.reload()
     page.get_by_role("tab", name="Import and export").click()
     page.get_by_text("questions.jsonl").first.wait_for()
+    page.get_by_text("Report", exact=True).first.click()
+    page.get_by_text("Fields that were not read, with the number of records: topic (6).").wait_for()
     stored = (
         "from annotate.snapshots.models import FeedbackImport as I\nimport json\n"
         "print(json.dumps(I.objects.order_by('id').last().report))"
     )
     report = json.loads(site.python(stored))
     file = report["files"][0]
-    assert (file["records"], file["accepted"], file["duplicates"], len(file["rejected"])) == (7, 5, 1, 1)
-    assert file["rejected"][0]["line"] == 6
+    assert (file["records"], file["accepted"], file["duplicates"], file["num_rejected"]) == (7, 5, 1, 1)
+    page.get_by_text("line 6", exact=True).wait_for()
     assert report["stored"]["demonstrations"] == 5
     page.get_by_role("tab", name="Members").click()
     page.get_by_label("Add a person").or_(page.get_by_placeholder("User name")).first.fill("alice")
