@@ -8,12 +8,17 @@ interface Day {
 }
 
 const DAY_MS = 86_400_000;
-const SHOWN_DAYS = 30;
+const MOST_DAYS = 30;
+const FEWEST_DAYS = 7;
 
-/** The last thirty days (UTC) with their gaps, so that a quiet day is seen as one. */
-export function lastDays(days: readonly Day[], today: string, count = SHOWN_DAYS): Day[] {
+/**
+ * The days since the first (UTC), a week at least and thirty at most, with their gaps: a quiet day is seen as one.
+ */
+export function lastDays(days: readonly Day[], today: string): Day[] {
   const known = new Map(days.map((day) => [day.date, day.num_submitted]));
   const end = Date.parse(`${today}T00:00:00Z`);
+  const first = Math.min(...days.map(({ date }) => Date.parse(`${date}T00:00:00Z`)), end);
+  const count = Math.min(MOST_DAYS, Math.max(FEWEST_DAYS, (end - first) / DAY_MS + 1));
   return Array.from({ length: count }, (_, index) => {
     const date = new Date(end - (count - 1 - index) * DAY_MS).toISOString().slice(0, 10);
     return { date, num_submitted: known.get(date) ?? 0 };

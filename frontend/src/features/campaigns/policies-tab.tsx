@@ -6,6 +6,7 @@ import { useTranslation } from "react-i18next";
 import { Link } from "react-router";
 import { Form } from "@/components/form";
 import { Note, ProblemNote, Waiting } from "@/components/notes";
+import { Promotions } from "@/components/promotions";
 import { UnsavedLine, useUnsavedForm } from "@/components/unsaved";
 import type { components } from "@/lib/api/schema";
 import type { Campaign } from "@/lib/api/types";
@@ -16,6 +17,7 @@ type Policies = components["schemas"]["PoliciesOfCampaign"];
 
 /** Which policies a campaign samples from, and how often each. */
 export function PoliciesTab({ campaign }: { campaign: Campaign }) {
+  const { t } = useTranslation();
   const policies = useQuery({
     queryKey: ["policies-of", campaign.id],
     queryFn: () => readPolicies(campaign.id),
@@ -25,7 +27,12 @@ export function PoliciesTab({ campaign }: { campaign: Campaign }) {
   });
   if (policies.isPending) return <Waiting lines={4} />;
   if (!policies.data) return <ProblemNote error={policies.error} retry={() => void policies.refetch()} />;
-  return <Choice campaign={campaign} stored={policies.data} />;
+  return (
+    <Stack gap={48}>
+      <Choice campaign={campaign} stored={policies.data} />
+      <Promotions title={t("promotions.before")} of={{ campaign: campaign.id }} />
+    </Stack>
+  );
 }
 
 interface Row {
@@ -59,6 +66,7 @@ function Choice({ campaign, stored }: { campaign: Campaign; stored: Policies }) 
     onSuccess: (chosen, sent) => {
       form.settle({ rows: sent.rows }, { rows: rowsOf(chosen) });
       queryClient.setQueryData(["policies-of", campaign.id], chosen);
+      void queryClient.invalidateQueries({ queryKey: ["promotions"] });
       void queryClient.invalidateQueries({ queryKey: ["campaign", campaign.id] });
       setSample(false);
     },

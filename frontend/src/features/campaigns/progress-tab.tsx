@@ -59,7 +59,8 @@ function Counts({ campaign, progress }: { campaign: Campaign; progress: Progress
   ] as const;
   const given = campaign.kind === "review" ? (["num_reviews"] as const) : held;
   const imported = progress.num_imported ? (["num_imported"] as const) : [];
-  const shown = ["num_open", "num_leased", ...given, ...imported, "num_surplus"] as const;
+  const surplus = progress.num_surplus ? (["num_surplus"] as const) : [];
+  const shown = ["num_open", "num_leased", ...given, ...imported, ...surplus] as const;
   const figures = shown.map((name) => ({
     label: t(`progress.${name}`),
     value: format.number(progress[name]),

@@ -1,8 +1,9 @@
-import { Button, Group, SegmentedControl } from "@mantine/core";
+import { Button, SegmentedControl } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Empty, ProblemNote, Waiting } from "@/components/notes";
+import { Pager } from "@/components/pager";
 import type { components } from "@/lib/api/schema";
 import type { Campaign } from "@/lib/api/types";
 import { useFormat } from "@/lib/format";
@@ -61,24 +62,7 @@ export function RemarksTab({ campaign }: { campaign: Campaign }) {
           />
         ))}
       </ul>
-      {page && (page.previous || page.next) && (
-        <Group mt="md">
-          <Button
-            variant="default"
-            disabled={!page.previous}
-            onClick={() => setOffset(Math.max(0, offset - REMARKS_PER_PAGE))}
-          >
-            {t("common.newer")}
-          </Button>
-          <Button
-            variant="default"
-            disabled={!page.next}
-            onClick={() => setOffset(offset + REMARKS_PER_PAGE)}
-          >
-            {t("common.older")}
-          </Button>
-        </Group>
-      )}
+      <Pager offset={offset} size={REMARKS_PER_PAGE} count={page?.count ?? 0} onChange={setOffset} />
     </>
   );
 }

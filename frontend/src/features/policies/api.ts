@@ -6,6 +6,18 @@ type Schemas = components["schemas"];
 
 const at = (policy_version_id: number) => ({ params: { path: { policy_version_id } } });
 
+export const PAGE_SIZE = 50;
+
+/** A page of the list; under the name of the whole, so that a new policy renews it too. */
+export const policyPageQuery = (offset: number) =>
+  queryOptions({
+    queryKey: ["policies", "page", offset],
+    queryFn: () =>
+      bodyOf(api.GET("/api/policy-versions", { params: { query: { offset, limit: PAGE_SIZE } } })),
+    placeholderData: (before) => before,
+    refetchInterval: 15_000,
+  });
+
 export const policyQuery = (id: number) =>
   queryOptions({
     queryKey: ["policy", id],

@@ -1,21 +1,22 @@
 import { Button, Group, Stack, Text, TextInput } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { Plus } from "lucide-react";
-import { type FormEvent, useState } from "react";
+import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Link } from "react-router";
 import { CampaignLinks } from "@/components/campaign-links";
 import { CardTable } from "@/components/card-table";
 import { Dialog } from "@/components/dialog";
+import { Form } from "@/components/form";
 import { useMetricValue } from "@/components/metrics";
-import { Empty, ProblemNote, Waiting } from "@/components/notes";
+import { Empty, Note, ProblemNote, Waiting } from "@/components/notes";
 import { Page } from "@/components/page";
-import { policiesQuery } from "@/lib/api/lists";
+import { Pager } from "@/components/pager";
 import { asProblem } from "@/lib/api/problem";
 import type { PolicyVersion } from "@/lib/api/types";
 import { useFormat } from "@/lib/format";
 import { may, useMe } from "@/lib/me";
-import { registerPolicy } from "./api";
+import { PAGE_SIZE, policyPageQuery, registerPolicy } from "./api";
 import { latest, verdictOf } from "./gate";
 import classes from "./policies.module.css";
 
@@ -24,22 +25,25 @@ export function PoliciesPage() {
   const { t } = useTranslation();
   const me = useMe();
   const [isAdding, setAdding] = useState(false);
-  const policies = useQuery({ ...policiesQuery, refetchInterval: 15_000 });
+  const [offset, setOffset] = useState(0);
+  const policies = useQuery(policyPageQuery(offset));
   const register = may(me, "register_policy_version") && (
     <Button variant="default" leftSection={<Plus size={16} />} onClick={() => setAdding(true)}>
       {t("policies.register")}
     </Button>
   );
   return (
-    <Page title={t("policies.title")} isWide actions={policies.data?.length ? register : undefined}>
+    <Page title={t("policies.title")} isWide actions={policies.data?.count ? register : undefined}>
+      {!register && <Note>{t("policies.readOnly")}</Note>}
       {policies.isPending && <Waiting lines={4} />}
       <ProblemNote error={policies.error} retry={() => void policies.refetch()} />
-      {policies.data?.length === 0 && (
+      {policies.data?.count === 0 && (
         <Empty title={t("policies.none")} action={register}>
           {t("policies.noneText")}
         </Empty>
       )}
-      {policies.data && policies.data.length > 0 && <PolicyTable policies={policies.data} />}
+      {policies.data && policies.data.count > 0 && <PolicyTable policies={policies.data.results} />}
+      <Pager offset={offset} size={PAGE_SIZE} count={policies.data?.count ?? 0} onChange={setOffset} />
       {isAdding && <Register onClose={() => setAdding(false)} />}
     </Page>
   );
@@ -126,48 +130,47 @@ function Register({ onClose }: { onClose: () => void }) {
   const problem = registering.error ? asProblem(registering.error) : null;
   const isInField = problem?.reasonFor("name") ?? problem?.reasonFor("path");
 
-  function submit(event: FormEvent) {
-    event.preventDefault();
-    registering.mutate({ name: name.trim(), path: path.trim() });
-  }
-
   return (
     <Dialog title={t("policies.register")} onClose={onClose}>
-      <form onSubmit={submit}>
-        <Stack>
-          <Text size="sm" c="dimmed">
-            {t("policies.registerText")}
-          </Text>
-          <TextInput
-            label={t("policies.name")}
-            required
-            withAsterisk={false}
-            value={name}
-            error={problem?.reasonFor("name")}
-            onChange={(event) => setName(event.currentTarget.value)}
-            data-autofocus
-          />
-          <TextInput
-            label={t("policies.path")}
-            description={t("policies.pathHint")}
-            required
-            withAsterisk={false}
-            spellCheck={false}
-            value={path}
-            error={problem?.reasonFor("path")}
-            onChange={(event) => setPath(event.currentTarget.value)}
-          />
-          {!isInField && <ProblemNote error={registering.error} />}
-          <Group justify="flex-end">
-            <Button variant="default" onClick={onClose}>
-              {t("common.cancel")}
-            </Button>
-            <Button type="submit" loading={registering.isPending}>
-              {t("policies.registerSubmit")}
-            </Button>
-          </Group>
-        </Stack>
-      </form>
+      <Form onSubmit={() => registering.mutate({ name: name.trim(), path: path.trim() })}>
+        {(reasonFor) => (
+          <Stack>
+            <Text size="sm" c="dimmed">
+              {t("policies.registerText")}
+            </Text>
+            <TextInput
+              label={t("policies.name")}
+              required
+              withAsterisk={false}
+              value={name}
+              name="name"
+              error={reasonFor("name") ?? problem?.reasonFor("name")}
+              onChange={(event) => setName(event.currentTarget.value)}
+              data-autofocus
+            />
+            <TextInput
+              label={t("policies.path")}
+              description={t("policies.pathHint")}
+              required
+              withAsterisk={false}
+              spellCheck={false}
+              value={path}
+              name="path"
+              error={reasonFor("path") ?? problem?.reasonFor("path")}
+              onChange={(event) => setPath(event.currentTarget.value)}
+            />
+            {!isInField && <ProblemNote error={registering.error} />}
+            <Group justify="flex-end">
+              <Button variant="default" onClick={onClose}>
+                {t("common.cancel")}
+              </Button>
+              <Button type="submit" loading={registering.isPending}>
+                {t("policies.registerSubmit")}
+              </Button>
+            </Group>
+          </Stack>
+        )}
+      </Form>
     </Dialog>
   );
 }

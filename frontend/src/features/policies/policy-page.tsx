@@ -4,9 +4,10 @@ import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Link, useParams } from "react-router";
 import { Facts } from "@/components/facts";
-import { MetricFigures } from "@/components/metrics";
+import { Headline, MetricFigures } from "@/components/metrics";
 import { Empty, ProblemNote, Waiting } from "@/components/notes";
 import { Page } from "@/components/page";
+import { Promotions } from "@/components/promotions";
 import type { Evaluation, PolicyVersionDetail } from "@/lib/api/types";
 import { useFormat } from "@/lib/format";
 import { may, useMe } from "@/lib/me";
@@ -54,11 +55,16 @@ export function PolicyPage() {
             ))}
           </section>
           <AgainstOthers policyId={id} />
+          <Promotions title={t("promotions.title")} of={{ policy_version: id }} />
           <section>
             <Title order={2} mb="md">
               {t("policies.metrics")}
             </Title>
-            <MetricFigures metrics={data.metrics} />
+            <Headline metrics={data.metrics} />
+            <details className={classes.all}>
+              <summary className={classes.quiet}>{t("policies.allNumbers")}</summary>
+              <MetricFigures metrics={data.metrics} />
+            </details>
           </section>
         </Stack>
         <section>

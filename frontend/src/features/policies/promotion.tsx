@@ -23,6 +23,7 @@ export function Promotion({ policy, onClose }: { policy: PolicyVersionDetail; on
     mutationFn: () => promote(policy.id, { campaigns, sample: samples, override: overrides }),
     onSuccess: () => {
       void queryClient.invalidateQueries({ queryKey: ["policies"] });
+      void queryClient.invalidateQueries({ queryKey: ["promotions"] });
       void queryClient.invalidateQueries({ queryKey: policyQuery(policy.id).queryKey });
       void queryClient.invalidateQueries({ queryKey: ["campaigns"] });
       onClose();

@@ -47,12 +47,16 @@ export const runsQuery = (filter: RunFilter) =>
       query.state.data?.results.some((run) => isUnfinished(run.state)) ? LIVE_MS : IDLE_MS,
   });
 
-export const roundsQuery = queryOptions({
-  queryKey: ["rounds"],
-  queryFn: () => bodyOf(api.GET("/api/rounds", { params: { query: { limit: 5 } } })),
-  refetchInterval: (query) =>
-    query.state.data?.results.some((round) => round.state === "running") ? LIVE_MS : IDLE_MS,
-});
+export const ROUNDS_AT_FIRST = 5;
+
+export const roundsQuery = (limit: number) =>
+  queryOptions({
+    queryKey: ["rounds", limit],
+    queryFn: () => bodyOf(api.GET("/api/rounds", { params: { query: { limit } } })),
+    placeholderData: (before) => before,
+    refetchInterval: (query) =>
+      query.state.data?.results.some((round) => round.state === "running") ? LIVE_MS : IDLE_MS,
+  });
 
 export const runQuery = (id: number) =>
   queryOptions({

@@ -1,9 +1,10 @@
 import { Button, Checkbox, Group, NativeSelect, SimpleGrid, Stack, TextInput } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { type FormEvent, useState } from "react";
+import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { ChooseCampaigns } from "@/components/choose-campaigns";
 import { Dialog } from "@/components/dialog";
+import { Form } from "@/components/form";
 import { ProblemNote } from "@/components/notes";
 import { policiesQuery } from "@/lib/api/lists";
 import { createSchedule } from "./api";
@@ -27,8 +28,7 @@ export function NewSchedule({ onClose }: { onClose: () => void }) {
     },
   });
 
-  function submit(event: FormEvent) {
-    event.preventDefault();
+  function submit() {
     creating.mutate({
       name: name.trim(),
       campaigns,
@@ -42,60 +42,68 @@ export function NewSchedule({ onClose }: { onClose: () => void }) {
 
   return (
     <Dialog title={t("schedules.new")} onClose={onClose}>
-      <form onSubmit={submit}>
-        <Stack>
-          <TextInput
-            label={t("campaigns.name")}
-            required
-            withAsterisk={false}
-            value={name}
-            onChange={(event) => setName(event.currentTarget.value)}
-            data-autofocus
-          />
-          <ChooseCampaigns label={t("rounds.campaigns")} chosen={campaigns} onChange={setCampaigns} />
-          <NativeSelect
-            label={t("rounds.basePolicy")}
-            value={base}
-            onChange={(event) => setPolicy(event.currentTarget.value)}
-            data={(policies.data ?? []).map(({ id, name: label }) => ({ value: String(id), label }))}
-          />
-          <SimpleGrid cols={2}>
+      <Form onSubmit={submit}>
+        {(reasonFor) => (
+          <Stack>
             <TextInput
-              type="number"
-              min={0}
-              step="any"
-              label={t("schedules.hours")}
-              value={hours}
-              onChange={(event) => setHours(event.currentTarget.value)}
+              label={t("campaigns.name")}
+              name="name"
+              error={reasonFor("name")}
+              required
+              withAsterisk={false}
+              value={name}
+              onChange={(event) => setName(event.currentTarget.value)}
+              data-autofocus
             />
-            <TextInput
-              type="number"
-              min={0}
-              label={t("schedules.feedback")}
-              value={feedback}
-              onChange={(event) => setFeedback(event.currentTarget.value)}
+            <ChooseCampaigns label={t("rounds.campaigns")} chosen={campaigns} onChange={setCampaigns} />
+            <NativeSelect
+              label={t("rounds.basePolicy")}
+              value={base}
+              onChange={(event) => setPolicy(event.currentTarget.value)}
+              data={(policies.data ?? []).map(({ id, name: label }) => ({ value: String(id), label }))}
             />
-          </SimpleGrid>
-          <Checkbox
-            label={t("schedules.onlySnapshot")}
-            checked={isSnapshotOnly}
-            onChange={(event) => setSnapshotOnly(event.currentTarget.checked)}
-          />
-          <ProblemNote error={creating.error} />
-          <Group justify="flex-end">
-            <Button variant="default" onClick={onClose}>
-              {t("common.cancel")}
-            </Button>
-            <Button
-              type="submit"
-              loading={creating.isPending}
-              disabled={!campaigns.length || !base || !(Number(hours) || Number(feedback))}
-            >
-              {t("common.save")}
-            </Button>
-          </Group>
-        </Stack>
-      </form>
+            <SimpleGrid cols={2}>
+              <TextInput
+                type="number"
+                min={0}
+                step="any"
+                label={t("schedules.hours")}
+                name="hours"
+                error={reasonFor("hours")}
+                value={hours}
+                onChange={(event) => setHours(event.currentTarget.value)}
+              />
+              <TextInput
+                type="number"
+                min={0}
+                label={t("schedules.feedback")}
+                name="feedback"
+                error={reasonFor("feedback")}
+                value={feedback}
+                onChange={(event) => setFeedback(event.currentTarget.value)}
+              />
+            </SimpleGrid>
+            <Checkbox
+              label={t("schedules.onlySnapshot")}
+              checked={isSnapshotOnly}
+              onChange={(event) => setSnapshotOnly(event.currentTarget.checked)}
+            />
+            <ProblemNote error={creating.error} />
+            <Group justify="flex-end">
+              <Button variant="default" onClick={onClose}>
+                {t("common.cancel")}
+              </Button>
+              <Button
+                type="submit"
+                loading={creating.isPending}
+                disabled={!campaigns.length || !base || !(Number(hours) || Number(feedback))}
+              >
+                {t("common.save")}
+              </Button>
+            </Group>
+          </Stack>
+        )}
+      </Form>
     </Dialog>
   );
 }

@@ -77,6 +77,7 @@ export function RoundCard({ round, canCancel }: { round: Round; canCancel: boole
 
 function StageStep({ stage }: { stage: Stage }) {
   const { t } = useTranslation();
+  const format = useFormat();
   const name = t(`rounds.stage.${stage.stage as Exclude<Stage["stage"], "done">}`);
   return (
     <li
@@ -86,6 +87,9 @@ function StageStep({ stage }: { stage: Stage }) {
     >
       <span>{stage.run ? <Link to={`/runs/${stage.run}`}>{name}</Link> : name}</span>
       <StateBadge state={stage.state} />
+      {stage.state === "running" && stage.progress !== null && (
+        <span className={classes.quiet}>{format.percent(stage.progress)}</span>
+      )}
     </li>
   );
 }

@@ -42,9 +42,7 @@ export function RunPage() {
     );
   }
   const isLive = isUnfinished(run.data.state);
-  // These are figures and texts; a curve says nothing of them.
-  const isMeasured = run.data.kind === "evaluate" || run.data.kind === "sample";
-  const tab = chosen ?? (isMeasured && !isLive ? "numbers" : "curves");
+  const tab = chosen ?? tabOf(run.data);
   return (
     <Page
       title={run.data.name}
@@ -97,6 +95,12 @@ export function RunPage() {
   );
 }
 
+/** The tab that is open at first: of what is only measured a curve says nothing, and what failed at once has none. */
+function tabOf({ kind, state, step }: Run): (typeof TABS)[number] {
+  if (state === "failed" && !step) return "log";
+  return state === "succeeded" && (kind === "evaluate" || kind === "sample") ? "numbers" : "curves";
+}
+
 interface ActionsProps {
   run: Run;
   cancelling: UseMutationResult<Run, Error, void>;
@@ -117,8 +121,13 @@ function Actions({ run, cancelling, resuming }: ActionsProps) {
   }
   if (run.state === "succeeded") return null;
   return (
-    <Button loading={resuming.isPending} onClick={() => resuming.mutate()}>
-      {t("runs.resume")}
+    // What failed by itself fails again unless something was mended; what was stopped or lost goes on.
+    <Button
+      variant={run.state === "failed" ? "default" : "filled"}
+      loading={resuming.isPending}
+      onClick={() => resuming.mutate()}
+    >
+      {t(run.state === "failed" ? "runs.tryAgain" : "runs.resume")}
     </Button>
   );
 }

@@ -3,14 +3,17 @@ import { useQuery } from "@tanstack/react-query";
 import { Plus, RefreshCw } from "lucide-react";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
-import { Empty, ProblemNote, Waiting } from "@/components/notes";
+import { Empty, Note, ProblemNote, Waiting } from "@/components/notes";
 import { Page } from "@/components/page";
+import { Pager } from "@/components/pager";
 import { StateBadge } from "@/components/state-badge";
 import type { RunKind, RunState } from "@/lib/api/types";
+import { useFormat } from "@/lib/format";
 import { may, useMe } from "@/lib/me";
 import {
   modelServerQuery,
   PAGE_SIZE,
+  ROUNDS_AT_FIRST,
   RUN_KINDS,
   RUN_STATES,
   type RunFilter,
@@ -19,6 +22,7 @@ import {
 } from "./api";
 import { RoundCard } from "./round-card";
 import { RunTable } from "./run-table";
+import classes from "./runs.module.css";
 import { Schedules } from "./schedules";
 import { StartRound } from "./start-round";
 import { StartRun } from "./start-run";
@@ -28,7 +32,6 @@ export function RunsPage() {
   const { t } = useTranslation();
   const me = useMe();
   const [opened, setOpened] = useState<"round" | "run" | null>(null);
-  const rounds = useQuery(roundsQuery);
   const close = () => setOpened(null);
   return (
     <Page
@@ -49,25 +52,51 @@ export function RunsPage() {
       }
     >
       <Stack gap={48}>
-        <section>
-          <Title order={2} mb="sm">
-            {t("rounds.title")}
-          </Title>
-          {rounds.isPending && <Waiting />}
-          <ProblemNote error={rounds.error} retry={() => void rounds.refetch()} />
-          {rounds.data?.results.length === 0 && (
-            <Empty title={t("rounds.none")}>{t("rounds.noneText")}</Empty>
-          )}
-          {rounds.data?.results.map((round) => (
-            <RoundCard key={round.id} round={round} canCancel={may(me, "cancel_round")} />
-          ))}
-        </section>
+        {!may(me, "create_run") && <Note>{t("runs.readOnly")}</Note>}
+        <Rounds />
         <Runs />
         <Schedules canChange={may(me, "create_schedule")} />
       </Stack>
       {opened === "round" && <StartRound onClose={close} />}
       {opened === "run" && <StartRun onClose={close} />}
     </Page>
+  );
+}
+
+function Rounds() {
+  const { t } = useTranslation();
+  const format = useFormat();
+  const me = useMe();
+  const [limit, setLimit] = useState(ROUNDS_AT_FIRST);
+  const rounds = useQuery(roundsQuery(limit));
+  const { results = [], count = 0 } = rounds.data ?? {};
+  return (
+    <section>
+      <Title order={2} mb="sm">
+        {t("rounds.title")}
+      </Title>
+      {rounds.isPending && <Waiting />}
+      <ProblemNote error={rounds.error} retry={() => void rounds.refetch()} />
+      {rounds.data && !count && <Empty title={t("rounds.none")}>{t("rounds.noneText")}</Empty>}
+      {results.map((round) => (
+        <RoundCard key={round.id} round={round} canCancel={may(me, "cancel_round")} />
+      ))}
+      {results.length < count && (
+        <Group gap="sm">
+          <Button
+            variant="default"
+            size="xs"
+            loading={rounds.isPlaceholderData}
+            onClick={() => setLimit(limit + 4 * ROUNDS_AT_FIRST)}
+          >
+            {t("rounds.more")}
+          </Button>
+          <span className={classes.quiet}>
+            {t("rounds.shown", { shown: format.number(results.length), total: format.number(count) })}
+          </span>
+        </Group>
+      )}
+    </section>
   );
 }
 
@@ -91,7 +120,6 @@ function Runs() {
   const runs = useQuery(runsQuery(filter));
   const offset = filter.offset ?? 0;
   const isFiltered = Boolean(filter.kind || filter.state);
-  const any = { value: "", label: t("runs.any") };
   return (
     <section>
       <Group justify="space-between" align="flex-end" mb="sm">
@@ -101,7 +129,10 @@ function Runs() {
             aria-label={t("runs.kind")}
             size="xs"
             value={filter.kind ?? ""}
-            data={[any, ...RUN_KINDS.map((value) => ({ value, label: t(`runs.kinds.${value}`) }))]}
+            data={[
+              { value: "", label: t("runs.anyKind") },
+              ...RUN_KINDS.map((value) => ({ value, label: t(`runs.kinds.${value}`) })),
+            ]}
             onChange={(event) =>
               setFilter({ ...filter, kind: (event.currentTarget.value || undefined) as RunKind, offset: 0 })
             }
@@ -110,7 +141,10 @@ function Runs() {
             aria-label={t("runs.state")}
             size="xs"
             value={filter.state ?? ""}
-            data={[any, ...RUN_STATES.map((value) => ({ value, label: t(`state.${value}`) }))]}
+            data={[
+              { value: "", label: t("runs.anyState") },
+              ...RUN_STATES.map((value) => ({ value, label: t(`state.${value}`) })),
+            ]}
             onChange={(event) =>
               setFilter({ ...filter, state: (event.currentTarget.value || undefined) as RunState, offset: 0 })
             }
@@ -125,26 +159,12 @@ function Runs() {
         </Empty>
       )}
       {runs.data && runs.data.results.length > 0 && <RunTable runs={runs.data.results} />}
-      {runs.data && runs.data.count > PAGE_SIZE && (
-        <Group mt="md">
-          <Button
-            variant="default"
-            size="xs"
-            disabled={offset === 0}
-            onClick={() => setFilter({ ...filter, offset: Math.max(0, offset - PAGE_SIZE) })}
-          >
-            {t("common.newer")}
-          </Button>
-          <Button
-            variant="default"
-            size="xs"
-            disabled={!runs.data.next}
-            onClick={() => setFilter({ ...filter, offset: offset + PAGE_SIZE })}
-          >
-            {t("common.older")}
-          </Button>
-        </Group>
-      )}
+      <Pager
+        offset={offset}
+        size={PAGE_SIZE}
+        count={runs.data?.count ?? 0}
+        onChange={(next) => setFilter({ ...filter, offset: next })}
+      />
     </section>
   );
 }

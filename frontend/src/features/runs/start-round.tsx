@@ -1,17 +1,20 @@
 import { Button, Group, NativeSelect, Stack, Text, TextInput } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { type FormEvent, useState } from "react";
+import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { ChooseCampaigns } from "@/components/choose-campaigns";
 import { ConfigField, configOf } from "@/components/config-field";
 import { Dialog } from "@/components/dialog";
+import { Form } from "@/components/form";
 import { ProblemNote } from "@/components/notes";
-import { policiesQuery } from "@/lib/api/lists";
+import { NEWEST, policiesQuery } from "@/lib/api/lists";
+import { useFormat } from "@/lib/format";
 import { createRound } from "./api";
 
 /** Starts one pass of the loop over the campaigns chosen. */
 export function StartRound({ onClose }: { onClose: () => void }) {
   const { t } = useTranslation();
+  const format = useFormat();
   const queryClient = useQueryClient();
   const policies = useQuery(policiesQuery);
   const [campaigns, setCampaigns] = useState<number[]>([]);
@@ -28,8 +31,7 @@ export function StartRound({ onClose }: { onClose: () => void }) {
   const settings = configOf(config);
   const base = policy || String(policies.data?.[0]?.id ?? "");
 
-  function submit(event: FormEvent) {
-    event.preventDefault();
+  function submit() {
     if (!settings) return;
     starting.mutate({
       campaigns,
@@ -40,47 +42,55 @@ export function StartRound({ onClose }: { onClose: () => void }) {
 
   return (
     <Dialog title={t("rounds.start")} onClose={onClose}>
-      <form onSubmit={submit}>
-        <Stack>
-          <Text size="sm" c="dimmed">
-            {t("rounds.what")}
-          </Text>
-          <ChooseCampaigns label={t("rounds.campaigns")} chosen={campaigns} onChange={setCampaigns} />
-          <NativeSelect
-            label={t("rounds.basePolicy")}
-            description={t("rounds.basePolicyHint")}
-            value={base}
-            onChange={(event) => setPolicy(event.currentTarget.value)}
-            data={(policies.data ?? []).map(({ id, name }) => ({ value: String(id), label: name }))}
-          />
-          <TextInput
-            type="number"
-            min={0}
-            max={100}
-            step={0.5}
-            required
-            withAsterisk={false}
-            label={t("rounds.gate")}
-            description={t("rounds.gateHint")}
-            value={gate}
-            onChange={(event) => setGate(event.currentTarget.value)}
-          />
-          <ConfigField text={config} onChange={setConfig} placeholder='{"ppo": {"num_episodes": 2000}}' />
-          <ProblemNote error={starting.error} />
-          <Group justify="flex-end">
-            <Button variant="default" onClick={onClose}>
-              {t("common.cancel")}
-            </Button>
-            <Button
-              type="submit"
-              loading={starting.isPending}
-              disabled={!campaigns.length || !base || !settings}
-            >
-              {t("rounds.start")}
-            </Button>
-          </Group>
-        </Stack>
-      </form>
+      <Form onSubmit={submit}>
+        {(reasonFor) => (
+          <Stack>
+            <Text size="sm" c="dimmed">
+              {t("rounds.what")}
+            </Text>
+            <ChooseCampaigns label={t("rounds.campaigns")} chosen={campaigns} onChange={setCampaigns} />
+            <NativeSelect
+              label={t("rounds.basePolicy")}
+              description={
+                (policies.data?.length ?? 0) >= NEWEST
+                  ? t("common.onlyNewest", { number: format.number(NEWEST) })
+                  : t("rounds.basePolicyHint")
+              }
+              value={base}
+              onChange={(event) => setPolicy(event.currentTarget.value)}
+              data={(policies.data ?? []).map(({ id, name }) => ({ value: String(id), label: name }))}
+            />
+            <TextInput
+              type="number"
+              min={0}
+              max={100}
+              step={0.5}
+              required
+              withAsterisk={false}
+              label={t("rounds.gate")}
+              name="gate"
+              error={reasonFor("gate")}
+              description={t("rounds.gateHint")}
+              value={gate}
+              onChange={(event) => setGate(event.currentTarget.value)}
+            />
+            <ConfigField text={config} onChange={setConfig} placeholder='{"ppo": {"num_episodes": 2000}}' />
+            <ProblemNote error={starting.error} />
+            <Group justify="flex-end">
+              <Button variant="default" onClick={onClose}>
+                {t("common.cancel")}
+              </Button>
+              <Button
+                type="submit"
+                loading={starting.isPending}
+                disabled={!campaigns.length || !base || !settings}
+              >
+                {t("rounds.start")}
+              </Button>
+            </Group>
+          </Stack>
+        )}
+      </Form>
     </Dialog>
   );
 }

@@ -6,8 +6,9 @@ import { useNavigate } from "react-router";
 import { ConfigField, configOf } from "@/components/config-field";
 import { Dialog } from "@/components/dialog";
 import { ProblemNote } from "@/components/notes";
-import { campaignsQuery, policiesQuery, rewardModelsQuery, snapshotsQuery } from "@/lib/api/lists";
-import type { Named, RunKind } from "@/lib/api/types";
+import { campaignsQuery, NEWEST, policiesQuery, rewardModelsQuery, snapshotsQuery } from "@/lib/api/lists";
+import type { Named, RunKind, Snapshot } from "@/lib/api/types";
+import { useFormat } from "@/lib/format";
 import { createRun, RUN_KINDS } from "./api";
 
 type Input = "policy" | "snapshot" | "ref_policy" | "reward_model" | "campaign";
@@ -25,9 +26,30 @@ const INPUTS: Record<RunKind, Input[]> = {
   sample: ["policy", "campaign"],
 };
 
+/** What a kind of run needs of its snapshot. */
+const NEEDS: Partial<Record<RunKind, "demonstrations" | "rankings" | "prompts" | "heldOut">> = {
+  sft: "demonstrations",
+  reward: "rankings",
+  dpo: "rankings",
+  kto: "rankings",
+  ppo: "prompts",
+  rloo: "prompts",
+  grpo: "prompts",
+  evaluate: "heldOut",
+};
+
+/** How much of what a kind of run needs a snapshot holds; null where that is not known. */
+function heldFor(kind: RunKind, { splits, counts }: Snapshot): number | null {
+  const need = NEEDS[kind];
+  if (!need) return null;
+  if (need === "heldOut") return splits.prompts?.validation ?? null;
+  return splits[need]?.train ?? counts[need] ?? null;
+}
+
 /** Starts a single run. */
 export function StartRun({ onClose }: { onClose: () => void }) {
   const { t } = useTranslation();
+  const format = useFormat();
   const navigate = useNavigate();
   const queryClient = useQueryClient();
   const policies = useQuery(policiesQuery);
@@ -45,16 +67,35 @@ export function StartRun({ onClose }: { onClose: () => void }) {
     },
   });
   const settings = configOf(config);
+  const ready = snapshots.data?.filter((snapshot) => snapshot.state === "ready") ?? [];
+  const fitting = ready.filter((snapshot) => heldFor(kind, snapshot) !== 0);
   const lists: Record<Input, Named[] | undefined> = {
     policy: policies.data,
     ref_policy: policies.data,
-    snapshot: snapshots.data?.filter((snapshot) => snapshot.state === "ready"),
+    snapshot: snapshots.data && fitting,
     reward_model: rewardModels.data,
     campaign: campaigns.data,
   };
   const isOptional = (input: Input) => kind !== "evaluate" && input === "ref_policy";
-  const chosenOf = (input: Input) =>
-    chosen[input] ?? (isOptional(input) ? "" : String(lists[input]?.[0]?.id ?? ""));
+  const chosenOf = (input: Input) => {
+    // What was chosen for another kind may hold nothing for this one.
+    const isThere = lists[input]?.some(({ id }) => String(id) === chosen[input]);
+    return isThere ? String(chosen[input]) : isOptional(input) ? "" : String(lists[input]?.[0]?.id ?? "");
+  };
+  const optionsOf = (input: Input) => {
+    if (input !== "snapshot")
+      return (lists[input] ?? []).map(({ id, name }) => ({ value: String(id), label: name }));
+    const need = NEEDS[kind];
+    return ready.map((snapshot) => {
+      const held = heldFor(kind, snapshot);
+      const words = need && held !== null ? ` · ${t(`runs.holds.${need}`, { count: held })}` : "";
+      return { value: String(snapshot.id), label: snapshot.name + words, disabled: held === 0 };
+    });
+  };
+  const missing = (input: Input) => {
+    if (!lists[input] || lists[input].length || isOptional(input)) return undefined;
+    return t(input === "snapshot" && ready.length ? "runs.noneFits" : `runs.noInput.${input}`);
+  };
   const isComplete = INPUTS[kind].every((input) => isOptional(input) || chosenOf(input));
 
   function submit(event: FormEvent) {
@@ -77,24 +118,24 @@ export function StartRun({ onClose }: { onClose: () => void }) {
           <Text size="sm" c="dimmed">
             {t(`runs.what.${kind}`)}
           </Text>
-          {INPUTS[kind].map((input) => {
-            const list = lists[input] ?? [];
-            return (
-              <NativeSelect
-                key={input}
-                label={t(`runs.input.${input}`)}
-                error={
-                  lists[input] && !list.length && !isOptional(input) ? t(`runs.noInput.${input}`) : undefined
-                }
-                value={chosenOf(input)}
-                onChange={(event) => setChosen({ ...chosen, [input]: event.currentTarget.value })}
-                data={[
-                  ...(isOptional(input) ? [{ value: "", label: t("runs.sameAsPolicy") }] : []),
-                  ...list.map(({ id, name }) => ({ value: String(id), label: name })),
-                ]}
-              />
-            );
-          })}
+          {INPUTS[kind].map((input) => (
+            <NativeSelect
+              key={input}
+              label={t(`runs.input.${input}`)}
+              description={
+                (lists[input]?.length ?? 0) >= NEWEST
+                  ? t("common.onlyNewest", { number: format.number(NEWEST) })
+                  : undefined
+              }
+              error={missing(input)}
+              value={chosenOf(input)}
+              onChange={(event) => setChosen({ ...chosen, [input]: event.currentTarget.value })}
+              data={[
+                ...(isOptional(input) ? [{ value: "", label: t("runs.sameAsPolicy") }] : []),
+                ...optionsOf(input),
+              ]}
+            />
+          ))}
           <ConfigField text={config} onChange={setConfig} placeholder='{"learning_rate": 2e-5}' />
           <ProblemNote error={starting.error} />
           <Group justify="flex-end">

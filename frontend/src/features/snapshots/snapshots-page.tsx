@@ -9,13 +9,14 @@ import { ChooseCampaigns } from "@/components/choose-campaigns";
 import { Dialog } from "@/components/dialog";
 import { Empty, ProblemNote, Waiting } from "@/components/notes";
 import { Page } from "@/components/page";
+import { Pager } from "@/components/pager";
 import { StateBadge } from "@/components/state-badge";
 import { api, bodyOf } from "@/lib/api/client";
-import { snapshotsQuery } from "@/lib/api/lists";
 import type { Snapshot } from "@/lib/api/types";
 import { useFormat } from "@/lib/format";
 import { may, useMe } from "@/lib/me";
 
+const PAGE_SIZE = 50;
 const COUNTED = ["prompts", "demonstrations", "rankings", "comparisons"] as const;
 
 /** Every frozen view of the feedback, the newest first. */
@@ -23,9 +24,13 @@ export function SnapshotsPage() {
   const { t } = useTranslation();
   const me = useMe();
   const [isAdding, setAdding] = useState(false);
+  const [offset, setOffset] = useState(0);
   const snapshots = useQuery({
-    ...snapshotsQuery,
-    refetchInterval: (query) => (query.state.data?.some((row) => row.state === "writing") ? 1000 : 15_000),
+    queryKey: ["snapshots", "page", offset],
+    queryFn: () => bodyOf(api.GET("/api/snapshots", { params: { query: { offset, limit: PAGE_SIZE } } })),
+    placeholderData: (before) => before,
+    refetchInterval: (query) =>
+      query.state.data?.results.some((row) => row.state === "writing") ? 1000 : 15_000,
   });
   const create = may(me, "create_snapshot") && (
     <Button leftSection={<Plus size={16} />} onClick={() => setAdding(true)}>
@@ -33,15 +38,16 @@ export function SnapshotsPage() {
     </Button>
   );
   return (
-    <Page title={t("nav.snapshots")} isWide actions={snapshots.data?.length ? create : undefined}>
+    <Page title={t("nav.snapshots")} isWide actions={snapshots.data?.count ? create : undefined}>
       {snapshots.isPending && <Waiting lines={4} />}
       <ProblemNote error={snapshots.error} retry={() => void snapshots.refetch()} />
-      {snapshots.data?.length === 0 && (
+      {snapshots.data?.count === 0 && (
         <Empty title={t("snapshots.none")} action={create}>
           {t("snapshots.noneText")}
         </Empty>
       )}
-      {snapshots.data && snapshots.data.length > 0 && <SnapshotTable snapshots={snapshots.data} />}
+      {snapshots.data && snapshots.data.count > 0 && <SnapshotTable snapshots={snapshots.data.results} />}
+      <Pager offset={offset} size={PAGE_SIZE} count={snapshots.data?.count ?? 0} onChange={setOffset} />
       {isAdding && <NewSnapshot onClose={() => setAdding(false)} />}
     </Page>
   );

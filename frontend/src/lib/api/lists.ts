@@ -2,7 +2,8 @@ import { queryOptions } from "@tanstack/react-query";
 import { api, bodyOf } from "./client";
 
 // The lists that several pages choose from. A page shows what is newest; one page of it is more than a menu can hold.
-const newest = { params: { query: { limit: 200 } } };
+export const NEWEST = 200;
+const newest = { params: { query: { limit: NEWEST } } };
 
 export const campaignsQuery = queryOptions({
   queryKey: ["campaigns"],
