@@ -93,7 +93,10 @@ def _in_thread(work: Callable[..., Any], *arguments: Any) -> Awaitable[Any]:
 
 async def _read_body(scope: Scope, receive: Receive) -> tuple[IO[bytes], int]:
     """All of it, in a file without a name once it is large, and its size."""
-    announced = int(dict(scope["headers"]).get(b"content-length", b"0"))
+    headers = dict(scope["headers"])
+    announced = int(headers.get(b"content-length", b"0"))
+    if not announced and b"transfer-encoding" not in headers:
+        return BytesIO(), 0
     is_import = scope["method"] == "POST" and bool(IMPORTS.fullmatch(scope["path"]))
     limit = settings.MAX_IMPORT_BYTES + AROUND_A_FILE_BYTES if is_import else SIGNED_IN_BYTES
     body, size, has_more, is_asked = _file(), 0, True, False

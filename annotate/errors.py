@@ -55,6 +55,13 @@ class Conflict(APIException):
         self.extra = extra or {}
 
 
+class TooMany(APIException):
+    """429: not so much at once."""
+
+    status_code = status.HTTP_429_TOO_MANY_REQUESTS
+    default_code = "too_many"
+
+
 class Unavailable(APIException):
     """503: something this needs is not there just now."""
 

@@ -39,12 +39,14 @@ ERROR = {
 }
 WITH_BODY = {
     "400": "a value is missing or wrong",
+    "408": "the rest of the body did not come",
     "409": "does not fit what is stored",
     "413": "too large",
     "415": "not JSON",
 }
 ALWAYS = {"401": "not signed in", "403": "a role or the CSRF token is missing", "406": "no such form of answer",
           "503": "the database or another part is out of reach"}  # fmt: skip
+LIMITED = {"suggest": "two suggestions are on their way to this person already"}
 
 BRAKED = {"sign_in", "change_password"}
 
@@ -65,6 +67,8 @@ def declare_errors(result: dict[str, Any], generator: Any, request: Any, public:
                 declared["429"] = "too many wrong passwords from here; Retry-After says when"
             if "{" in path:
                 declared["404"] = "not there, or not yours to see"
+            if operation["operationId"] in LIMITED:
+                declared["429"] = LIMITED[operation["operationId"]]
             for code, meaning in declared.items():
                 operation["responses"].setdefault(
                     code,

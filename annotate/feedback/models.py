@@ -205,6 +205,16 @@ class Suggestion(models.Model):
         help_text="Levenshtein, characters, from what was taken to what the turn became",
     )
     created_at = models.DateTimeField(auto_now_add=True)
+    streams_until = models.DateTimeField(
+        null=True, blank=True, help_text="it is on its way, unless nothing was heard of it until then"
+    )
+
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["streams_until"], condition=Q(streams_until__isnull=False), name="suggestion_streams"
+            )
+        ]
 
 
 class Verdict(models.TextChoices):

@@ -7,24 +7,28 @@ import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
 from asgiref.sync import sync_to_async
 from django.conf import settings
+from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
-from django.utils import translation
+from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 from httpx_sse import EventSource, SSEError, aconnect_sse
 
+from annotate.accounts.models import Annotator
 from annotate.campaigns.access import workers
 from annotate.campaigns.models import Campaign, default_sampling
-from annotate.errors import Conflict
+from annotate.errors import Conflict, TooMany
 from annotate.feedback.checks import refuse
 from annotate.feedback.models import Assignment, Suggestion, Unit
 
 log = logging.getLogger(__name__)
 SAVE_EVERY_SECONDS = 1.0
+MOST_AT_ONCE = 2  # of one person: a chat asks for two answers
 MOST_CHARACTERS = 200_000  # as many as a message may have when it is handed in
 LONGEST_WAITS = 10  # a suggestion ends after so many times the seconds that one token is waited for
 _random = random.SystemRandom()
@@ -114,15 +118,29 @@ def draw_policies_of_side(assignment: Assignment, pair: int, side: int) -> list[
 
 
 def begin_suggestion(assignment: Assignment, turn: int, policy_version: Any, **place: Any) -> Suggestion:
-    """A stored, still empty suggestion."""
-    return Suggestion.objects.create(
-        assignment=assignment,
-        turn=turn,
-        policy_version=policy_version,
-        sampling=default_sampling() | assignment.campaign.sampling,
-        seed=_random.randrange(2**31),
-        **place,
-    )
+    """A stored, still empty suggestion. A person has few on their way at once, whichever process sends them."""
+    with transaction.atomic():
+        annotator = Annotator.objects.select_for_update(no_key=True).get(pk=assignment.annotator_id)
+        on_their_way = Suggestion.objects.filter(
+            assignment__annotator=annotator, streams_until__gt=timezone.now()
+        )
+        if on_their_way.count() >= MOST_AT_ONCE:
+            reason = _("Two suggestions are on their way to you already. Wait for one to end, or stop it.")
+            raise TooMany(reason, "too_many_streams")
+        return Suggestion.objects.create(
+            assignment=assignment,
+            turn=turn,
+            policy_version=policy_version,
+            sampling=default_sampling() | assignment.campaign.sampling,
+            seed=_random.randrange(2**31),
+            streams_until=_silent_until(),
+            **place,
+        )
+
+
+def _silent_until() -> datetime:
+    """So long the model server may say nothing; a stream whose process was killed counts no longer than that."""
+    return timezone.now() + timedelta(seconds=settings.MODEL_SERVER_TIMEOUT_SECONDS + 10)
 
 
 @dataclass(frozen=True)
@@ -187,10 +205,13 @@ async def stream_suggestion(
             async for token in tokens:
                 yield _event("token", {"text": token})
                 if time.monotonic() - saved_at > SAVE_EVERY_SECONDS:
-                    await _keep(suggestion, spoken)
+                    await _keep(suggestion, spoken, _silent_until())
                     saved_at = time.monotonic()
         if not spoken.finish_reason:
             raise httpx.RemoteProtocolError("the stream ended without a finish reason")
+        last = _event(
+            "end", {"id": suggestion.id, "text": spoken.text, "finish_reason": spoken.finish_reason}
+        )
     except (
         httpx.HTTPError,
         httpx.InvalidURL,
@@ -204,22 +225,20 @@ async def stream_suggestion(
     ) as error:
         log.warning("suggestion %s: %s: %s", suggestion.id, type(error).__name__, error)
         with translation.override(language):
-            detail = _what_happened(error)
-        yield _event("error", {"detail": detail})
-    else:
-        await _keep(suggestion, spoken)
-        yield _event("end", {"id": suggestion.id, "text": spoken.text, "finish_reason": spoken.finish_reason})
+            last = _event("error", {"detail": _what_happened(error)})
     finally:  # also when the reader left in the middle
-        await _keep(suggestion, spoken)
+        await _keep(suggestion, spoken, streams_until=None)
+    yield last
 
 
 @sync_to_async
-def _keep(suggestion: Suggestion, spoken: Spoken) -> None:
+def _keep(suggestion: Suggestion, spoken: Spoken, streams_until: datetime | None) -> None:
     """In the one thread that all streams share: they never take those in which views run."""
     Suggestion.objects.filter(id=suggestion.id).update(
         text=spoken.text,
         is_complete=bool(spoken.finish_reason),
         policy_version=suggestion.policy_version,
+        streams_until=streams_until,
     )
 
 

@@ -1,6 +1,7 @@
 import { useCallback, useEffect, useRef, useState } from "react";
 import { api, bodyOf } from "@/lib/api/client";
 import { readEvents } from "@/lib/api/event-stream";
+import { Problem } from "@/lib/api/problem";
 import type { Assignment, Message } from "@/lib/api/types";
 
 /** A suggestion on its way or arrived. `id` is 0 until the server has given it one. */
@@ -75,8 +76,8 @@ export function useSuggestions(
         const kept = (before[turn] ?? []).filter((offer) => offer.text);
         return { ...before, [turn]: [...kept, asked] };
       });
-      try {
-        const body = await bodyOf(
+      const request = () =>
+        bodyOf(
           api.POST("/api/assignments/{assignment_id}/suggestions", {
             params: { path: { assignment_id: assignment.id } },
             body: { turn: place, messages, ...beside },
@@ -84,6 +85,14 @@ export function useSuggestions(
             signal: controller.signal,
           }),
         );
+      try {
+        const body = await request().catch(async (error) => {
+          // The server may not have noticed yet that the one before was broken off.
+          if (!(error instanceof Problem && error.status === 429)) throw error;
+          await new Promise((done) => setTimeout(done, 1000));
+          if (controller.signal.aborted) throw error;
+          return request();
+        });
         if (!body) throw new Error("no body");
         for await (const { event, data } of readEvents(body)) {
           const { id = 0, text = "", detail = "" } = data as Parts;

@@ -5,6 +5,7 @@ import time
 
 import pytest
 from asgiref.sync import async_to_sync
+from django.utils import timezone
 
 from annotate.campaigns.services import NewPrompt
 from annotate.feedback import suggestions
@@ -170,6 +171,31 @@ def test_what_was_offered_is_kept_while_it_still_streams(endless):
 
     read_a_while()
     assert len(suggestion.text) > 20
+
+
+def test_a_person_has_two_suggestions_on_their_way_at_most(alice_client, bob_client, suggesting):
+    campaign = suggesting("polite", overlap=2)
+    assignment = leased(alice_client, campaign)
+    first, second = suggest(alice_client, assignment), suggest(alice_client, assignment)
+    refused = suggest(alice_client, assignment)
+    assert refused.status_code == 429
+    assert refused.json()["detail"].startswith("Two suggestions are on their way")
+    other = suggest(bob_client, leased(bob_client, campaign))
+    for answer in (other, first):
+        assert events(answer)[-1][0] == "end"
+    third = suggest(alice_client, assignment)
+    assert events(third)[-1][0] == events(second)[-1][0] == "end"
+
+
+def test_a_suggestion_whose_process_was_killed_counts_no_longer_than_the_model_server_is_waited_for(
+    alice_client, suggesting
+):
+    assignment = leased(alice_client, suggesting("polite"))
+    for _ in range(2):
+        suggest(alice_client, assignment)  # never read, as if the process had ended
+    assert suggest(alice_client, assignment).status_code == 429
+    Suggestion.objects.update(streams_until=timezone.now())
+    assert suggest(alice_client, assignment).status_code == 200
 
 
 def test_a_client_that_asks_for_an_event_stream_gets_one_or_a_refusal_in_json(alice_client, suggesting):

@@ -2822,6 +2822,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description the rest of the body did not come */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description does not fit what is stored */
             409: {
                 headers: {
@@ -2920,6 +2929,15 @@ export interface operations {
             };
             /** @description no such form of answer */
             406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description the rest of the body did not come */
+            408: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3032,6 +3050,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description the rest of the body did not come */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description does not fit what is stored */
             409: {
                 headers: {
@@ -3127,6 +3154,15 @@ export interface operations {
             };
             /** @description no such form of answer */
             406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description the rest of the body did not come */
+            408: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3232,6 +3268,15 @@ export interface operations {
             };
             /** @description no such form of answer */
             406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description the rest of the body did not come */
+            408: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3353,6 +3398,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description the rest of the body did not come */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description does not fit what is stored */
             409: {
                 headers: {
@@ -3459,6 +3513,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description the rest of the body did not come */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description does not fit what is stored */
             409: {
                 headers: {
@@ -3479,6 +3542,15 @@ export interface operations {
             };
             /** @description not JSON */
             415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description two suggestions are on their way to this person already */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3684,6 +3756,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description the rest of the body did not come */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description does not fit what is stored */
             409: {
                 headers: {
@@ -3865,6 +3946,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description the rest of the body did not come */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description does not fit what is stored */
             409: {
                 headers: {
@@ -3960,6 +4050,15 @@ export interface operations {
             };
             /** @description no such form of answer */
             406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description the rest of the body did not come */
+            408: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4069,6 +4168,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description the rest of the body did not come */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description does not fit what is stored */
             409: {
                 headers: {
@@ -4167,6 +4275,15 @@ export interface operations {
             };
             /** @description no such form of answer */
             406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description the rest of the body did not come */
+            408: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4433,6 +4550,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description the rest of the body did not come */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description does not fit what is stored */
             409: {
                 headers: {
@@ -4531,6 +4657,15 @@ export interface operations {
             };
             /** @description no such form of answer */
             406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description the rest of the body did not come */
+            408: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4712,6 +4847,15 @@ export interface operations {
             };
             /** @description no such form of answer */
             406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description the rest of the body did not come */
+            408: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4908,6 +5052,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description the rest of the body did not come */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description does not fit what is stored */
             409: {
                 headers: {
@@ -5003,6 +5156,15 @@ export interface operations {
             };
             /** @description no such form of answer */
             406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description the rest of the body did not come */
+            408: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5191,6 +5353,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description the rest of the body did not come */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description does not fit what is stored */
             409: {
                 headers: {
@@ -5365,6 +5536,15 @@ export interface operations {
             };
             /** @description no such form of answer */
             406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description the rest of the body did not come */
+            408: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5635,6 +5815,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description the rest of the body did not come */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description does not fit what is stored */
             409: {
                 headers: {
@@ -5866,6 +6055,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description the rest of the body did not come */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description does not fit what is stored */
             409: {
                 headers: {
@@ -6089,6 +6287,15 @@ export interface operations {
             };
             /** @description no such form of answer */
             406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description the rest of the body did not come */
+            408: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6369,6 +6576,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description the rest of the body did not come */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description does not fit what is stored */
             409: {
                 headers: {
@@ -6535,6 +6751,15 @@ export interface operations {
             };
             /** @description no such form of answer */
             406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description the rest of the body did not come */
+            408: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6798,6 +7023,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description the rest of the body did not come */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description does not fit what is stored */
             409: {
                 headers: {
@@ -6969,6 +7203,15 @@ export interface operations {
             };
             /** @description no such form of answer */
             406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description the rest of the body did not come */
+            408: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -7209,6 +7452,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description the rest of the body did not come */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description does not fit what is stored */
             409: {
                 headers: {
@@ -7386,6 +7638,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description the rest of the body did not come */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description does not fit what is stored */
             409: {
                 headers: {
@@ -7481,6 +7742,15 @@ export interface operations {
             };
             /** @description no such form of answer */
             406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description the rest of the body did not come */
+            408: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -7674,6 +7944,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description the rest of the body did not come */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description does not fit what is stored */
             409: {
                 headers: {
@@ -7844,6 +8123,15 @@ export interface operations {
             };
             /** @description no such form of answer */
             406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description the rest of the body did not come */
+            408: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -8109,6 +8397,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description the rest of the body did not come */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description does not fit what is stored */
             409: {
                 headers: {
@@ -8338,6 +8635,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description the rest of the body did not come */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description does not fit what is stored */
             409: {
                 headers: {
@@ -8432,6 +8738,15 @@ export interface operations {
             };
             /** @description no such form of answer */
             406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description the rest of the body did not come */
+            408: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -8545,6 +8860,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description the rest of the body did not come */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description does not fit what is stored */
             409: {
                 headers: {
@@ -8633,6 +8957,15 @@ export interface operations {
             };
             /** @description no such form of answer */
             406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description the rest of the body did not come */
+            408: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -8739,6 +9072,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description the rest of the body did not come */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description does not fit what is stored */
             409: {
                 headers: {
@@ -8822,6 +9164,15 @@ export interface operations {
             };
             /** @description no such form of answer */
             406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description the rest of the body did not come */
+            408: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -8986,6 +9337,15 @@ export interface operations {
             };
             /** @description no such form of answer */
             406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description the rest of the body did not come */
+            408: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -9218,6 +9578,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description the rest of the body did not come */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description does not fit what is stored */
             409: {
                 headers: {
@@ -9312,6 +9681,15 @@ export interface operations {
             };
             /** @description no such form of answer */
             406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description the rest of the body did not come */
+            408: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -9478,6 +9856,15 @@ export interface operations {
             };
             /** @description no such form of answer */
             406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description the rest of the body did not come */
+            408: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -9666,6 +10053,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description the rest of the body did not come */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description does not fit what is stored */
             409: {
                 headers: {
@@ -9836,6 +10232,15 @@ export interface operations {
             };
             /** @description no such form of answer */
             406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description the rest of the body did not come */
+            408: {
                 headers: {
                     [name: string]: unknown;
                 };
