@@ -218,7 +218,7 @@ def chain(
 def trl_messages(campaign: Campaign) -> Iterator[dict[str, Any]]:
     rows = campaign.demonstrations.filter(is_surplus=False).exclude(RETURNED | CHATS).order_by("pk")
     for row in rows.iterator(CHUNK):
-        yield {"messages": row.messages}
+        yield {"messages": row.messages} | ({"weight": row.weight} if row.weight != 1 else {})
 
 
 def trl_preference(campaign: Campaign) -> Iterator[dict[str, Any]]:
@@ -271,24 +271,18 @@ def rankings_of(campaign: Campaign) -> Iterator[tuple[Ranking, list[Completion],
 # ---------------------------------------------------------------- csv
 
 COLUMNS = [
+    *("kind", "id", "prompt", "text", "policy_version", "place", "num_completions", "strength"),
+    *("criterion", "rating", "scale_min", "scale_max", "flags", "all_bad", "annotator", "language", "source"),
     *(
-        "kind",
-        "id",
-        "prompt",
-        "text",
-        "policy_version",
-        "place",
-        "num_completions",
-        "strength",
-        "criterion",
-        "rating",
+        "created_at",
+        "seconds_spent",
+        "is_surplus",
+        "review_state",
+        "num_pastes",
+        "pasted_characters",
+        "weight",
     ),
-    *("scale_min", "scale_max", "flags", "all_bad", "annotator", "language", "source", "created_at"),
-    *("seconds_spent", "is_surplus", "review_state", "num_pastes", "pasted_characters"),
-    *(
-        "completion",
-        "messages",
-    ),  # what reads it back needs: which completion, and the whole of what was asked
+    *("completion", "messages"),  # for reading it back: which completion, and all that was asked or written
 ]
 
 
@@ -301,6 +295,7 @@ def csv_rows(campaign: Campaign) -> Iterator[dict[str, Any]]:
             "id": row.pk,
             "text": "\n\n".join(said),
             "messages": spelled(row.messages),
+            "weight": row.weight,
             "num_pastes": len(pastes),
             "pasted_characters": sum(pastes),
             **given(row),

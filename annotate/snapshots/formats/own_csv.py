@@ -75,6 +75,7 @@ def feedback_of(line: int, rows: list[dict[str, Any]]) -> Feedback:
         row = DemonstrationRow(
             messages, identity(messages, author, given=first["id"]), author, about=marks(first)
         )
+        row.weight = number(first, "weight") if "weight" in first else 1.0
         return Feedback(line, opening(messages), language, demonstrations=[row])
     completions = completions_of(rows)
     found = Feedback(line, messages, language, completions=list(completions.values()))

@@ -231,7 +231,8 @@ def rows_in(campaign):
         for row in campaign.ratings.filter(ranking=None).order_by("pk")
     ]
     written = [
-        (row.messages, row.is_surplus, row.review_state) for row in campaign.demonstrations.order_by("pk")
+        (row.messages, row.weight, row.is_surplus, row.review_state)
+        for row in campaign.demonstrations.order_by("pk")
     ]
     return rankings, alone, written
 
@@ -243,6 +244,8 @@ def test_our_own_exports_are_read_back_with_ties_strength_and_ratings(campaign, 
     if form == "csv":
         for name in ("kto.json", "sharegpt.json"):
             import_file(SAMPLES / name, campaign)
+        first = campaign.demonstrations.earliest("pk")
+        campaign.demonstrations.filter(pk=first.pk).update(weight=0.25, is_surplus=True)
         Completion.objects.filter(text="4").update(text="'=4;\n- '+1")
     path = tmp_path / "export"
     path.write_text("".join(EXPORTS[form](campaign)), newline="")
