@@ -165,9 +165,9 @@ def is_packed(path: Path) -> bool:
 
 def not_read_to_its_end(report: FileReport) -> str:
     return _(
-        "Of the first %(records)s records %(refused)s were refused, so the rest of the file was not read. "
+        "Of the first %(records)s records %(rejected)s were rejected, so the rest of the file was not read. "
         "Correct the file, or choose another format, and import it again."
-    ) % {"records": report.num_records, "refused": report.num_rejected}
+    ) % {"records": report.num_records, "rejected": report.num_rejected}
 
 
 def import_file(

@@ -16,7 +16,7 @@ from typing import Any
 from django.conf import settings
 from django.core.files import File
 from django.core.files.uploadedfile import TemporaryUploadedFile
-from django.db import DatabaseError, close_old_connections, connection, transaction
+from django.db import DatabaseError, IntegrityError, close_old_connections, connection, transaction
 from django.db.models import F, Func, IntegerField, Q
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
@@ -67,13 +67,11 @@ def queue_snapshot(*, campaigns: list[Campaign], name: str = "", created_by: Any
         )
     path = Path(settings.SNAPSHOTS_DIR) / name
     if path.exists() or Snapshot.objects.filter(name=name).exists():
-        raise SnapshotRefused(
-            _("There is a snapshot %(name)s already; choose another name.") % {"name": name}
-        )
+        raise _taken(name)
     same = Snapshot.objects.filter(state=Snapshot.State.READY)
     for campaign in campaigns:
         same = same.filter(campaigns=campaign)
-    with transaction.atomic():
+    with _refusing_a_taken_name(name), transaction.atomic():
         snapshot = Snapshot.objects.create(
             name=name,
             path=str(path),
@@ -86,6 +84,21 @@ def queue_snapshot(*, campaigns: list[Campaign], name: str = "", created_by: Any
         )
         snapshot.campaigns.set(campaigns)
     return snapshot
+
+
+def _taken(name: str) -> SnapshotRefused:
+    return SnapshotRefused(_("There is a snapshot %(name)s already; choose another name.") % {"name": name})
+
+
+@contextmanager
+def _refusing_a_taken_name(name: str) -> Iterator[None]:
+    """Of two who ask at once."""
+    try:
+        yield
+    except IntegrityError as error:
+        if "name" not in str(error):
+            raise
+        raise _taken(name) from error
 
 
 def _free_name(campaigns: list[Campaign]) -> str:

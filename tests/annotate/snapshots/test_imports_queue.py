@@ -178,8 +178,8 @@ def test_a_wrong_file_is_given_up_early_and_its_report_stays_small(queued, carol
     )
     row = queued(content=gzip.compress(good + b"x\n" * 1_000_000))
     process = psutil.Process()
-    services.advance_imports()
     before = process.memory_info().rss
+    services.advance_imports()
     address = f"/api/campaigns/{row.campaign_id}/imports"
     for _ in range(3):
         listed = carol_client.get(address)

@@ -83,7 +83,7 @@ export const readImport = (import_id: number) =>
 export const listRefusals = (import_id: number, offset: number) =>
   bodyOf(
     api.GET("/api/imports/{import_id}/refusals", {
-      params: { path: { import_id }, query: { offset, limit: 100 } },
+      params: { path: { import_id }, query: { offset, limit: 25 } },
     }),
   );
 

@@ -28,7 +28,7 @@ export function ProgressTab({ campaign }: { campaign: Campaign }) {
         <ShareBar share={data.num_units ? data.num_done / data.num_units : 0} label={words} />
         <p>{words}</p>
         {campaign.kind !== "review" && data.num_prompts > data.num_units && (
-          <p className={classes.quiet}>{t("import.unitsHint")}</p>
+          <p className={classes.hint}>{t("import.unitsHint")}</p>
         )}
         <Counts campaign={campaign} progress={data} />
       </section>
