@@ -33,7 +33,12 @@ const BASE_SOURCES =
 export default defineConfig({
   base: "/static/",
   plugins: [react(), compressed()],
-  resolve: { alias: { "@": fileURLToPath(new URL("./src", import.meta.url)) } },
+  resolve: {
+    alias: {
+      "@docs": fileURLToPath(new URL("../docs", import.meta.url)),
+      "@": fileURLToPath(new URL("./src", import.meta.url)),
+    },
+  },
   build: {
     outDir: "dist",
     target: "es2022",
@@ -51,6 +56,10 @@ export default defineConfig({
       },
     },
   },
-  server: { proxy: { "/api": "http://localhost:8000", "/admin": "http://localhost:8000" } },
+  // The guide for annotators is a page too, and lies beside this folder.
+  server: {
+    fs: { allow: [".."] },
+    proxy: { "/api": "http://localhost:8000", "/admin": "http://localhost:8000" },
+  },
   test: { environment: "node", include: ["src/**/*.test.ts"] },
 });

@@ -24,6 +24,7 @@ PAGES: dict[str | None, dict[str, list[str]]] = {
     "bob": {
         "/": [],
         "/account": [],
+        "/guide": [],
         "/nowhere": [],
         "/annotate/{demonstration}": ["key s dialog"],
         "/annotate/{chat}": ["key e textarea[data-field=edited]"],
@@ -33,7 +34,7 @@ PAGES: dict[str | None, dict[str, list[str]]] = {
         "/annotate/{review of rankings}": ["key m [data-letter]:enabled"],
         "/annotate/{terms}": [],
         "/annotate/{alone}": ["key 3 [data-chosen]"],
-        "/annotate/{criteria}": ["key c; key l [data-layout=columns]; key d; key j ins", "key f"],
+        "/annotate/{criteria}": ["key p; key l [data-layout=columns]; key z; key j ins", "key u"],
         "/annotate/{instructions}": [],
         "/annotate/{handed in}?unit={given}": ["button versions.title dialog"],
         "/annotate/{handed in}": [],
@@ -180,20 +181,25 @@ def places(site) -> dict[str, int]:
 
 
 def in_source(path: str, pattern: str) -> list[str]:
-    return re.findall(pattern, (ROOT / "frontend" / "src" / path).read_text())
+    return re.findall(pattern, (ROOT / "frontend" / "src" / path).read_text(), re.MULTILINE)
 
 
 def test_every_page_is_in_the_list():
     listed = {address.partition("?")[0] for pages in PAGES.values() for address in pages}
-    routes = ["/", *in_source("app/router.tsx", r'path="([^"]+)"')]
+    routes = ["/"]
+    # An area of the menu, below which its own pages are named without it; or a page.
+    for area, path in in_source("app/router.tsx", r'^  "(/\w+)":|path="([^"]+)"'):
+        within = routes[-1] if ":" not in routes[-1] else routes[-1].rpartition("/:")[0]
+        routes.append(area or (path if path[0] in "/*" else f"{within}/{path}"))
     assert len(routes) > 10
     for route in routes:
         # Another route may be more to the point: "/campaigns/new" is no campaign.
         shape = re.sub(r"/:\w+\?", "(?:/[^/]+)?", route).replace("*", "/nowhere")
         shape = re.sub(r":\w+", r"\\{[^/]+\\}", shape)
         assert any(re.fullmatch(shape, address) for address in listed), f"{route} is not in the list"
-    [tabs] = in_source("features/campaigns/campaign-page.tsx", r"const TABS = \[([^\]]*)\]")
-    assert {f"/campaigns/{{ranking}}/{tab}" for tab in re.findall(r'"(\w+)"', tabs)} <= listed
+    [tabs] = in_source("features/campaigns/campaign-page.tsx", r"const TABS = \{([^}]*)\}")
+    names = re.findall(r"^  (\w+):", tabs, re.MULTILINE)
+    assert len(names) == 8 and {f"/campaigns/{{ranking}}/{tab}" for tab in names} <= listed
     kinds = in_source("app/work-kinds.ts", r"(\w+): (?:async )?\(\) =>")
     assert len(kinds) == 5 and {f"/annotate/{{{kind}}}" for kind in kinds} <= listed
 

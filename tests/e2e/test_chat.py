@@ -134,7 +134,7 @@ def test_one_answer_by_keyboard_alone(site, open_page, campaigns):
     page.get_by_role("alert").wait_for()
     assert page.get_by_text("Who fishes here?").is_visible()
     page.unroute("**/suggestions")
-    page.keyboard.press("b")
+    page.keyboard.press("p")
     page.wait_for_function("document.activeElement.value === 'Who fishes here?'")
     page.keyboard.type(" And why?")
     page.keyboard.press("Alt+Enter")

@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 from tests.e2e.desk import ask, desk_site
+from tests.e2e.phone import PHONE, fits
 from tests.e2e.units import assignment_on, wait_for_another
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
@@ -29,6 +30,20 @@ def wait_for_another_ranking(page, before: int) -> None:
     page.get_by_role("article", name="Completion A").wait_for()
 
 
+def wait_for_this(page, assignment: int) -> None:
+    page.locator(f"[data-assignment='{assignment}']").wait_for()
+
+
+def places_of(page) -> list[str]:
+    return [menu.input_value() for menu in page.locator("article[data-completion] select").all()]
+
+
+def submit_all_bad(page) -> None:
+    """No flag says why, so it is asked first whether it is meant so."""
+    for key in ["n", "Control+Enter", "Control+Enter"]:
+        page.keyboard.press(key)
+
+
 def rankings_of(site, name: str) -> list[int]:
     """The assignments that a person has ranked."""
     query = """SELECT ranking.assignment_id FROM feedback_ranking AS ranking
@@ -42,8 +57,7 @@ def test_the_next_unit_is_on_screen_without_the_network_and_this_one_is_sent_whe
     open_ranking(page, site)
     first = assignment_on(page)
     page.context.set_offline(True)
-    page.keyboard.press("b")
-    page.keyboard.press("Control+Enter")
+    submit_all_bad(page)
     wait_for_another_ranking(page, first)
     page.get_by_text("1 unit not sent yet").wait_for()
     assert rankings_of(site, "alice") == []
@@ -56,17 +70,99 @@ def test_the_next_unit_is_on_screen_without_the_network_and_this_one_is_sent_whe
     assert assignment_on(page) == second
 
 
+def test_an_order_that_leaves_some_out_or_teaches_nothing_is_asked_about_first(site, open_page):
+    page = open_page("bob")
+    open_ranking(page, site)
+    first = assignment_on(page)
+    page.locator("[data-letter]").first.focus()
+    for key in ["1", "j", "1", "Control+Enter"]:
+        page.keyboard.press(key)
+    question = page.get_by_text("1 of 3 is not ordered.")
+    question.filter(has_text="nothing is learned from that").wait_for()
+    page.keyboard.press("Escape")
+    question.wait_for(state="detached")
+    page.keyboard.press("2")
+    page.keyboard.down("Control")
+    for _ in range(3):  # held down, the key asks and does not answer
+        page.keyboard.down("Enter")
+    question.wait_for()
+    page.keyboard.up("Enter")
+    page.keyboard.up("Control")
+    page.keyboard.press("3")  # any change takes the question away
+    question.wait_for(state="detached")
+    page.keyboard.press("Control+Enter")
+    question.wait_for()
+    assert assignment_on(page) == first and rankings_of(site, "bob") == []
+    page.keyboard.press("Control+Enter")
+    wait_for_another_ranking(page, first)
+    site.wait_until(lambda: rankings_of(site, "bob") == [first], 20, "the ranking was not stored")
+
+
+def test_what_was_submitted_is_said_and_undo_opens_it_as_it_was(site, open_page):
+    page = open_page("bob")
+    open_ranking(page, site)
+    first = assignment_on(page)
+    page.locator("[data-letter]").first.focus()
+    for key in ["2", "j", "1", "j", "1"]:
+        page.keyboard.press(key)
+    before = places_of(page)
+    page.keyboard.press("Control+Enter")
+    wait_for_another_ranking(page, first)
+    second, top = assignment_on(page), page.locator("article").first.bounding_box()
+    page.get_by_role("status").get_by_text("Submitted.").wait_for()
+    assert page.locator("article").first.bounding_box() == top  # it moves nothing
+    page.keyboard.press("Control+z")
+    wait_for_this(page, first)
+    assert places_of(page) == before
+    page.locator("[data-letter]").first.focus()
+    for key in ["3", "Control+z", "3", "Control+Enter"]:  # here it takes back the last placing
+        page.keyboard.press(key)
+    page.get_by_text("The correction is saved.").wait_for()
+    wait_for_this(page, second)
+    given = "SELECT tiers, shown_order, revision FROM feedback_ranking WHERE assignment_id = %s"
+    [(tiers, shown, revision)] = ask(site, given, first)
+    assert (len(tiers), tiers[1], revision) == (2, shown[:1], 2)
+
+
+def test_on_a_phone_in_french_question_and_undo_are_tapped(site, open_page):
+    page = open_page("bob", **PHONE, locale="fr-FR")
+    page.goto(f"/annotate/{site.seeded['ranking']}")
+    menus = page.locator("article[data-completion] select")
+    menus.first.wait_for()
+    first = assignment_on(page)
+    for at, row in enumerate("01"):
+        menus.nth(at).select_option(row)
+    page.get_by_role("button", name="Envoyer").tap()
+    question = page.get_by_text("1 sur 3 n’est pas classée.")
+    question.wait_for()
+    assert fits(page)
+    page.get_by_role("button", name="Revenir").tap()
+    question.wait_for(state="detached")
+    page.get_by_role("button", name="Envoyer").tap()
+    page.get_by_role("button", name="Envoyer quand même").tap()
+    wait_for_another(page, first)
+    second = assignment_on(page)
+    page.get_by_role("status").get_by_text("Envoyé.").wait_for()
+    assert fits(page)
+    page.get_by_role("button", name="Annuler", exact=True).tap()
+    wait_for_this(page, first)
+    assert places_of(page) == ["0", "1", "-1"]
+    page.get_by_role("button", name="Laisser tel quel").tap()
+    wait_for_this(page, second)
+
+
 def test_many_units_in_a_row_without_a_pause_are_each_stored_once(site, open_page):
     page = open_page("bob")
     open_ranking(page, site)
     seen = []
     for _ in range(6):
         seen.append(assignment_on(page))
-        page.keyboard.press("b")
-        page.keyboard.press("Control+Enter")
+        submit_all_bad(page)
         wait_for_another_ranking(page, seen[-1])
-    site.wait_until(lambda: rankings_of(site, "bob") == seen, 20, "not every ranking was stored")
-    page.get_by_text(re.compile(r"^6 units done by you")).wait_for()
+    # In whatever order they came: each is sent by itself.
+    site.wait_until(lambda: set(seen) <= set(rankings_of(site, "bob")), 20, "not every ranking was stored")
+    assert len(rankings_of(site, "bob")) == 9
+    page.get_by_text(re.compile(r"^9 units done by you")).wait_for()
 
 
 def test_a_closed_page_gives_back_the_unit_ahead(site, open_page):
@@ -86,7 +182,7 @@ def test_a_unit_that_is_refused_later_says_why_and_is_opened_again_with_all_its_
     first = assignment_on(page)
     card = page.get_by_role("article", name="Completion A")
     card.get_by_role("button", name="Untrue").click()
-    page.keyboard.press("b")
+    page.keyboard.press("n")
     api = f"{site.url}/api/campaigns/{site.seeded['ranking']}"
     headers = {"Authorization": f"Token {site.seeded['tokens']['carol']}"}
     flags = httpx.get(api, headers=headers).raise_for_status().json()["flags"]
@@ -108,11 +204,11 @@ def test_a_skip_can_be_taken_back_for_some_seconds(site, open_page):
     page = open_page("alice")
     open_ranking(page, site)
     first = assignment_on(page)
-    page.keyboard.press("b")
+    page.keyboard.press("n")
     page.keyboard.press("s")
     page.get_by_role("dialog").get_by_role("button", name="Skip").click()
     wait_for_another_ranking(page, first)
-    page.get_by_role("button", name="Undo").click()
+    page.get_by_role("button", name="Undo", exact=True).click()
     page.locator(f"[data-assignment='{first}']").wait_for()
     skipped = "SELECT count(*) FROM feedback_assignment WHERE state = 'skipped'"
     page.keyboard.press("s")
@@ -134,14 +230,14 @@ def test_a_key_pressed_the_moment_a_unit_appears_is_taken_and_kept(site, open_pa
             const observer = new MutationObserver(() => {
                 if (!document.querySelector(`[data-assignment='${id}'] article`)) return;
                 observer.disconnect();
-                const press = {key: "b", code: "KeyB", bubbles: true, cancelable: true};
+                const press = {key: "n", code: "KeyN", bubbles: true, cancelable: true};
                 document.body.dispatchEvent(new KeyboardEvent("keydown", press));
             });
             observer.observe(document.body, {childList: true, subtree: true});
         }""",
         first,
     )
-    page.get_by_role("button", name="Undo").click()
+    page.get_by_role("button", name="Undo", exact=True).click()
     page.get_by_role("checkbox", name="All are bad", checked=True).wait_for()
     assert assignment_on(page) == first
     kept = "SELECT assignment_id FROM feedback_draft WHERE content -> 'all_bad' = 'true'"

@@ -124,7 +124,7 @@ def has_kept_ranking(draft: dict, text: str) -> bool:
 
 def begin_comparison(page) -> None:
     page.get_by_role("radio", name="Completion A is clearly better").check(force=True)
-    page.get_by_role("button", name="Tell a moderator").click()  # the words are a remark
+    page.get_by_role("button", name="Tell an administrator").click()  # the words are a remark
 
 
 def begin_review(page) -> None:
@@ -228,6 +228,8 @@ class Desk:
         if self.kind.name == "chat":
             self.field.fill("")  # else it would have to be sent first
         self.page.keyboard.press("Control+Enter")
+        if self.kind.name == "ranking":  # its own answer stands nowhere in the order: it is meant so
+            self.page.keyboard.press("Control+Enter")
         stored = f"SELECT is_surplus FROM feedback_{self.kind.table} WHERE campaign_id = %s"
         self.site.wait_until(
             lambda: ask(self.site, stored, self.campaign) == [(True,)],
@@ -313,7 +315,7 @@ def test_the_tab_is_closed(site, open_page, moment):
         desk.open(desks.context.new_page())
     for desk in desks.all:
         if desk.kind.name == "comparison":
-            desk.page.get_by_role("button", name="Tell a moderator").click()
+            desk.page.get_by_role("button", name="Tell an administrator").click()
         desk.is_on_the_page()
         desk.kind.go_on(desk.page)
     desks.expect_all_is_kept()

@@ -100,13 +100,16 @@ def test_four_completions_are_ranked_with_a_tie_by_keyboard_alone(site, open_pag
     assert [ids["B"], 6.0, []] in stored["ratings"]
 
 
-def test_all_bad_by_one_key(site, open_page):
+def test_all_bad_by_one_key_with_a_flag_that_says_why(site, open_page):
     page = open_page("bob")
     open_unit(page, site)
     ids = shown_ids(page, site)
-    page.keyboard.press("b")
+    for key in ["n", "b", ".", "ArrowRight", "Space"]:
+        page.keyboard.press(key)
     submit_and_see_the_next_unit(page)
-    assert last_ranking(site, "bob", ids)["all_bad"] is True
+    stored = last_ranking(site, "bob", ids)
+    assert stored["all_bad"] is True
+    assert stored["ratings"] == [[ids["B"], None, ["inappropriate"]]]
 
 
 def test_a_phone_ranks_by_finger_and_by_menu_in_french(site, open_page):

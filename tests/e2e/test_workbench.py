@@ -160,7 +160,7 @@ def test_each_is_rated_alone_then_all_are_ordered_overall_and_by_criterion_by_ke
     page.reload()  # the step and every order are kept
     page.get_by_role("region", name="Order").wait_for()
     page.locator("[data-letter]").first.focus()
-    for key in ["c", "1", "j", "1", "j", "2", "Control+Enter"]:
+    for key in ["p", "1", "j", "1", "j", "2", "Control+Enter"]:
         page.keyboard.press(key)
     a, b, c = shown
     stored = stored_in(site, "Alone")
@@ -200,11 +200,52 @@ def test_a_better_answer_is_written_and_ranked_and_two_texts_are_compared_by_mou
     assert order.get_by_role("listitem").count() == 4
     page.get_by_text("Saved", exact=True).wait_for()
     page.get_by_role("button", name="Submit").click()
+    page.get_by_text("1 of 4 is not ordered.").wait_for()
+    page.get_by_role("button", name="Submit all the same").click()
     stored = stored_in(site, "Own")
     own = stored["metadata"]["own_answer"]
     assert stored["tiers"] == [[own], [tiny], [nobody]]  # one is left out of the order
     demonstrated = "SELECT messages FROM feedback_demonstration WHERE campaign_id = %s"
     assert "1 grain at a time" in str(ask(site, demonstrated, site.seeded["Own"]))
+
+
+def test_letters_lead_to_completions_steps_are_undone_and_a_better_answer_is_closed_by_keyboard_alone(
+    site, open_page
+):
+    page = open_page("alice")
+    page.goto(f"/annotate/{site.seeded['Own']}")
+    page.get_by_role("article", name="Completion A").wait_for()
+    menus = page.locator("article[data-completion] select")
+
+    def press(*keys: str) -> list[str]:
+        for key in keys:
+            page.keyboard.press(key)
+        return [menu.input_value() for menu in menus.all()]
+
+    assert press("b", "1", "c", "2", "a", "2") == ["1", "0", "1"]
+    assert page.get_by_role("checkbox", name="All are bad").is_checked() is False
+    assert press("Control+z") == ["-1", "0", "1"]
+    assert press("n", "Shift+Backspace", "Control+z", "Control+z") == ["-1", "0", "1"]
+    assert page.get_by_role("checkbox", name="All are bad").is_checked() is False
+    page.get_by_role("button", name="Take all out of the order").click()
+    page.get_by_role("button", name="Undo the last placing").click()
+
+    field = page.get_by_label("Completion D, yours")
+    press("w", "Escape")  # nothing was written: it closes, and keys are keys again
+    assert field.count() == 0
+    press("q")
+    page.get_by_role("complementary", name="Guidelines").wait_for(state="detached")
+    press("q", "w")
+    page.keyboard.type("Rivers bring it.")
+    assert press("Escape", "3", "a", "3") == ["2", "0", "1"]  # out of the text, its letter at hand
+    chips = page.get_by_role("listitem", name="Place 3").locator("[data-chip]")
+    assert sorted(chips.all_inner_texts()) == ["A", "D"]
+    page.get_by_role("button", name="Close; your words are kept").click()
+    assert page.locator("[data-chip='D']").count() == 0 and field.count() == 0
+    page.get_by_text("Saved", exact=True).wait_for()
+    page.reload()
+    page.get_by_role("button", name="Take up your better answer again").click()
+    assert field.input_value() == "Rivers bring it."
 
 
 FRAMES = """() => new Promise(done => {
@@ -269,22 +310,24 @@ def test_my_work_is_found_again_and_corrected_with_its_history(site, open_page):
     page.locator(f"[data-completion='{tiny}'] select").select_option("0")
     page.get_by_text("Saved", exact=True).wait_for()
     page.goto("/")
-    drafts = page.get_by_role("region", name="Begun, not handed in")
+    drafts = page.get_by_role("region", name="Begun, not submitted")
     drafts.get_by_role("link", name="Why is the sea salty? (0)").click()
     page.locator(f"[data-completion='{small}'] select").select_option("1")
     page.get_by_role("button", name="Submit").click()
+    page.get_by_role("button", name="Submit all the same").click()  # one is not ordered
     first = stored_in(site, "Again")
     assert first["tiers"] == [[tiny], [small]] and first["revision"] == 1
 
     page.goto("/")
     page.get_by_text("1 done by you · 1 today").wait_for()
     page.get_by_role("link", name="Open or correct").first.click()
-    page.get_by_text("You handed this in on").wait_for()
+    page.get_by_text("You submitted this on").wait_for()
     assert page.get_by_role("button", name="Skip").count() == 0
     page.locator(f"[data-completion='{tiny}'] select").select_option("1")
     page.get_by_text("Saved", exact=True).wait_for()
     page.reload()  # a correction that is begun is kept too
     page.get_by_role("button", name="Save the correction").click()
+    page.get_by_role("button", name="Submit all the same").click()
     page.get_by_role("heading", name="Corrected").wait_for()
     corrected = rankings_in(site, "Again")
     assert len(corrected) == 1 and corrected[0]["revision"] == 2
@@ -375,8 +418,8 @@ def test_a_remark_reaches_the_moderators_and_is_dealt_with(site, open_page):
     page = open_page("bob", viewport={"width": 390, "height": 844}, has_touch=True)
     page.goto(f"/annotate/{site.seeded['writing']}")
     page.get_by_role("textbox").first.wait_for()
-    page.get_by_role("button", name="Tell a moderator").tap()
-    dialog = page.get_by_role("dialog", name="Tell a moderator")
+    page.get_by_role("button", name="Tell an administrator").tap()
+    dialog = page.get_by_role("dialog", name="Tell an administrator")
     dialog.get_by_role("button", name="It is unclear").tap()
     dialog.get_by_role("textbox").fill("Which harbour is meant?")
     dialog.get_by_role("button", name="Send").tap()
@@ -399,11 +442,12 @@ def test_ones_own_keys_and_text_size_come_with_the_account_and_everything_is_fou
     page.goto("/account")
     page.get_by_text("Larger", exact=True).click()
     page.get_by_role("button", name="Skip: S. Change").click()
-    page.keyboard.press("g")  # another control has it
-    page.get_by_text("“g” cannot be used").wait_for()
+    for key in "rb":  # another control has it; a completion is called so
+        page.keyboard.press(key)
+        page.get_by_text(f"“{key}” cannot be used").wait_for()
     with page.expect_response("**/api/me"):
-        page.keyboard.press("q")
-    page.get_by_role("button", name="Skip: Q. Change").wait_for()
+        page.keyboard.press(";")
+    page.get_by_role("button", name="Skip: ;. Change").wait_for()
 
     elsewhere = open_page("alice")  # another device
     elsewhere.goto("/")
@@ -418,17 +462,21 @@ def test_ones_own_keys_and_text_size_come_with_the_account_and_everything_is_fou
     assert field.evaluate("field => getComputedStyle(field).fontSize") == "24px"
     elsewhere.keyboard.press("s")
     assert elsewhere.get_by_role("dialog").count() == 0
-    elsewhere.keyboard.press("q")
+    elsewhere.keyboard.press(";")
     elsewhere.get_by_role("dialog", name="Skip this unit?").wait_for()
     elsewhere.keyboard.press("Escape")
     field.focus()
-    elsewhere.keyboard.type("q/")  # while one writes they are letters
-    assert field.input_value() == "q/"
+    elsewhere.keyboard.type(";/")  # while one writes they are letters
+    assert field.input_value() == ";/"
+    elsewhere.keyboard.press("Escape")  # and keys again when one has left the text
+    elsewhere.keyboard.press(";")
+    elsewhere.get_by_role("dialog", name="Skip this unit?").wait_for()
+    elsewhere.keyboard.press("Escape")
     elsewhere.keyboard.press("Control+k")
-    elsewhere.get_by_role("option", name="Skip").wait_for()
-    elsewhere.keyboard.type("moderator")
+    elsewhere.get_by_role("option", name="Skip This unit").wait_for()
+    elsewhere.keyboard.type("administrator")
     elsewhere.keyboard.press("Enter")
-    elsewhere.get_by_role("dialog", name="Tell a moderator").wait_for()
+    elsewhere.get_by_role("dialog", name="Tell an administrator").wait_for()
 
 
 def test_letters_typed_at_once_are_in_the_dialog_that_a_key_opened(site, open_page):
@@ -437,7 +485,7 @@ def test_letters_typed_at_once_are_in_the_dialog_that_a_key_opened(site, open_pa
     page.get_by_role("textbox").first.wait_for()
     page.keyboard.press("r")
     page.keyboard.type("Which harbour? Sharks?")
-    written = page.get_by_role("dialog", name="Tell a moderator").get_by_role("textbox")
+    written = page.get_by_role("dialog", name="Tell an administrator").get_by_role("textbox")
     assert written.input_value() == "Which harbour? Sharks?"
 
 

@@ -1,17 +1,39 @@
+import { useMediaQuery } from "@mantine/hooks";
 import { Fragment } from "react";
 import { useTranslation } from "react-i18next";
 import { Dialog } from "@/components/dialog";
 import { isMac, shown } from "@/lib/keyboard/keys";
 import { ownKey } from "@/lib/keyboard/own-keys";
-import { useKeyGroups } from "@/lib/keyboard/use-keys";
+import { type KeyGroup, useKeyGroups } from "@/lib/keyboard/use-keys";
+import { useCurrentTopic } from "@/lib/topic";
 import classes from "./help-sheet.module.css";
 
-/** Every key that works on this page. */
+/** What the work on this page is, and every key that works on it, where there is a keyboard. */
 export function HelpSheet({ onClose }: { onClose: () => void }) {
   const { t } = useTranslation();
   const groups = useKeyGroups();
+  const topic = useCurrentTopic();
+  const hasKeys = !useMediaQuery("(hover: none)", false, { getInitialValueInEffect: false });
   return (
-    <Dialog title={t("keys.title")} onClose={onClose}>
+    <Dialog title={t("help.title")} onClose={onClose}>
+      <div className={classes.text}>
+        {topic && <p>{t(`help.kinds.${topic}`)}</p>}
+        <p>{t("help.unit")}</p>
+        <p>
+          <a href="/guide" target="_blank" rel="noreferrer">
+            {t("help.guide")}
+          </a>
+        </p>
+      </div>
+      {hasKeys && <Keys groups={groups} />}
+    </Dialog>
+  );
+}
+
+function Keys({ groups }: { groups: KeyGroup[] }) {
+  const { t } = useTranslation();
+  return (
+    <>
       {[...groups].reverse().map((group) => (
         <section key={group.title} className={classes.group}>
           <h3>{group.title}</h3>
@@ -36,6 +58,6 @@ export function HelpSheet({ onClose }: { onClose: () => void }) {
         </section>
       ))}
       <p className={classes.note}>{t("keys.note")}</p>
-    </Dialog>
+    </>
   );
 }

@@ -15,6 +15,7 @@ const WorkPage = lazy(() =>
 const AccountPage = lazy(() =>
   import("@/features/accounts/account-page").then((m) => ({ default: m.AccountPage })),
 );
+const GuidePage = lazy(() => import("@/features/guide/guide-page").then((m) => ({ default: m.GuidePage })));
 const CampaignsPage = lazy(() =>
   import("@/features/campaigns/campaigns-page").then((m) => ({ default: m.CampaignsPage })),
 );
@@ -73,6 +74,7 @@ export function Router() {
           <Route path="/sign-in" element={<SignInPage />} />
           <Route element={<Shell />}>
             <Route index element={<HomePage />} />
+            <Route path="/guide" element={<GuidePage />} />
             <Route path="/account" element={<AccountPage />} />
             <Route element={<OnlyWho may="lease_next_assignment" />}>
               <Route path="/annotate/:campaignId" element={<WorkPage kinds={workKinds} />} />

@@ -51,7 +51,7 @@ export function ChoiceScale({ name, pair, content, hasBothBad, onChoose }: Choic
           ),
         )}
       </div>
-      {hasBothBad && <div className={classes.below}>{place(BOTH_BAD, "b", t("comparison.all_bad"))}</div>}
+      {hasBothBad && <div className={classes.below}>{place(BOTH_BAD, "n", t("comparison.all_bad"))}</div>}
     </fieldset>
   );
 }

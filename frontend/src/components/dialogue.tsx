@@ -5,7 +5,7 @@ import { roleInWords } from "@/lib/roles";
 import classes from "./dialogue.module.css";
 import { Markdown } from "./markdown";
 
-interface DialogueProps {
+export interface DialogueProps {
   messages: Message[];
   brief?: string;
   language?: string;

@@ -30,6 +30,19 @@ export interface Missing {
   criterion?: string;
 }
 
+/** A sentence that asks before something is submitted that may be a slip, as a key and its values. */
+export interface Doubt {
+  key:
+    | "ranking.doubt.unordered"
+    | "ranking.doubt.oneTier"
+    | "ranking.doubt.criterion"
+    | "ranking.doubt.criterionOneTier"
+    | "ranking.doubt.allBad";
+  count?: number;
+  of?: number;
+  criterion?: string;
+}
+
 type Schemas = components["schemas"];
 type Envelope = "submission_key" | "seconds_spent" | "revises";
 /** A submission without its key, time and the revision it corrects, which the frame adds. */
@@ -48,10 +61,14 @@ export interface WorkKind<Content> {
   restore: (assignment: Assignment, submitted: unknown) => Content;
   /** What still keeps this from being submitted; null when nothing does. */
   missing: (assignment: Assignment, content: Content) => Missing | null;
+  /** What may be a slip in what could be submitted: it is asked about first, and can be submitted all the same. */
+  doubts?: (assignment: Assignment, content: Content) => Doubt[];
   submission: (assignment: Assignment, content: Content) => Written;
   /** The content in plain words, to tell two versions apart. */
   inWords: (assignment: Assignment, content: Content, t: TFunction) => string;
   Page: ComponentType<WorkProps<Content>>;
+  /** Stands above the bar at the foot of the page, always in sight. */
+  Foot?: ComponentType<WorkProps<Content>>;
   /** To be read and not changed, where the page itself is made for writing. */
   Reading?: ComponentType<Pick<WorkProps<Content>, "assignment" | "content">>;
 }

@@ -5,7 +5,7 @@ import { useTranslation } from "react-i18next";
 import { ProblemNote } from "@/components/notes";
 import type { Me } from "@/lib/api/types";
 import { isMac, shown } from "@/lib/keyboard/keys";
-import { SINGLE_KEYS, withOwnKey } from "@/lib/keyboard/own-keys";
+import { readOwnKeys, SINGLE_KEYS, withOwnKey } from "@/lib/keyboard/own-keys";
 import { meQuery, useMe } from "@/lib/me";
 import { changeMe } from "./api";
 import classes from "./comfort.module.css";
@@ -18,7 +18,8 @@ export function Comfort() {
   const { t } = useTranslation();
   const me = useMe();
   const queryClient = useQueryClient();
-  const { text_size: size = "normal", keys = {} } = me.preferences;
+  const { text_size: size = "normal" } = me.preferences;
+  const keys = readOwnKeys(me.preferences.keys ?? {});
   const saving = useMutation({
     mutationFn: (preferences: { text_size: Size; keys: Record<string, string> }) => changeMe({ preferences }),
     // Shown at once; what the server holds comes back if it refuses.

@@ -20,6 +20,8 @@ interface BottomBarProps {
   onGuidelines: () => void;
   onSkip: () => void;
   onRemark: () => void;
+  /** The next submit answers the question that stands above the bar. */
+  isAsking: boolean;
   onSubmit: () => void;
 }
 
@@ -52,13 +54,13 @@ export function BottomBar(props: BottomBarProps) {
         color="gray"
         className={classes.guidelines}
         onClick={props.onGuidelines}
-        aria-keyshortcuts={ariaKey("g")}
+        aria-keyshortcuts={ariaKey("q")}
         aria-expanded={props.isGuidelinesOpen}
         aria-label={t("guidelines.title")}
       >
         <BookOpen size={18} aria-hidden="true" />
         <span className={classes.wide}>{t("guidelines.title")}</span>
-        <KeyHint keys="g" />
+        <KeyHint keys="q" />
       </Button>
       <Button
         variant="subtle"
@@ -93,12 +95,15 @@ export function BottomBar(props: BottomBarProps) {
         </Button>
       ) : (
         <Button
-          onClick={props.onSubmit}
+          // The second click of a double one does not answer the question that the first has raised.
+          onClick={(event) => event.detail > 1 || props.onSubmit()}
           loading={isSent && !isWaiting}
           disabled={isSent}
           aria-keyshortcuts="Control+Enter Meta+Enter"
         >
-          {props.work === "correction" ? t("correction.submit") : t("work.submit")}
+          {props.isAsking
+            ? t("work.allTheSame")
+            : t(props.work === "correction" ? "correction.submit" : "work.submit")}
           <KeyHint keys="mod+Enter" />
         </Button>
       )}

@@ -5,7 +5,7 @@ import { useCallback, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Dialog } from "@/components/dialog";
 import { Markdown } from "@/components/markdown";
-import type { Guidelines } from "@/lib/api/types";
+import type { Assignment } from "@/lib/api/types";
 import classes from "./guidelines-panel.module.css";
 
 const STORED = "parley.guidelines";
@@ -29,17 +29,24 @@ export function useGuidelinesPanel() {
   return { isBeside, isOpen, toggle };
 }
 
+type Ruled = Pick<Assignment["campaign"], "name" | "guidelines">;
+
 interface GuidelinesPanelProps {
-  guidelines: Guidelines | null;
+  campaign: Ruled;
+  /** Whose work is reviewed: its guidelines say what is good, and stand first. */
+  reviewed?: Ruled;
   panel: ReturnType<typeof useGuidelinesPanel>;
 }
 
-export function GuidelinesPanel({ guidelines, panel }: GuidelinesPanelProps) {
+export function GuidelinesPanel({ campaign, reviewed, panel }: GuidelinesPanelProps) {
   const { t } = useTranslation();
-  const text = guidelines ? (
-    <Markdown text={guidelines.text} isSmall />
-  ) : (
-    <p className={classes.none}>{t("guidelines.none")}</p>
+  const text = (
+    <>
+      {reviewed && <Text of={reviewed} title={t("guidelines.ofReviewed", { name: reviewed.name })} />}
+      {(!reviewed || campaign.guidelines) && (
+        <Text of={campaign} title={reviewed ? t("guidelines.ofReviews") : ""} />
+      )}
+    </>
   );
   if (!panel.isOpen) return null;
   if (!panel.isBeside) {
@@ -58,9 +65,27 @@ export function GuidelinesPanel({ guidelines, panel }: GuidelinesPanelProps) {
         </ActionIcon>
       </div>
       {text}
-      {guidelines && (
-        <p className={classes.version}>{t("guidelines.version", { version: guidelines.version })}</p>
-      )}
     </aside>
+  );
+}
+
+function Text({ of: { guidelines }, title }: { of: Ruled; title: string }) {
+  const { t } = useTranslation();
+  return (
+    <section className={classes.text}>
+      {title && (
+        <h3 className={classes.of} dir="auto">
+          {title}
+        </h3>
+      )}
+      {guidelines ? (
+        <>
+          <Markdown text={guidelines.text} isSmall />
+          <p className={classes.version}>{t("guidelines.version", { version: guidelines.version })}</p>
+        </>
+      ) : (
+        <p className={classes.none}>{t("guidelines.none")}</p>
+      )}
+    </section>
   );
 }

@@ -1,6 +1,6 @@
 import { Button, Group, Stack, Textarea } from "@mantine/core";
 import { useMutation } from "@tanstack/react-query";
-import { type FormEvent, useState } from "react";
+import { type FormEvent, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Dialog } from "@/components/dialog";
 import { ProblemNote } from "@/components/notes";
@@ -20,10 +20,13 @@ interface RemarkDialogProps {
 /** Something for a moderator about this unit: a flag with its reason, or a comment. The work on it goes on. */
 export function RemarkDialog({ assignmentId, onClose, onSent }: RemarkDialogProps) {
   const { t } = useTranslation();
+  const field = useRef<HTMLTextAreaElement>(null);
   const [reason, setReason] = useState<RemarkReason>("comment");
   const me = useMe();
   // What was begun here before: the tab was closed, or the dialog by a slip.
   const [text, setText] = useState(() => remarkOnDevice(me.id, assignmentId));
+  const [isAsked, setAsked] = useState(false);
+  const isMissing = reason === "comment" && !text.trim();
   const sending = useMutation({
     mutationFn: () => makeRemark(assignmentId, reason, text),
     onSuccess: () => {
@@ -37,11 +40,13 @@ export function RemarkDialog({ assignmentId, onClose, onSent }: RemarkDialogProp
   }
   function submit(event: FormEvent) {
     event.preventDefault();
-    sending.mutate();
+    setAsked(isMissing);
+    if (isMissing) field.current?.focus();
+    else sending.mutate();
   }
   return (
     <Dialog title={t("remark.title")} onClose={onClose}>
-      <form onSubmit={submit}>
+      <form onSubmit={submit} noValidate>
         <Stack>
           {/* biome-ignore lint/a11y/useSemanticElements: a fieldset's legend would take a line of its own */}
           <div className={classes.reasons} role="group" aria-label={t("remark.about")}>
@@ -53,8 +58,10 @@ export function RemarkDialog({ assignmentId, onClose, onSent }: RemarkDialogProp
           </div>
           <Textarea
             label={t(reason === "comment" ? "remark.text" : "remark.textOptional")}
+            ref={field}
             required={reason === "comment"}
             withAsterisk={false}
+            error={isAsked && isMissing && t("remark.needed")}
             maxLength={4000}
             rows={4}
             dir="auto"

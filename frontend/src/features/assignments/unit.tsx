@@ -1,11 +1,15 @@
 import { Button } from "@mantine/core";
-import { lazy, Suspense, useCallback, useLayoutEffect, useRef, useState } from "react";
+import type { TFunction } from "i18next";
+import { lazy, type ReactNode, Suspense, useCallback, useLayoutEffect, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
+import { KeyHint } from "@/components/key-hint";
 import { Note } from "@/components/notes";
 import type { Assignment } from "@/lib/api/types";
 import { useFormat } from "@/lib/format";
+import { isTyping } from "@/lib/keyboard/keys";
 import { useKeys } from "@/lib/keyboard/use-keys";
 import { useMe } from "@/lib/me";
+import { useTopic } from "@/lib/topic";
 import type { AnyWorkKind, Written } from "@/lib/work";
 import { BottomBar } from "./bottom-bar";
 import { ConflictDialog } from "./conflict-dialog";
@@ -31,6 +35,12 @@ interface UnitProps {
   numLeft: number | null;
   /** How many units wait for the server to be back. */
   numToSend: number;
+  /** Sentences about the work as a whole, which stand over the page and move nothing on it. */
+  notes: ReactNode;
+  /** Takes back what was submitted or skipped last; null when it is too late. */
+  onUndo: (() => void) | null;
+  /** Back to the unit that was put aside for this one. */
+  onLeave: (() => void) | null;
   onSubmit: (finished: Finished) => void;
   onSkip: (reason: string) => void;
   /** It went to somebody else before a word was written. */
@@ -40,9 +50,18 @@ interface UnitProps {
 
 const noChange = () => undefined;
 
+/** What the submit asks first; empty when there is nothing to ask. */
+function doubtsInWords(kind: AnyWorkKind, assignment: Assignment, content: unknown, t: TFunction): string {
+  const doubts = kind.doubts?.(assignment, content) ?? [];
+  return doubts
+    .map(({ key, count = 0, of = 0, criterion = "" }) => t(key, { count, of, criterion }))
+    .join(" ");
+}
+
 /** The frame around one unit: the work in the middle, guidelines beside it, the bar below. */
 export function Unit(props: UnitProps) {
   const { assignment, kind, isSent } = props;
+  useTopic(assignment.campaign.kind);
   const { t } = useTranslation();
   const format = useFormat();
   const me = useMe();
@@ -65,6 +84,10 @@ export function Unit(props: UnitProps) {
   const [showsMissing, setShowsMissing] = useState(false);
   const heading = useRef<HTMLHeadingElement>(null);
   const missing = kind.missing(assignment, draft.content);
+  const doubt = doubtsInWords(kind, assignment, draft.content, t);
+  // What is asked about: with the next submit it is meant so. Any change takes the question away.
+  const [asked, setAsked] = useState<{ content: unknown } | null>(null);
+  const isAsking = doubt !== "" && asked !== null && asked.content === draft.content;
   const { submitted } = assignment;
   const [isOver] = useState(() => submitted !== null && !submitted.can_correct);
   const minutes = Math.floor((draft.earlierSeconds + lease.minutes * 60) / 60);
@@ -79,13 +102,17 @@ export function Unit(props: UnitProps) {
       setSpoken(t(missing.key, { criterion: missing.criterion ?? "" }));
       return;
     }
+    if (doubt && !isAsking) {
+      setAsked({ content: draft.content });
+      return;
+    }
     draft.close();
     onSubmit({
       ...kind.submission(assignment, draft.content),
       seconds_spent: draft.secondsSpent(),
       revises: submitted?.revision,
     });
-  }, [isSent, isOver, missing, onSubmit, assignment, kind, draft, submitted, t]);
+  }, [isSent, isOver, missing, doubt, isAsking, onSubmit, assignment, kind, draft, submitted, t]);
 
   function skip(reason: string) {
     setSkipping(false);
@@ -94,11 +121,26 @@ export function Unit(props: UnitProps) {
     props.onSkip(reason);
   }
 
+  /** Back from the question, or out of a text so that single keys work. */
+  function leave() {
+    if (isAsking) setAsked(null);
+    else if (isTyping(document.activeElement)) (document.activeElement as HTMLElement).blur();
+    else return false;
+  }
+
   useKeys(t("keys.unit"), [
-    { keys: "mod+Enter", label: t("work.submit"), whileTyping: true, run: submit },
+    // Held down, the same key does not answer the question that it has just raised.
+    {
+      keys: "mod+Enter",
+      label: t("work.submit"),
+      whileTyping: true,
+      run: (event) => event.repeat || submit(),
+    },
+    { keys: "mod+z", label: t("work.undo"), run: () => (props.onUndo ? props.onUndo() : false) },
+    { keys: "Escape", label: t("keys.leaveText"), whileTyping: true, run: leave },
     ...(submitted ? [] : [{ keys: "s", label: t("work.skip"), run: () => setSkipping(true) }]),
     { keys: "r", label: t("remark.title"), run: () => setRemarking(true) },
-    { keys: "g", label: t("guidelines.toggle"), run: panel.toggle },
+    { keys: "q", label: t("guidelines.toggle"), run: panel.toggle },
   ]);
 
   return (
@@ -114,28 +156,6 @@ export function Unit(props: UnitProps) {
             <p title={t("work.timeHint")}>{t("work.time", { time: format.lengthOfTime(minutes * 60) })}</p>
           )}
         </header>
-        {hasEnded && (
-          <div className={classes.notice}>
-            <Note look="caution">{t("work.leaseEnded")}</Note>
-          </div>
-        )}
-        {draft.hasOther && (
-          <div className={classes.notice}>
-            <Note>
-              {t("conflict.otherKept")}{" "}
-              <Button size="compact-sm" variant="default" onClick={draft.switchToOther}>
-                {t("conflict.switch")}
-              </Button>
-            </Note>
-          </div>
-        )}
-        {hasRemarked && (
-          <div className={classes.notice}>
-            <Note look="success" onClose={() => setRemarked(false)}>
-              {t("remark.sent")}
-            </Note>
-          </div>
-        )}
         {submitted && (
           <div className={classes.notice}>
             <Note look={submitted.review?.verdict === "returned" ? "caution" : "note"}>
@@ -148,6 +168,11 @@ export function Unit(props: UnitProps) {
               {submitted.revision > 1 && (
                 <Button size="compact-sm" variant="default" onClick={() => setShowsVersions(true)}>
                   {t("versions.title")}
+                </Button>
+              )}{" "}
+              {props.onLeave && (
+                <Button size="compact-sm" variant="default" onClick={props.onLeave}>
+                  {t("correction.leave")}
                 </Button>
               )}
             </Note>
@@ -163,19 +188,62 @@ export function Unit(props: UnitProps) {
           />
         </fieldset>
       </div>
-      <GuidelinesPanel guidelines={assignment.campaign.guidelines} panel={panel} />
-      <BottomBar
-        saveState={draft.saveState}
-        isSent={isSent}
-        numToSend={props.numToSend}
-        missing={showsMissing && missing ? t(missing.key, { criterion: missing.criterion ?? "" }) : ""}
-        isGuidelinesOpen={panel.isOpen}
-        onGuidelines={panel.toggle}
-        work={submitted ? (isOver ? "over" : "correction") : "unit"}
-        onSkip={() => setSkipping(true)}
-        onRemark={() => setRemarking(true)}
-        onSubmit={submit}
+      <GuidelinesPanel
+        campaign={assignment.campaign}
+        reviewed={assignment.reviewed?.campaign}
+        panel={panel}
       />
+      <div className={classes.foot}>
+        <div className={classes.notes} aria-live="polite">
+          {props.notes}
+          {hasEnded && <Note look="caution">{t("work.leaseEnded")}</Note>}
+          {draft.hasOther && (
+            <Note>
+              {t("conflict.otherKept")}{" "}
+              <Button size="compact-sm" variant="default" onClick={draft.switchToOther}>
+                {t("conflict.switch")}
+              </Button>
+            </Note>
+          )}
+          {hasRemarked && (
+            <Note look="success" onClose={() => setRemarked(false)}>
+              {t("remark.sent")}
+            </Note>
+          )}
+          {isAsking && (
+            <Note look="caution">
+              {doubt}{" "}
+              <Button size="compact-sm" variant="default" onClick={() => setAsked(null)}>
+                {t("work.goBack")}
+                <KeyHint keys="Escape" />
+              </Button>
+            </Note>
+          )}
+        </div>
+        {kind.Foot && (
+          <fieldset className={classes.content} disabled={isOver} inert={isSent}>
+            <kind.Foot
+              assignment={assignment}
+              content={draft.content}
+              change={isOver ? noChange : draft.change}
+              announce={isOver ? noChange : setSpoken}
+            />
+          </fieldset>
+        )}
+        <BottomBar
+          saveState={draft.saveState}
+          isSent={isSent}
+          numToSend={props.numToSend}
+          missing={showsMissing && missing ? t(missing.key, { criterion: missing.criterion ?? "" }) : ""}
+          isGuidelinesOpen={panel.isOpen}
+          onGuidelines={panel.toggle}
+          work={submitted ? (isOver ? "over" : "correction") : "unit"}
+          onSkip={() => setSkipping(true)}
+          onRemark={() => setRemarking(true)}
+          isAsking={isAsking}
+          onSubmit={submit}
+        />
+      </div>
       <p className="visually-hidden" role="status" aria-live="polite" data-testid="announcement">
         {spoken}
       </p>

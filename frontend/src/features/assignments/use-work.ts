@@ -13,6 +13,8 @@ import type { Finished } from "./unit";
 import { useAhead } from "./use-ahead";
 
 const UNDO_MS = 8000;
+/** So long it is said that something was submitted. */
+const SAID_MS = 10_000;
 
 export type Shown =
   | { name: "looking" }
@@ -20,7 +22,15 @@ export type Shown =
   | { name: "terms" }
   | { name: "corrected" }
   | { name: "trouble"; error: unknown }
-  | { name: "working"; visit: number; assignment: Assignment; kind: AnyWorkKind; isBegun: boolean };
+  | {
+      name: "working";
+      visit: number;
+      assignment: Assignment;
+      kind: AnyWorkKind;
+      isBegun: boolean;
+      /** Another one was put aside for it. */
+      hasAside: boolean;
+    };
 
 /** Why there is no unit: terms to be agreed to first, or the server's sentence. */
 const withoutWork = ({ reason, message }: Next): Shown =>
@@ -36,6 +46,8 @@ export function useWork(campaignId: number, kinds: WorkKinds) {
   const [shown, setShown] = useState<Shown>({ name: "looking" });
   const [numDone, setNumDone] = useState(0);
   const [wasSurplus, setWasSurplus] = useState(false);
+  // What the server has just stored, for as long as it is said.
+  const [sent, setSent] = useState<{ id: number; isCorrection: boolean } | null>(null);
   const inHand = shown.name === "working" && !shown.assignment.submitted ? shown.assignment.id : null;
   const ahead = useAhead(campaignId, inHand);
   const loaded = useRef(new Map<string, AnyWorkKind>());
@@ -53,10 +65,12 @@ export function useWork(campaignId: number, kinds: WorkKinds) {
       // No await where the page is known: the next unit is then there in the very next frame.
       const kind = loaded.current.get(name) ?? (await load());
       loaded.current.set(name, kind);
-      setShown((before) => {
-        const visit = before.name === "working" ? before.visit + 1 : 0;
-        return { name: "working", visit, assignment, kind, isBegun };
-      });
+      const before = current.current;
+      const visit = before.name === "working" ? before.visit + 1 : 0;
+      const hasAside = aside.current.length > 0;
+      // Not first when it is drawn: what arrives in between must not look for yet another one.
+      current.current = { name: "working", visit, assignment, kind, isBegun, hasAside };
+      setShown(current.current);
       window.scrollTo(0, 0);
     },
     [kinds],
@@ -77,8 +91,9 @@ export function useWork(campaignId: number, kinds: WorkKinds) {
     try {
       const left = aside.current.at(-1);
       if (left) {
-        await show(await readAssignment(left), false);
+        const assignment = await readAssignment(left);
         aside.current.pop();
+        await show(assignment, false);
         return;
       }
       let beside = await ahead.ask();
@@ -156,19 +171,27 @@ export function useWork(campaignId: number, kinds: WorkKinds) {
   useEffect(() => {
     const stop = outbox.onSettled((outgoing, stored, problem) => {
       if (stored?.is_surplus) setWasSurplus(true);
+      if (stored && !isSkip(outgoing))
+        setSent({ id: outgoing.assignmentId, isCorrection: outgoing.submission.revises !== undefined });
       if (problem && countsAsDone(outgoing)) setNumDone((count) => count - 1);
       void queryClient.invalidateQueries({ queryKey: ["campaigns"], refetchType: "none" });
       void queryClient.invalidateQueries({ queryKey: ["my-work"], refetchType: "none" });
       const page = current.current;
       if (page.name !== "working" || page.assignment.id !== outgoing.assignmentId) return;
       // Nothing has taken its place yet: refused, it is the person's again at once.
-      if (!problem && page.assignment.submitted) {
+      if (!problem && page.assignment.submitted && aside.current.length === 0) {
         setSearch({}, { replace: true });
         setShown({ name: "corrected" });
       } else void (problem ? reopen(page.assignment.id) : findNext());
     });
     return () => void stop();
   }, [findNext, queryClient, reopen, setSearch]);
+
+  useEffect(() => {
+    if (!sent) return;
+    const timer = setTimeout(() => setSent(null), SAID_MS);
+    return () => clearTimeout(timer);
+  }, [sent]);
 
   const working = shown.name === "working" ? shown.assignment.id : 0;
   const submit = useCallback(
@@ -198,9 +221,20 @@ export function useWork(campaignId: number, kinds: WorkKinds) {
     [reopen],
   );
 
+  const undoSent = useCallback(
+    (id: number) => {
+      setSent(null);
+      void reopen(id);
+    },
+    [reopen],
+  );
+
   return {
     shown,
     numDone,
+    sent,
+    forgetSent: () => setSent(null),
+    undoSent,
     wasSurplus,
     forgetSurplus: () => setWasSurplus(false),
     submit,

@@ -3,8 +3,10 @@ import { useQuery } from "@tanstack/react-query";
 import { lazy, Suspense, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Link, useParams } from "react-router";
+import { KeyHint } from "@/components/key-hint";
 import { Empty, Note, ProblemNote, useSentence, Waiting } from "@/components/notes";
 import { usePageTitle } from "@/components/page";
+import type { Campaign } from "@/lib/api/types";
 import { type Entry, outbox, useOutbox } from "@/lib/drafts/outbox";
 import type { WorkKinds } from "@/lib/work";
 import { readCampaign } from "./api";
@@ -42,38 +44,47 @@ function Desk({ campaignId, kinds }: { campaignId: number; kinds: WorkKinds }) {
   const read = campaign.data?.mine?.guidelines_read ?? 0;
   const hasChanged = read > 0 && read < (campaign.data?.guidelines?.version ?? 0);
   const [showsChanges, setShowsChanges] = useState(false);
+  const [hasSeenNote, setHasSeenNote] = useState(false);
+  const held = outgoing.filter((entry) => entry.state === "held").map((entry) => entry.outgoing.assignmentId);
+  const { sent } = work;
+  const canUndo = sent && !sent.isCorrection && canCorrect(campaign.data);
+  const skipped = held.at(-1);
+  const undo = skipped ? () => work.undoSkip(skipped) : canUndo ? () => work.undoSent(sent.id) : null;
   const refused = outgoing.filter((entry) => entry.state === "refused");
+  const notes = (
+    <>
+      {hasChanged && !hasSeenNote && shown.name === "working" && (
+        <Note onClose={() => setHasSeenNote(true)}>
+          {t("guidelines.changed")}{" "}
+          <Button size="compact-sm" variant="default" onClick={() => setShowsChanges(true)}>
+            {t("guidelines.seeChanges")}
+          </Button>
+        </Note>
+      )}
+      {work.wasSurplus && <Note onClose={work.forgetSurplus}>{t("work.surplus")}</Note>}
+      {refused.map((entry) => (
+        <Refused
+          key={entry.outgoing.assignmentId}
+          entry={entry}
+          isOpen={entry === ofThis}
+          onOpen={work.reopen}
+        />
+      ))}
+      {held.map((id) => (
+        <Undoable key={id} sentence={t("skip.done")} onUndo={() => work.undoSkip(id)} />
+      ))}
+      {sent && (
+        <Undoable
+          key={`sent ${sent.id}`}
+          sentence={t(sent.isCorrection ? "work.correctionSent" : "work.sent")}
+          onUndo={canUndo ? () => work.undoSent(sent.id) : null}
+          onClose={work.forgetSent}
+        />
+      )}
+    </>
+  );
   return (
     <>
-      <div className={classes.notes}>
-        {hasChanged && shown.name === "working" && (
-          <Note>
-            {t("guidelines.changed")}{" "}
-            <Button size="compact-sm" variant="default" onClick={() => setShowsChanges(true)}>
-              {t("guidelines.seeChanges")}
-            </Button>
-          </Note>
-        )}
-        {work.wasSurplus && <Note onClose={work.forgetSurplus}>{t("work.surplus")}</Note>}
-        {refused.map((entry) => (
-          <Refused
-            key={entry.outgoing.assignmentId}
-            entry={entry}
-            isOpen={entry === ofThis}
-            onOpen={work.reopen}
-          />
-        ))}
-        {outgoing
-          .filter((entry) => entry.state === "held")
-          .map(({ outgoing: { assignmentId } }) => (
-            <Note key={assignmentId}>
-              {t("skip.done")}{" "}
-              <Button size="compact-sm" variant="default" onClick={() => work.undoSkip(assignmentId)}>
-                {t("skip.undo")}
-              </Button>
-            </Note>
-          ))}
-      </div>
       {showsChanges && (
         <Suspense fallback={null}>
           <GuidelinesChanges campaignId={campaignId} onClose={() => setShowsChanges(false)} />
@@ -89,6 +100,9 @@ function Desk({ campaignId, kinds }: { campaignId: number; kinds: WorkKinds }) {
           numDone={(mine.current?.num_submitted ?? 0) + work.numDone}
           numLeft={mine.current ? Math.max(0, mine.current.num_left - work.numDone) : null}
           numToSend={outgoing.filter((entry) => entry.state === "waiting").length}
+          notes={notes}
+          onUndo={undo}
+          onLeave={shown.hasAside ? work.findNext : null}
           onSubmit={work.submit}
           onSkip={work.skip}
           onGone={work.findNext}
@@ -96,6 +110,9 @@ function Desk({ campaignId, kinds }: { campaignId: number; kinds: WorkKinds }) {
         />
       ) : (
         <div className={classes.alone}>
+          <div className={classes.notes} aria-live="polite">
+            {notes}
+          </div>
           {shown.name === "looking" && <Waiting lines={6} />}
           {shown.name === "trouble" && <ProblemNote error={shown.error} retry={work.lookAgain} />}
           {shown.name === "terms" && (
@@ -120,6 +137,32 @@ function Desk({ campaignId, kinds }: { campaignId: number; kinds: WorkKinds }) {
         </div>
       )}
     </>
+  );
+}
+
+/** Whether what has just been submitted can be opened again for a correction; a review cannot. */
+const canCorrect = (campaign: Campaign | undefined) =>
+  campaign !== undefined && campaign.kind !== "review" && campaign.correction_hours > 0;
+
+interface UndoableProps {
+  sentence: string;
+  onUndo: (() => void) | null;
+  onClose?: () => void;
+}
+
+/** Said for some seconds, with the way back. */
+function Undoable({ sentence, onUndo, onClose }: UndoableProps) {
+  const { t } = useTranslation();
+  return (
+    <Note look="success" onClose={onClose}>
+      {sentence}{" "}
+      {onUndo && (
+        <Button size="compact-sm" variant="default" aria-keyshortcuts="Control+Z Meta+Z" onClick={onUndo}>
+          {t("skip.undo")}
+          <KeyHint keys="mod+z" />
+        </Button>
+      )}
+    </Note>
   );
 }
 

@@ -9,12 +9,14 @@ import { KeyHint } from "@/components/key-hint";
 import { Markdown } from "@/components/markdown";
 import { WritingField } from "@/components/writing-field";
 import { type Choice, choiceInWords, scaleOf } from "@/lib/choice";
+import { lettersOfTwo } from "@/lib/keyboard/letters";
 import { ariaKey } from "@/lib/keyboard/own-keys";
 import { useKeys } from "@/lib/keyboard/use-keys";
 import { type Offer, useSuggestions } from "@/lib/use-suggestions";
 import type { WorkProps } from "@/lib/work";
 import classes from "./chat.module.css";
 import {
+  areSame,
   askedAgain,
   type ChatContent,
   type ChatTurn,
@@ -47,7 +49,8 @@ export function ChatPage({ assignment, content, change, announce }: WorkProps<Ch
   const coming = last ? sides.flatMap((side) => offers[placeOf(last, side)]?.at(-1) ?? []) : [];
   const isStreaming = coming.some(({ state }) => state === "streaming");
   const failed = coming.find(({ state }) => state === "failed");
-  const isPair = last !== undefined && last.answers.length > 1;
+  const isSame = last !== undefined && areSame(last.answers);
+  const isPair = last !== undefined && last.answers.length > 1 && !isSame;
   const canSay = !isGiven && (!last || last.chosen !== null);
   const said = messagesOf(assignment, content.turns);
   const answersPrompt = !last && isAsked(prompt.messages);
@@ -136,7 +139,7 @@ export function ChatPage({ assignment, content, change, announce }: WorkProps<Ch
           { keys: "w", label: t("chat.write"), run: () => focus("written") },
           { keys: "t", label: t("chat.again"), run: again },
           { keys: "x", label: t("chat.stop"), run: stopAll },
-          { keys: "b", label: t("chat.back"), run: takeBack },
+          { keys: "p", label: t("chat.back"), run: takeBack },
         ]),
     ...(campaign.num_completions > 1
       ? [
@@ -146,6 +149,9 @@ export function ChatPage({ assignment, content, change, announce }: WorkProps<Ch
             label: t("comparison.keys.choose"),
             run: (event: KeyboardEvent) => choose(scale[Number(event.code.slice(-1)) - 1]),
           },
+          lettersOfTwo(t("ranking.keys.letter"), () =>
+            page.current?.querySelectorAll("article[data-suggestion]"),
+          ),
         ]
       : []),
     ...(campaign.own_answer === "off" ? [] : [{ keys: "e", label: t("chat.edit"), run: edit }]),
@@ -173,11 +179,12 @@ export function ChatPage({ assignment, content, change, announce }: WorkProps<Ch
       {last && (
         <section className={classes.turn} aria-label={t("chat.answers", { count: sides.length })}>
           <div className={classes.answers} data-two={isPair || undefined}>
-            {last.answers.map(({ suggestion, text }, index) => (
+            {(isSame ? last.answers.slice(0, 1) : last.answers).map(({ suggestion, text }, index) => (
               <article
                 key={suggestion}
                 className={card.card}
                 data-suggestion={suggestion}
+                tabIndex={-1}
                 data-chosen={(isPair && last.chosen === suggestion) || undefined}
                 aria-label={isPair ? t("ranking.completion", { letter: "AB"[index] }) : t("chat.answer")}
               >
@@ -203,6 +210,7 @@ export function ChatPage({ assignment, content, change, announce }: WorkProps<Ch
               {failed?.detail || t(last.answers.length ? "chat.broken" : "chat.noAnswer")}
             </p>
           )}
+          {isSame && <p className={classes.same}>{t("chat.same")}</p>}
           {isPair && (
             <ChoiceScale
               name={`choice-${last.key}`}
@@ -233,7 +241,7 @@ export function ChatPage({ assignment, content, change, announce }: WorkProps<Ch
               </Button>
             )}
             {!isGiven && !isStreaming && button("t", t("chat.again"), again)}
-            {!isGiven && button("b", t("chat.back"), takeBack)}
+            {!isGiven && button("p", t("chat.back"), takeBack)}
           </div>
         </section>
       )}

@@ -57,10 +57,15 @@ export function messagesOf(assignment: Assignment, turns: ChatTurn[]): Message[]
 /** Whether the person has spoken last, so that only an answer can follow. */
 export const isAsked = (messages: Message[]) => messages.at(-1)?.role === "user";
 
-/** With its answers; one alone is the one with which the dialogue goes on. */
+/** Whether both answers say the same: then there is nothing to choose. */
+export const areSame = ([first, second]: SeenAnswer[]) =>
+  first !== undefined && second !== undefined && first.text.trim() === second.text.trim();
+
+/** With its answers; with one alone, or two that are the same (a tie), the dialogue goes on at once. */
 export function withAnswers(turn: ChatTurn, answers: SeenAnswer[]): ChatTurn {
   const [first, second] = answers;
-  return { ...turn, answers, chosen: first && !second ? first.suggestion : null };
+  const goesOn = first && (!second || areSame(answers));
+  return { ...turn, answers, chosen: goesOn ? first.suggestion : null, strength: null };
 }
 
 /** The same question, to be answered anew. */

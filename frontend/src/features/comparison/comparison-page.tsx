@@ -1,11 +1,12 @@
-import { useState } from "react";
+import { useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import card from "@/components/answer-card.module.css";
 import { ChoiceScale } from "@/components/choice-scale";
-import { Dialogue } from "@/components/dialogue";
 import { KeyHint } from "@/components/key-hint";
 import { Markdown } from "@/components/markdown";
+import { Prompt } from "@/components/prompt";
 import { BOTH_BAD, type Choice, choiceInWords, scaleOf } from "@/lib/choice";
+import { lettersOfTwo } from "@/lib/keyboard/letters";
 import { ariaKey } from "@/lib/keyboard/own-keys";
 import { useKeys } from "@/lib/keyboard/use-keys";
 import type { WorkProps } from "@/lib/work";
@@ -15,6 +16,7 @@ import classes from "./comparison.module.css";
 export function ComparisonPage({ assignment, content, change, announce }: WorkProps<Choice>) {
   const { t } = useTranslation();
   const [isRaw, setRaw] = useState(false);
+  const pair = useRef<HTMLDivElement>(null);
   const language = assignment.prompt.language || assignment.campaign.language;
   const scale = scaleOf(assignment);
 
@@ -31,14 +33,15 @@ export function ComparisonPage({ assignment, content, change, announce }: WorkPr
       label: t("comparison.keys.choose"),
       run: (event) => choose(scale[Number(event.code.slice(-1)) - 1]),
     },
-    { keys: "b", label: t("comparison.all_bad"), run: () => choose(BOTH_BAD) },
+    lettersOfTwo(t("ranking.keys.letter"), () => pair.current?.querySelectorAll("article")),
+    { keys: "n", label: t("comparison.all_bad"), run: () => choose(BOTH_BAD) },
     { keys: "v", label: t("text.raw"), run: () => setRaw((raw) => !raw) },
   ]);
 
   return (
     <div className={classes.page}>
       <div className={classes.prompt}>
-        <Dialogue
+        <Prompt
           messages={assignment.prompt.messages}
           brief={assignment.prompt.brief}
           language={language}
@@ -58,7 +61,7 @@ export function ComparisonPage({ assignment, content, change, announce }: WorkPr
           <KeyHint keys="v" />
         </button>
       </div>
-      <div className={classes.pair}>
+      <div className={classes.pair} ref={pair}>
         {assignment.completions.map(({ id, text }, index) => {
           const letter = "AB"[index];
           return (
@@ -66,6 +69,7 @@ export function ComparisonPage({ assignment, content, change, announce }: WorkPr
               key={id}
               className={card.card}
               data-completion={id}
+              tabIndex={-1}
               data-chosen={content.chosen === id || undefined}
               aria-label={t("ranking.completion", { letter })}
             >

@@ -104,7 +104,11 @@ export function DemonstrationPage({
 
   function suggest(index: number) {
     const turn = content.turns[index];
-    if (!turn || !canSuggestFor(turn)) return;
+    if (!turn) return;
+    if (!canSuggestFor(turn)) {
+      announce(t("suggestion.onlyAnswers"));
+      return;
+    }
     const before = content.turns.slice(0, index).map(({ role, content: text }) => ({ role, content: text }));
     announce(t("suggestion.asked"));
     setChosen(({ [turn.key]: _last, ...rest }) => rest);

@@ -87,7 +87,7 @@ export function OfferPanel({ offers, shown, isCurrent, language, ...act }: Offer
           </Button>
         )}
         {!isStreaming && offer.id > 0 && offer.text && (
-          <>
+          <div>
             <Button size="xs" onClick={() => act.onTake(offer, false)} aria-keyshortcuts="Alt+T">
               {t("suggestion.take")}
               {hint("alt+KeyT")}
@@ -111,10 +111,10 @@ export function OfferPanel({ offers, shown, isCurrent, language, ...act }: Offer
             >
               {t("suggestion.part")}
             </Button>
-          </>
+          </div>
         )}
         {!isStreaming && (
-          <>
+          <div>
             <Button size="xs" variant="default" onClick={act.onAnother} aria-keyshortcuts="Alt+S">
               {offer.state === "failed" ? t("common.tryAgain") : t("suggestion.another")}
               {hint("alt+KeyS")}
@@ -123,7 +123,7 @@ export function OfferPanel({ offers, shown, isCurrent, language, ...act }: Offer
               {offer.text ? t("suggestion.refuse") : t("common.close")}
               {hint("alt+KeyR")}
             </Button>
-          </>
+          </div>
         )}
       </div>
     </div>

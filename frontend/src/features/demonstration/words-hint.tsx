@@ -29,7 +29,7 @@ export function WordsHint({ text, language, asked: { min_words: min, max_words: 
         ? t("demonstration.words.atLeast", { count: min })
         : max !== null && t("demonstration.words.atMost", { count: max });
   const facts = [
-    nameOfLanguage(language, format.language),
+    t("demonstration.words.language", { language: nameOfLanguage(language, format.language) }),
     num > 0 && t("demonstration.words.written", { count: num }),
     asked,
   ];

@@ -24,13 +24,14 @@ export function CampaignLine({ campaign, figures, agreement }: CampaignLineProps
   const { t } = useTranslation();
   const format = useFormat();
   const [showsChanges, setShowsChanges] = useState(false);
-  const { num_units, num_done } = campaign.progress;
   const { mine, guidelines } = campaign;
   const reason = useReason(campaign);
-  const done = num_units ? num_done / num_units : 0;
+  // Bar and words are both of what is mine to do.
+  const numDone = mine?.num_submitted ?? 0;
+  const numMine = numDone + (mine?.num_left ?? 0);
+  const hasBegun = mine !== null && (mine.has_lease || numDone > 0);
   const read = mine?.guidelines_read ?? null;
   const hasChanged = guidelines !== null && read !== null && read > 0 && read < guidelines.version;
-  const doneOf = t("home.doneOf", { done: format.number(num_done), count: num_units });
   const facts = [
     t(`kind.${campaign.kind}`),
     nameOfLanguage(campaign.language, format.language),
@@ -59,15 +60,17 @@ export function CampaignLine({ campaign, figures, agreement }: CampaignLineProps
         )}
       </div>
       <div className={classes.progress}>
-        <div className={classes.track} role="img" aria-label={doneOf}>
-          <div style={{ width: `${done * 100}%` }} />
+        <div
+          className={classes.track}
+          role="img"
+          aria-label={t("home.doneOf", { done: format.number(numDone), count: numMine })}
+        >
+          <div style={{ width: `${numMine ? (100 * numDone) / numMine : 0}%` }} />
         </div>
         <p className={classes.quiet}>
-          {num_units === 0
+          {campaign.progress.num_units === 0
             ? t("home.noUnits")
-            : mine && mine.num_left > 0
-              ? t("home.leftForYou", { count: mine.num_left })
-              : doneOf}
+            : t("home.leftForYou", { count: mine?.num_left ?? 0 })}
         </p>
       </div>
       {reason && !mine?.has_lease ? (
@@ -78,9 +81,9 @@ export function CampaignLine({ campaign, figures, agreement }: CampaignLineProps
           to={`/annotate/${campaign.id}`}
           size="md"
           rightSection={<ArrowRight size={18} className="flip-rtl" />}
-          aria-label={t(mine?.has_lease ? "home.continueIn" : "home.startIn", { name: campaign.name })}
+          aria-label={t(hasBegun ? "home.continueIn" : "home.startIn", { name: campaign.name })}
         >
-          {mine?.has_lease ? t("home.continue") : t("home.start")}
+          {t(hasBegun ? "home.continue" : "home.start")}
         </Button>
       )}
       {showsChanges && (

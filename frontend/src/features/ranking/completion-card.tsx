@@ -4,7 +4,7 @@ import { type KeyboardEvent, memo } from "react";
 import { useTranslation } from "react-i18next";
 import { CompletionText } from "./completion-text";
 import type { Rating } from "./content";
-import { Judgement } from "./judgement";
+import { Judgement, JudgementInWords } from "./judgement";
 import classes from "./ranking.module.css";
 
 /** What can be done with any completion; the same object while the page is open, so that cards stay as they are. */
@@ -39,6 +39,10 @@ interface CompletionCardProps {
   /** The row it stands in, from 0; -1 when not ordered. */
   row: number;
   actions: CardActions;
+  /** Another's order, to be read. */
+  isReading: boolean;
+  /** It is an answer of who ranked, which is shown here only to be read. */
+  isOwn: boolean;
 }
 
 /** One completion. Nothing in it is drawn anew while another one is dragged, rated or put in its place. */
@@ -58,7 +62,12 @@ export const CompletionCard = memo(function CompletionCard(props: CompletionCard
     >
       <header className={classes.cardHead}>
         <Letter {...props} />
-        <TierMenu {...props} />
+        {props.isReading ? (
+          <span className={classes.standing}>{props.standing}</span>
+        ) : (
+          <TierMenu {...props} />
+        )}
+        {props.isOwn && <span className={classes.baseMark}>{t("ranking.own.title")}</span>}
         {props.isBase && <span className={classes.baseMark}>{t("ranking.isBase")}</span>}
         <button
           type="button"
@@ -80,21 +89,29 @@ export const CompletionCard = memo(function CompletionCard(props: CompletionCard
       >
         <CompletionText text={props.text} isRaw={props.isRaw} language={props.language} base={props.base} />
       </div>
-      <Judgement
-        id={id}
-        letter={letter}
-        rating={props.rating}
-        flags={props.flags}
-        onRate={actions.rate}
-        onFlag={actions.flag}
-      />
+      {props.isReading ? (
+        <JudgementInWords rating={props.rating} letter={letter} />
+      ) : (
+        <Judgement
+          id={id}
+          letter={letter}
+          rating={props.rating}
+          flags={props.flags}
+          onRate={actions.rate}
+          onFlag={actions.flag}
+        />
+      )}
     </article>
   );
 });
 
 /** The completion's name: takes the focus, moves by arrow keys, and can be dragged onto the shelf. */
-function Letter({ id, letter, standing, actions }: CompletionCardProps) {
-  const { setNodeRef, listeners } = useDraggable({ id: `card-${id}`, data: { completion: id } });
+function Letter({ id, letter, standing, actions, isReading }: CompletionCardProps) {
+  const { setNodeRef, listeners } = useDraggable({
+    id: `card-${id}`,
+    data: { completion: id },
+    disabled: isReading,
+  });
   return (
     <button
       ref={setNodeRef}
@@ -102,7 +119,7 @@ function Letter({ id, letter, standing, actions }: CompletionCardProps) {
       className={classes.chip}
       data-letter
       aria-label={standing}
-      aria-keyshortcuts="ArrowUp ArrowDown"
+      aria-keyshortcuts={isReading ? undefined : "ArrowUp ArrowDown"}
       {...listeners}
       onKeyDown={(event) => actions.arrows(event, id)}
     >

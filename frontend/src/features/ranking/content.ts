@@ -1,6 +1,6 @@
 import type { TFunction } from "i18next";
 import type { Assignment } from "@/lib/api/types";
-import type { Missing } from "@/lib/work";
+import type { Doubt, Missing } from "@/lib/work";
 import { emptyRows, type Rows, toTiers, withoutRowOf } from "./tiers";
 
 export interface Rating {
@@ -17,6 +17,8 @@ export interface RankingContent {
   all_bad: boolean;
   /** A better answer by whoever ranks; in the rows it is `OWN`. */
   own_answer: string;
+  /** The words of an own answer that was closed: they are not handed in, and there again when it is opened. */
+  put_away: string;
   /** Where each is rated first: the ratings are made, and now they are ordered. */
   is_ordering: boolean;
 }
@@ -46,6 +48,25 @@ export function withOrder(content: RankingContent, criterion: string, rows: Rows
     : { ...content, rows };
 }
 
+/** All that is put in order, and that all are bad: what a step back brings back. */
+export type Orders = Pick<RankingContent, "rows" | "criteria" | "all_bad">;
+
+export const ordersOf = ({ rows, criteria, all_bad }: RankingContent): Orders => ({
+  rows,
+  criteria,
+  all_bad,
+});
+
+/** With the orders as they were before, of what there is to be ordered now. */
+export function withOrders(
+  content: RankingContent,
+  { rows, criteria, all_bad }: Orders,
+  ids: number[],
+): RankingContent {
+  const fitting = Object.entries(criteria).map(([name, order]) => [name, readRows(ids, order)]);
+  return { ...content, all_bad, rows: readRows(ids, rows), criteria: Object.fromEntries(fitting) };
+}
+
 /** With the first word of an own answer comes its place on every shelf; with the last it goes. */
 export function withOwnAnswer(content: RankingContent, text: string): RankingContent {
   const [had, has] = [content.own_answer.trim() !== "", text.trim() !== ""];
@@ -55,6 +76,16 @@ export function withOwnAnswer(content: RankingContent, text: string): RankingCon
   const criteria = Object.entries(content.criteria).map(([name, rows]) => [name, change(rows)]);
   return { ...next, rows: change(content.rows), criteria: Object.fromEntries(criteria) };
 }
+
+/** Out of the order and the page, its words kept. */
+export const withOwnAnswerClosed = (content: RankingContent): RankingContent => ({
+  ...withOwnAnswer(content, ""),
+  put_away: content.own_answer,
+});
+
+/** Begun, or taken up again with the words that were put away. */
+export const withOwnAnswerOpened = (content: RankingContent): RankingContent =>
+  content.own_answer ? content : { ...withOwnAnswer(content, content.put_away), put_away: "" };
 
 function readRows(ids: number[], kept: unknown): Rows {
   const seen = new Set<number>();
@@ -89,6 +120,7 @@ export function read(assignment: Assignment, stored: unknown): RankingContent {
     ratings,
     all_bad: kept.all_bad === true,
     own_answer,
+    put_away: typeof kept.put_away === "string" ? kept.put_away : "",
     is_ordering: kept.is_ordering === true,
   };
 }
@@ -118,6 +150,36 @@ export function missing({ campaign, ...assignment }: Assignment, content: Rankin
   if (content.rows.flat().length < 2) return { key: "ranking.missing.order" };
   const criterion = campaign.criteria.find((name) => orderOf(content, name).flat().length < 2);
   return criterion === undefined ? null : { key: "ranking.missing.criterion", criterion };
+}
+
+/** What an order leaves open: some that stand nowhere, or one place for all, which says of none that it is better. */
+function doubtsOf(rows: Rows, numAll: number): ("unordered" | "oneTier")[] {
+  const numOrdered = rows.flat().length;
+  return [
+    ...(toTiers(rows).length === 1 ? (["oneTier"] as const) : []),
+    ...(numOrdered < numAll ? (["unordered"] as const) : []),
+  ];
+}
+
+export function doubts(assignment: Assignment, content: RankingContent): Doubt[] {
+  const { campaign } = assignment;
+  const of = idsOf(assignment, content.own_answer).length;
+  if (content.all_bad) {
+    const isSaidWhy = Object.values(content.ratings).some(({ flags }) => flags.length > 0);
+    return campaign.flags.length === 0 || isSaidWhy || content.own_answer.trim()
+      ? []
+      : [{ key: "ranking.doubt.allBad" }];
+  }
+  const leftOut = (rows: Rows) => of - rows.flat().length;
+  const overall = doubtsOf(content.rows, of).map(
+    (name): Doubt => ({ key: `ranking.doubt.${name}`, count: leftOut(content.rows), of }),
+  );
+  const ofCriteria = campaign.criteria.flatMap((criterion) => {
+    const [name] = doubtsOf(orderOf(content, criterion), of);
+    const key = name === "oneTier" ? "ranking.doubt.criterionOneTier" : "ranking.doubt.criterion";
+    return name ? [{ key, count: leftOut(orderOf(content, criterion)), of, criterion } as Doubt] : [];
+  });
+  return [...overall, ...ofCriteria];
 }
 
 export function submission({ campaign, completions }: Assignment, content: RankingContent) {

@@ -2,6 +2,7 @@ import { useTranslation } from "react-i18next";
 import { HIGHEST_RATING, type Rating } from "./content";
 import { FlagButtons } from "./flag-buttons";
 import classes from "./ranking.module.css";
+import { useNames } from "./use-names";
 
 interface JudgementProps {
   id: number;
@@ -41,6 +42,28 @@ export function Judgement({ id, letter, rating, flags, onRate, onFlag }: Judgeme
         letter={letter}
         onToggle={(flag) => onFlag(id, flag)}
       />
+    </footer>
+  );
+}
+
+/** The same of another person, to be read; nothing where they said nothing. */
+export function JudgementInWords({
+  rating: { value, flags },
+  letter,
+}: Pick<JudgementProps, "rating" | "letter">) {
+  const { t } = useTranslation();
+  const { flagNamed } = useNames();
+  if (value === null && flags.length === 0) return null;
+  return (
+    <footer className={classes.cardFoot}>
+      {value !== null && <span>{t("ranking.ratedIs", { value, highest: HIGHEST_RATING })}</span>}
+      {flags.length > 0 && (
+        <ul className={classes.raised} aria-label={t("ranking.flagsOf", { letter })}>
+          {flags.map((flag) => (
+            <li key={flag}>{flagNamed(flag)}</li>
+          ))}
+        </ul>
+      )}
     </footer>
   );
 }

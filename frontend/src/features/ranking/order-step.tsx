@@ -13,27 +13,43 @@ import {
 import { type KeyboardEvent, useCallback, useMemo, useRef, useState } from "react";
 import { flushSync } from "react-dom";
 import { useTranslation } from "react-i18next";
-import { Dialogue } from "@/components/dialogue";
+import { Prompt } from "@/components/prompt";
 import type { Assignment } from "@/lib/api/types";
-import { useKeys } from "@/lib/keyboard/use-keys";
+import { letters } from "@/lib/keyboard/letters";
+import { type KeyBinding, useKeys } from "@/lib/keyboard/use-keys";
 import type { WorkProps } from "@/lib/work";
 import { type CardActions, CompletionCard } from "./completion-card";
 import {
   HIGHEST_RATING,
   idsOf,
   letterOf,
+  type Orders,
   OWN,
   orderOf,
+  ordersOf,
   type RankingContent,
   ratingOf,
   withOrder,
+  withOrders,
   withOwnAnswer,
+  withOwnAnswerClosed,
+  withOwnAnswerOpened,
 } from "./content";
 import { digits } from "./keys";
 import { OwnAnswer } from "./own-answer";
 import classes from "./ranking.module.css";
 import { TierBoard } from "./tier-board";
-import { insertBefore, moveDown, moveUp, place, type Rows, rowOf, tieWithAbove, unplace } from "./tiers";
+import {
+  emptyRows,
+  insertBefore,
+  moveDown,
+  moveUp,
+  place,
+  type Rows,
+  rowOf,
+  tieWithAbove,
+  unplace,
+} from "./tiers";
 import { useStandingInWords } from "./use-standing";
 import { useScrollTogether, useView } from "./use-view";
 import { ViewBar } from "./view-bar";
@@ -42,11 +58,13 @@ interface OrderStepProps extends WorkProps<RankingContent> {
   rate: (id: number, value: number | null) => void;
   flag: (id: number, flag: string) => void;
   onRateAgain: () => void;
+  /** Another's order, to be read and not changed. */
+  isReading?: boolean;
 }
 
 /** All completions and the shelf: ordered by mouse, by touch, by keyboard, or by menu. */
 export function OrderStep(props: OrderStepProps) {
-  const { assignment, content, change, announce, rate, flag } = props;
+  const { assignment, content, change, announce, rate, flag, isReading = false } = props;
   const { t } = useTranslation();
   const inWords = useStandingInWords(assignment);
   const { campaign, completions, prompt } = assignment;
@@ -61,19 +79,32 @@ export function OrderStep(props: OrderStepProps) {
     useSensor(MouseSensor, { activationConstraint: { distance: 6 } }),
     useSensor(TouchSensor, { activationConstraint: { delay: 180, tolerance: 8 } }),
   );
-  const offered = completions.map((completion) => completion.id);
+  // To be read, an own answer is one completion more.
+  const texts =
+    isReading && content.own_answer ? [...completions, { id: OWN, text: content.own_answer }] : completions;
+  const offered = texts.map((completion) => completion.id);
   const ids = idsOf(assignment, content.own_answer);
   const rows = orderOf(content, criterion);
   const language = prompt.language || campaign.language;
   const latest = useRef(content);
   latest.current = content;
+  // The orders before each step, to be gone back to one by one.
+  const [past, setPast] = useState<Orders[]>([]);
+  const remember = useCallback(() => {
+    const orders = ordersOf(latest.current);
+    setPast((before) => [...before, orders]);
+  }, []);
 
   const order = useCallback(
     (id: number, move: (rows: Rows) => Rows) => {
+      if (isReading) return;
+      const before = orderOf(latest.current, criterion);
+      const after = move(before);
+      if (after !== before) remember();
       change((before) => withOrder(before, criterion, move(orderOf(before, criterion))));
-      announce(inWords(move(orderOf(latest.current, criterion)), id, criterion));
+      announce(inWords(after, id, criterion));
     },
-    [change, announce, inWords, criterion],
+    [change, announce, inWords, criterion, remember, isReading],
   );
   const actions: CardActions = useMemo(
     () => ({
@@ -94,8 +125,29 @@ export function OrderStep(props: OrderStepProps) {
 
   function toggleAllBad() {
     const next = !content.all_bad;
+    remember();
     change((before) => ({ ...before, all_bad: next }));
     announce(next ? t("ranking.allBadOn") : t("ranking.allBadOff"));
+  }
+
+  function undo() {
+    const before = past.at(-1);
+    if (!before) return false; // then what was submitted or skipped last may be taken back
+    setPast(past.slice(0, -1));
+    change((content) => withOrders(content, before, idsOf(assignment, content.own_answer)));
+    announce(t("ranking.undone"));
+  }
+
+  function clear() {
+    if (rows.flat().length === 0) return;
+    remember();
+    change((before) => withOrder(before, criterion, emptyRows(ids.length)));
+    announce(t("ranking.cleared"));
+  }
+
+  function sameAsOverall() {
+    remember();
+    change((before) => withOrder(before, criterion, before.rows));
   }
 
   function go(step: number) {
@@ -108,11 +160,32 @@ export function OrderStep(props: OrderStepProps) {
     const card = page.current?.querySelector<HTMLElement>(`[data-completion="${id}"]`);
     card?.scrollIntoView({ block: "nearest", inline: "nearest" });
     card?.querySelector<HTMLElement>("[data-letter]")?.focus({ preventScroll: true });
+    // One's own answer is a field; its letter stands on the shelf alone.
+    if (id === OWN)
+      page.current?.querySelector<HTMLElement>(`[data-chip="${letterOf(assignment, OWN)}"]`)?.focus();
   }
 
   function write() {
-    flushSync(() => setWriting(true));
+    flushSync(() => {
+      setWriting(true);
+      change(withOwnAnswerOpened);
+    });
     field.current?.focus();
+  }
+
+  function closeOwn() {
+    setWriting(false);
+    if (content.own_answer.trim()) {
+      remember();
+      announce(t("ranking.own.closed"));
+    }
+    change(withOwnAnswerClosed);
+    goTo(offered.includes(current) ? current : (offered[0] ?? OWN));
+  }
+
+  function toFlags() {
+    const card = page.current?.querySelector(`[data-completion="${current}"]`);
+    card?.querySelector<HTMLElement>("[data-flags] button")?.focus();
   }
 
   function nextCriterion() {
@@ -129,9 +202,17 @@ export function OrderStep(props: OrderStepProps) {
     else order(id, (rows) => unplace(rows, id));
   }
 
-  useKeys(t("keys.ranking"), [
+  const goingKeys: KeyBinding[] = [
+    {
+      keys: letters(ids.length),
+      shownAs: `A … ${letters(ids.length).at(-1)}`,
+      label: t("ranking.keys.letter"),
+      run: (event) => goTo(ids[letters(ids.length).indexOf(event.key.toUpperCase())] ?? current),
+    },
     { keys: "j", label: t("ranking.keys.next"), run: () => go(1) },
     { keys: "k", label: t("ranking.keys.previous"), run: () => go(-1) },
+  ];
+  const orderKeys: KeyBinding[] = [
     {
       keys: digits(1, Math.min(9, ids.length)),
       shownAs: `1 … ${Math.min(9, ids.length)}`,
@@ -155,11 +236,16 @@ export function OrderStep(props: OrderStepProps) {
       label: t("ranking.keys.off"),
       run: () => order(current, (rows) => unplace(rows, current)),
     },
-    { keys: "b", label: t("ranking.allBad"), run: toggleAllBad },
-    ...(campaign.criteria.length > 0
-      ? [{ keys: "c", label: t("ranking.keys.criterion"), run: nextCriterion }]
-      : []),
+    { keys: "mod+z", label: t("ranking.keys.undo"), run: undo },
+    { keys: "shift+Backspace", label: t("ranking.keys.clear"), run: clear },
+    { keys: "n", label: t("ranking.allBad"), run: toggleAllBad },
+    ...(campaign.flags.length > 0 ? [{ keys: ".", label: t("ranking.keys.flags"), run: toFlags }] : []),
     ...(campaign.own_answer === "off" ? [] : [{ keys: "w", label: t("ranking.own.write"), run: write }]),
+  ];
+  const viewKeys: KeyBinding[] = [
+    ...(campaign.criteria.length > 0
+      ? [{ keys: "p", label: t("ranking.keys.criterion"), run: nextCriterion }]
+      : []),
     {
       keys: "l",
       label: t("ranking.view.columns"),
@@ -168,13 +254,14 @@ export function OrderStep(props: OrderStepProps) {
     ...(view.layout === "columns"
       ? [{ keys: "y", label: t("ranking.view.together"), run: view.toggleTogether }]
       : []),
-    { keys: "f", label: t("ranking.view.focus"), run: view.toggleFocus },
-    { keys: "d", label: t("ranking.view.differences"), run: () => view.toggleBase(current) },
+    { keys: "u", label: t("ranking.view.focus"), run: view.toggleFocus },
+    { keys: "z", label: t("ranking.view.differences"), run: () => view.toggleBase(current) },
     { keys: "x", label: t("ranking.keys.fold"), run: () => view.fold(current) },
     { keys: "v", label: t("text.raw"), run: view.toggleRaw },
-  ]);
+  ];
+  useKeys(t("keys.ranking"), [...goingKeys, ...(isReading ? [] : orderKeys), ...viewKeys]);
 
-  const base = completions.find(({ id }) => id === view.base);
+  const base = texts.find(({ id }) => id === view.base);
   return (
     <DndContext
       sensors={sensors}
@@ -188,7 +275,7 @@ export function OrderStep(props: OrderStepProps) {
     >
       <div className={classes.page} ref={page} data-layout={view.layout}>
         <div className={classes.texts}>
-          <Dialogue messages={prompt.messages} brief={prompt.brief} language={language} />
+          <Prompt messages={prompt.messages} brief={prompt.brief} language={language} />
           <div className={classes.head}>
             <h2>{t("ranking.completions", { count: offered.length })}</h2>
             {view.isFocused && (
@@ -210,11 +297,11 @@ export function OrderStep(props: OrderStepProps) {
               ids={offered}
               current={current === OWN ? (offered[0] ?? OWN) : current}
               letterOf={(id) => letterOf(assignment, id)}
-              onRateAgain={campaign.is_rated_first ? props.onRateAgain : undefined}
+              onRateAgain={campaign.is_rated_first && !isReading ? props.onRateAgain : undefined}
             />
           </div>
           <div className={classes.cards} onScrollCapture={scrollTogether}>
-            {completions.map(({ id, text }) => (
+            {texts.map(({ id, text }) => (
               <CompletionCard
                 key={id}
                 id={id}
@@ -234,10 +321,12 @@ export function OrderStep(props: OrderStepProps) {
                 numRows={ids.length}
                 row={rowOf(rows, id)}
                 actions={actions}
+                isReading={isReading}
+                isOwn={id === OWN}
               />
             ))}
           </div>
-          {campaign.own_answer !== "off" && (
+          {campaign.own_answer !== "off" && !isReading && (
             <OwnAnswer
               letter={letterOf(assignment, OWN)}
               text={content.own_answer}
@@ -245,7 +334,10 @@ export function OrderStep(props: OrderStepProps) {
               isOpen={isWriting || content.own_answer !== ""}
               isDemonstration={campaign.own_answer === "demonstration"}
               field={field}
+              isPutAway={content.put_away !== ""}
               onOpen={write}
+              onClose={closeOwn}
+              onLeave={() => goTo(OWN)}
               onWrite={(text) => change((before) => withOwnAnswer(before, text))}
             />
           )}
@@ -255,9 +347,12 @@ export function OrderStep(props: OrderStepProps) {
           content={content}
           criterion={criterion}
           current={current}
+          isReading={isReading}
           standing={(id) => inWords(rows, id, criterion)}
           onCriterion={setCriterion}
-          onSameAsOverall={() => change((before) => withOrder(before, criterion, before.rows))}
+          onSameAsOverall={sameAsOverall}
+          onUndo={past.length > 0 ? undo : null}
+          onClear={rows.flat().length > 0 ? clear : null}
           onFocus={setCurrent}
           onArrows={actions.arrows}
           onAllBad={toggleAllBad}

@@ -1,6 +1,6 @@
-import { Button } from "@mantine/core";
-import { PenLine } from "lucide-react";
-import { type RefObject, useId } from "react";
+import { ActionIcon, Button } from "@mantine/core";
+import { PenLine, X } from "lucide-react";
+import { type KeyboardEvent, type RefObject, useId } from "react";
 import { useTranslation } from "react-i18next";
 import { KeyHint } from "@/components/key-hint";
 import { WritingField } from "@/components/writing-field";
@@ -12,9 +12,14 @@ interface OwnAnswerProps {
   text: string;
   language: string;
   isOpen: boolean;
+  /** It was closed with words in it, which come back. */
+  isPutAway: boolean;
   isDemonstration: boolean;
   field: RefObject<HTMLTextAreaElement | null>;
   onOpen: () => void;
+  onClose: () => void;
+  /** Out of the field and on with the keys, the answer as it stands. */
+  onLeave: () => void;
   onWrite: (text: string) => void;
 }
 
@@ -22,6 +27,7 @@ interface OwnAnswerProps {
 export function OwnAnswer(props: OwnAnswerProps) {
   const { t } = useTranslation();
   const id = useId();
+  const isEmpty = !props.text.trim();
   if (!props.isOpen) {
     return (
       <Button
@@ -30,14 +36,31 @@ export function OwnAnswer(props: OwnAnswerProps) {
         aria-keyshortcuts={ariaKey("w")}
         onClick={props.onOpen}
       >
-        {t("ranking.own.write")}
+        {t(props.isPutAway ? "ranking.own.again" : "ranking.own.write")}
         <KeyHint keys="w" />
       </Button>
     );
   }
+  function leaveByEscape(event: KeyboardEvent) {
+    if (event.key !== "Escape" || event.nativeEvent.isComposing) return;
+    event.preventDefault();
+    if (isEmpty) props.onClose();
+    else props.onLeave();
+  }
   return (
     <section className={classes.own}>
-      <label htmlFor={id}>{t("ranking.own.label", { letter: props.letter })}</label>
+      <div className={classes.ownHead}>
+        <label htmlFor={id}>{t("ranking.own.label", { letter: props.letter })}</label>
+        <ActionIcon
+          variant="subtle"
+          color="gray"
+          aria-label={t("ranking.own.close")}
+          title={t("ranking.own.close")}
+          onClick={props.onClose}
+        >
+          <X size={18} aria-hidden="true" />
+        </ActionIcon>
+      </div>
       <WritingField
         ref={props.field}
         id={id}
@@ -46,6 +69,7 @@ export function OwnAnswer(props: OwnAnswerProps) {
         value={props.text}
         placeholder={t("ranking.own.placeholder")}
         onWrite={props.onWrite}
+        onKeyDown={leaveByEscape}
       />
       <p className={classes.quietNote}>
         {t(props.isDemonstration ? "ranking.own.hintDemonstration" : "ranking.own.hint", {

@@ -2,8 +2,9 @@ import { Button } from "@mantine/core";
 import { ArrowLeft, ArrowRight, Check } from "lucide-react";
 import { useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
-import { Dialogue } from "@/components/dialogue";
 import { KeyHint } from "@/components/key-hint";
+import { Prompt } from "@/components/prompt";
+import { letters } from "@/lib/keyboard/letters";
 import { ariaKey } from "@/lib/keyboard/own-keys";
 import { useKeys } from "@/lib/keyboard/use-keys";
 import type { WorkProps } from "@/lib/work";
@@ -53,6 +54,12 @@ export function RateStep({ assignment, content, announce, rate, flag, onOrder }:
       label: t("ranking.keys.rate"),
       run: rateThis,
     },
+    {
+      keys: letters(completions.length),
+      shownAs: `A … ${letters(completions.length).at(-1)}`,
+      label: t("ranking.keys.letter"),
+      run: (event) => show(letters(completions.length).indexOf(event.key.toUpperCase())),
+    },
     { keys: "j", label: t("ranking.keys.next"), run: goOn },
     { keys: "k", label: t("ranking.keys.previous"), run: () => show(index - 1) },
     { keys: "v", label: t("text.raw"), run: () => setRaw((raw) => !raw) },
@@ -62,7 +69,7 @@ export function RateStep({ assignment, content, announce, rate, flag, onOrder }:
   const letter = letterOf(assignment, completion.id);
   return (
     <div className={classes.alone} data-measure>
-      <Dialogue messages={prompt.messages} brief={prompt.brief} language={language} />
+      <Prompt messages={prompt.messages} brief={prompt.brief} language={language} />
       <div className={classes.head}>
         <h2 ref={heading} tabIndex={-1}>
           {t("ranking.alone", { letter, of: completions.length })}

@@ -1,4 +1,6 @@
 import { useDndMonitor, useDraggable, useDroppable } from "@dnd-kit/core";
+import { ActionIcon } from "@mantine/core";
+import { Eraser, Undo2 } from "lucide-react";
 import { Fragment, type KeyboardEvent, type ReactNode, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { KeyHint } from "@/components/key-hint";
@@ -15,12 +17,18 @@ interface TierBoardProps {
   /** Which order is on the shelf; empty: the overall one. */
   criterion: string;
   current: number;
+  /** Another's order, to be read and not changed. */
+  isReading: boolean;
   standing: (id: number) => string;
   onCriterion: (criterion: string) => void;
   onSameAsOverall: () => void;
   onFocus: (id: number) => void;
   onArrows: (event: KeyboardEvent, id: number) => void;
   onAllBad: () => void;
+  /** Null where there is nothing to go back to. */
+  onUndo: (() => void) | null;
+  /** Null where nothing is ordered. */
+  onClear: (() => void) | null;
 }
 
 /** The shelf: a row for each tier, best on top, and below it what is not ordered yet. */
@@ -44,6 +52,7 @@ export function TierBoard(props: TierBoardProps) {
         letter={letterOf(assignment, id)}
         value={ratingOf(content, id).value}
         isCurrent={id === props.current}
+        isReading={props.isReading}
         label={props.standing(id)}
         onFocus={() => props.onFocus(id)}
         onArrows={props.onArrows}
@@ -52,13 +61,26 @@ export function TierBoard(props: TierBoardProps) {
 
   return (
     <section
+      id="order"
       className={classes.board}
       aria-label={t("ranking.board")}
       data-dragging={isDragging || undefined}
     >
-      <h2>{t("ranking.board")}</h2>
+      <div className={classes.boardHead}>
+        <h2>{t("ranking.board")}</h2>
+        {!props.isReading && (
+          <>
+            <Step label={t("ranking.keys.undo")} keys="Control+Z Meta+Z" onStep={props.onUndo}>
+              <Undo2 size={18} className="flip-rtl" aria-hidden="true" />
+            </Step>
+            <Step label={t("ranking.keys.clear")} keys="Shift+Backspace" onStep={props.onClear}>
+              <Eraser size={18} aria-hidden="true" />
+            </Step>
+          </>
+        )}
+      </div>
       {assignment.campaign.criteria.length > 0 && <Criteria {...props} numAll={ids.length} />}
-      <p className={classes.hint}>{t("ranking.boardHint")}</p>
+      {!props.isReading && <p className={classes.hint}>{t("ranking.boardHint")}</p>}
       <p className={classes.end}>{t("ranking.best")}</p>
       <ol className={classes.rows}>
         {rows.map((row, index) => (
@@ -70,18 +92,46 @@ export function TierBoard(props: TierBoardProps) {
         ))}
       </ol>
       <p className={classes.end}>{t("ranking.worst")}</p>
-      <Tray label={t("ranking.notOrdered")}>{chips(waiting)}</Tray>
-      <label className={classes.allBad}>
-        <input
-          type="checkbox"
-          checked={content.all_bad}
-          onChange={props.onAllBad}
-          aria-keyshortcuts={ariaKey("b")}
-        />
-        {t("ranking.allBad")}
-        <KeyHint keys="b" />
-      </label>
+      {(!props.isReading || waiting.length > 0) && (
+        <Tray label={t("ranking.notOrdered")}>{chips(waiting)}</Tray>
+      )}
+      <AllBad {...props} />
     </section>
+  );
+}
+
+function AllBad({ content, isReading, onAllBad }: TierBoardProps) {
+  const { t } = useTranslation();
+  if (isReading) return content.all_bad && <p className={classes.allBad}>{t("ranking.allBad")}</p>;
+  return (
+    <label className={classes.allBad}>
+      <input type="checkbox" checked={content.all_bad} onChange={onAllBad} aria-keyshortcuts={ariaKey("n")} />
+      {t("ranking.allBad")}
+      <KeyHint keys="n" />
+    </label>
+  );
+}
+
+interface StepProps {
+  label: string;
+  keys: string;
+  onStep: (() => void) | null;
+  children: ReactNode;
+}
+
+function Step({ label, keys, onStep, children }: StepProps) {
+  return (
+    <ActionIcon
+      variant="subtle"
+      color="gray"
+      aria-label={label}
+      title={label}
+      aria-keyshortcuts={keys}
+      disabled={!onStep}
+      onClick={() => onStep?.()}
+    >
+      {children}
+    </ActionIcon>
   );
 }
 
@@ -90,11 +140,13 @@ function Criteria(props: TierBoardProps & { numAll: number }) {
   const { t } = useTranslation();
   const { criterionNamed } = useNames();
   const { content, criterion, numAll } = props;
+  const names = ["", ...props.assignment.campaign.criteria];
+  const next = names[(names.indexOf(criterion) + 1) % names.length];
   return (
     <>
       {/* biome-ignore lint/a11y/useSemanticElements: a fieldset's legend would take a line of its own */}
       <div className={classes.criteria} role="group" aria-label={t("ranking.criteria")}>
-        {["", ...props.assignment.campaign.criteria].map((name) => (
+        {names.map((name) => (
           <button
             key={name}
             type="button"
@@ -105,11 +157,11 @@ function Criteria(props: TierBoardProps & { numAll: number }) {
             <span>
               {orderOf(content, name).flat().length}/{numAll}
             </span>
+            {name === next && <KeyHint keys="p" />}
           </button>
         ))}
-        <KeyHint keys="c" />
       </div>
-      {criterion && content.rows.flat().length > 0 && (
+      {criterion && !props.isReading && content.rows.flat().length > 0 && (
         <button type="button" className={classes.quietButton} onClick={props.onSameAsOverall}>
           {t("ranking.sameAsOverall")}
         </button>
@@ -166,12 +218,17 @@ interface ChipProps {
   value: number | null;
   label: string;
   isCurrent: boolean;
+  isReading: boolean;
   onFocus: () => void;
   onArrows: (event: KeyboardEvent, id: number) => void;
 }
 
-function Chip({ id, letter, value, label, isCurrent, onFocus, onArrows }: ChipProps) {
-  const { setNodeRef, listeners, isDragging } = useDraggable({ id: `chip-${id}`, data: { completion: id } });
+function Chip({ id, letter, value, label, isCurrent, isReading, onFocus, onArrows }: ChipProps) {
+  const { setNodeRef, listeners, isDragging } = useDraggable({
+    id: `chip-${id}`,
+    data: { completion: id },
+    disabled: isReading,
+  });
   return (
     <button
       ref={setNodeRef}
@@ -181,7 +238,7 @@ function Chip({ id, letter, value, label, isCurrent, onFocus, onArrows }: ChipPr
       data-current={isCurrent || undefined}
       data-dragging={isDragging || undefined}
       aria-label={label}
-      aria-keyshortcuts="ArrowUp ArrowDown"
+      aria-keyshortcuts={isReading ? undefined : "ArrowUp ArrowDown"}
       onFocus={onFocus}
       {...listeners}
       onKeyDown={(event) => onArrows(event, id)}

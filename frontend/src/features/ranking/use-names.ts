@@ -1,17 +1,25 @@
 import { useCallback } from "react";
 import { useTranslation } from "react-i18next";
 
-/** Known flags and criteria are translated; a campaign's own are shown as written. */
+/** "wrong_language" as it is read: "Wrong language". */
+function inWords(name: string, language: string): string {
+  const words = name.replaceAll("_", " ").trim();
+  return words.charAt(0).toLocaleUpperCase(language) + words.slice(1);
+}
+
+/** Known flags and criteria are translated; a campaign's own are shown in its own words. */
 export function useNames() {
   const { t, i18n } = useTranslation();
   const flagNamed = useCallback(
     (flag: string) =>
-      i18n.exists(`flag.${flag}`) ? String(t(`flag.${flag}` as "flag.untrue")) : flag.replaceAll("_", " "),
+      i18n.exists(`flag.${flag}`) ? String(t(`flag.${flag}` as "flag.untrue")) : inWords(flag, i18n.language),
     [t, i18n],
   );
   const criterionNamed = useCallback(
     (name: string) =>
-      i18n.exists(`criterion.${name}`) ? String(t(`criterion.${name}` as "criterion.helpful")) : name,
+      i18n.exists(`criterion.${name}`)
+        ? String(t(`criterion.${name}` as "criterion.helpful"))
+        : inWords(name, i18n.language),
     [t, i18n],
   );
   return { flagNamed, criterionNamed };

@@ -37,14 +37,14 @@ export function ViewBar({ view, ids, current, letterOf, onRateAgain }: ViewBarPr
           onToggle={view.toggleTogether}
         />
       )}
-      <Toggle label={t("ranking.view.focus")} keys="f" isOn={view.isFocused} onToggle={view.toggleFocus} />
+      <Toggle label={t("ranking.view.focus")} keys="u" isOn={view.isFocused} onToggle={view.toggleFocus} />
       <Toggle
         label={
           view.base === null
             ? t("ranking.view.differences")
             : t("ranking.view.differencesFrom", { letter: letterOf(view.base) })
         }
-        keys="d"
+        keys="z"
         isOn={view.base !== null}
         onToggle={() => view.toggleBase(current)}
       />

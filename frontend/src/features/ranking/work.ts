@@ -1,12 +1,17 @@
 import type { WorkKind } from "@/lib/work";
-import { inWords, missing, type RankingContent, read, restore, submission } from "./content";
+import { doubts, inWords, missing, type RankingContent, read, restore, submission } from "./content";
+import { OrderStrip } from "./order-strip";
 import { RankingPage } from "./ranking-page";
+import { RankingReading } from "./ranking-reading";
 
 export const work: WorkKind<RankingContent> = {
   read,
   restore,
   missing,
+  doubts,
   submission,
   inWords,
   Page: RankingPage,
+  Reading: RankingReading,
+  Foot: OrderStrip,
 };

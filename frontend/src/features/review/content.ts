@@ -1,6 +1,6 @@
 import type { TFunction } from "i18next";
 import type { Assignment } from "@/lib/api/types";
-import type { AnyWorkKind, Missing, Written } from "@/lib/work";
+import type { AnyWorkKind, Doubt, Missing, Written } from "@/lib/work";
 
 export type Verdict = "accepted" | "corrected" | "returned";
 
@@ -66,6 +66,11 @@ export function makeReview(kinds: Record<string, AnyWorkKind>) {
     return kindOf(assignment).missing(workOf(assignment), content.correction);
   }
 
+  function doubts(assignment: Assignment, content: ReviewContent): Doubt[] {
+    if (content.verdict !== "corrected") return [];
+    return kindOf(assignment).doubts?.(workOf(assignment), content.correction) ?? [];
+  }
+
   function submission(assignment: Assignment, content: ReviewContent) {
     return {
       verdict: content.verdict ?? "accepted",
@@ -94,5 +99,5 @@ export function makeReview(kinds: Record<string, AnyWorkKind>) {
     correction: null,
   });
 
-  return { kindOf, given, read, restore, missing, submission, inWords };
+  return { kindOf, given, read, restore, missing, doubts, submission, inWords };
 }

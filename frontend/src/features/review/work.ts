@@ -1,6 +1,7 @@
 import { createElement, useMemo } from "react";
 import type { AnyWorkKind, WorkKind, WorkProps } from "@/lib/work";
 import { makeReview, type ReviewContent } from "./content";
+import { Decision } from "./decision";
 import { ReviewPage } from "./review-page";
 
 /** Reviews of work of these kinds, each shown in its own page. */
@@ -15,5 +16,11 @@ export function makeWork(kinds: Record<string, AnyWorkKind>): WorkKind<ReviewCon
     return createElement(ReviewPage, { ...props, kind: kindOf(assignment), shown });
   }
 
-  return { ...review, Page };
+  function Foot(props: WorkProps<ReviewContent>) {
+    const { assignment } = props;
+    const original = useMemo(() => given(assignment), [assignment]);
+    return createElement(Decision, { ...props, given: original });
+  }
+
+  return { ...review, Page, Foot };
 }

@@ -11,7 +11,8 @@ export interface KeyBinding {
   shownAs?: string;
   /** Also while a text is being edited; only for combinations that type nothing. */
   whileTyping?: boolean;
-  run: (event: KeyboardEvent) => void;
+  /** Gives false where there is nothing to do now: then another's binding of these keys may. */
+  run: (event: KeyboardEvent) => unknown;
 }
 
 export interface KeyGroup {
@@ -71,8 +72,8 @@ export function useKeys(title: string, bindings: KeyBinding[], isActive = true):
       for (const binding of current.current) {
         if (typing && !binding.whileTyping) continue;
         if (![binding.keys].flat().some((keys) => matches(event, ownKey(keys)))) continue;
+        if (binding.run(event) === false) continue;
         event.preventDefault();
-        binding.run(event);
         return;
       }
     }

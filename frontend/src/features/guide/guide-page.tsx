@@ -1,0 +1,24 @@
+import guide from "@docs/annotators/index.md?raw";
+import { useTranslation } from "react-i18next";
+import { Markdown } from "@/components/markdown";
+import { Note } from "@/components/notes";
+import { Page } from "@/components/page";
+
+/** The annotators' guide, of which the pictures, the table of pictures at the end and links to places are left out. */
+const [HEAD = "", ...LINES] = (guide.split("## The same pages elsewhere")[0] ?? "").split("\n");
+const TEXT = LINES.filter((line) => !line.startsWith("!["))
+  .join("\n")
+  .replace(/^## /gm, "# ")
+  .replace(/\[([^\]]*)\]\(#[^)]*\)/g, "$1");
+
+/** The guide for those who write and judge; it opens beside the work. */
+export function GuidePage() {
+  const { t, i18n } = useTranslation();
+  return (
+    <Page title={t("help.guideTitle")}>
+      {!i18n.language.startsWith("en") && <Note>{t("help.inEnglish")}</Note>}
+      <h2 lang="en">{HEAD.replace("# ", "")}</h2>
+      <Markdown text={TEXT} language="en" />
+    </Page>
+  );
+}
