@@ -4,6 +4,7 @@ from rest_framework import serializers
 
 from annotate.campaigns.limits import MAX_TEXT
 from annotate.campaigns.models import Campaign, default_flags, default_sampling
+from annotate.names import one_line
 
 ROLES = ("system", "user", "assistant")
 LANGUAGE = r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*$"
@@ -112,7 +113,7 @@ class CampaignSerializer(serializers.Serializer):
 class CampaignChangesSerializer(serializers.Serializer):
     """What an admin may change of a campaign. Its kind stays: its units were made for it."""
 
-    name = serializers.CharField(max_length=200, required=False)
+    name = serializers.CharField(max_length=200, required=False, validators=[one_line])
     status = serializers.ChoiceField(Campaign.Status.choices, required=False)
     language = serializers.RegexField(LANGUAGE, max_length=16, required=False)
     overlap = serializers.IntegerField(min_value=1, max_value=100, required=False)
@@ -146,7 +147,7 @@ class CampaignChangesSerializer(serializers.Serializer):
 
 class NewCampaignSerializer(CampaignChangesSerializer):
     status = None  # type: ignore[assignment]
-    name = serializers.CharField(max_length=200)
+    name = serializers.CharField(max_length=200, validators=[one_line])
     kind = serializers.ChoiceField(Campaign.Kind.choices)
     reviewed_campaign = serializers.PrimaryKeyRelatedField(
         queryset=Campaign.objects.all(),

@@ -9,6 +9,7 @@ import json
 import logging
 import os
 import signal
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from annotate.runs import launchers
 from annotate.runs.models import Run
 from annotate.runs.results import register_result
 from annotate.runs.sampling import write_prompts
+from annotate.runs.turns import FINISH, our_turn
 from trainer.model_files import manifest_sha256
 from trainer.run_dir import RunError, read_manifest, read_status, request_stop
 
@@ -37,26 +39,27 @@ def advance_runs() -> None:
     """One look at every run that is running, then at those that wait for room."""
     running = Run.objects.filter(state=Run.State.RUNNING).order_by("pk")
     for pk in list(running.values_list("pk", flat=True)):
-        _one(pk, watch_run)
+        if _one(pk, watch_run):
+            _finish(pk)
     for pk in claim_queued_runs():
         _one(pk, start_job)
 
 
-def _one(pk: int, step: Any) -> None:
+def _one(pk: int, step: Callable[[Run], Any]) -> Any:
     """One run's trouble (a full disk, an unreadable file) is logged and must not keep the others waiting."""
     try:
         with transaction.atomic():
             run = _locked(pk)
             if run is not None:
                 with translation.override(run.language):
-                    step(run)
+                    return step(run)
     except Exception:
-        log.exception("run %s: %s did not succeed; it is tried again at the next look", pk, step.__name__)
+        log.exception("run %s: the look at it failed; it is tried again at the next one", pk)
 
 
 def _locked(pk: int) -> Run | None:
     return (
-        Run.objects.select_for_update(skip_locked=True, of=("self",))
+        Run.objects.select_for_update(no_key=True, skip_locked=True, of=("self",))
         .select_related("snapshot", "policy", "ref_policy", "reward_model", "campaign")
         .filter(pk=pk, state=Run.State.RUNNING)
         .first()
@@ -112,13 +115,19 @@ def start_job(run: Run) -> None:
 # ---------------------------------------------------------------- watching
 
 
-def watch_run(run: Run) -> None:
+def watch_run(run: Run) -> bool:
+    """Settle what has happened; whether the job is done, so that its result is to be verified."""
     # First the process, then its last words: a job that ends in between has written them.
     is_alive = launchers.is_alive(run.launch)
     status = _status_since_launch(run)
     state = status.get("state")
     if state == "succeeded":
-        return finish_run(run)
+        return True
+    _settle(run, state, status, is_alive)
+    return False
+
+
+def _settle(run: Run, state: str | None, status: dict[str, Any], is_alive: bool | None) -> None:
     if state == "failed":
         return _end(run, Run.State.FAILED, status.get("error") or _("The job failed; its log says why."))
     if state == "cancelled" and run.cancel_requested:
@@ -226,20 +235,41 @@ def _press_cancel(run: Run) -> None:
 # ---------------------------------------------------------------- ending
 
 
-def finish_run(run: Run) -> None:
-    """Verify what the job wrote, register it and end the run, all in the transaction that holds the row."""
+def _finish(pk: int) -> None:
+    """Verify what a job wrote, which may take minutes, then register it and end the run in one short transaction."""
+    with our_turn(FINISH, pk) as is_our_turn:
+        run = Run.objects.filter(pk=pk, state=Run.State.RUNNING).first()
+        if run is not None and is_our_turn:
+            manifest, refusal = _verified(run)
+            _one(pk, lambda run: _register(run, manifest, refusal))
+
+
+def _verified(run: Run) -> tuple[dict[str, Any], str]:
+    """The manifest; or why the result is refused."""
     try:
         manifest = read_manifest(run.run_dir, verify=True)
-        run.metrics = manifest["metrics"]
-        run.manifest_sha256 = manifest_sha256(Path(run.run_dir))
-        with transaction.atomic():
-            register_result(run, manifest)
-    except (OperationalError, InterfaceError):
-        raise  # the database is away: the next look tries again
+        return manifest | {"sha256": manifest_sha256(Path(run.run_dir))}, ""
     except Exception as error:
         if not isinstance(error, RunError):
-            log.exception("run %s: the result could not be registered", run.name)
-        return _end(run, Run.State.FAILED, _("The job's result is refused: %(reason)s") % {"reason": error})
+            log.exception("run %s: the result could not be verified", run.name)
+        return {}, str(error)
+
+
+def _register(run: Run, manifest: dict[str, Any], refusal: str) -> None:
+    """Nothing of a result that is refused stays; only where the database is away is it tried again."""
+    if not refusal:
+        run.metrics, run.manifest_sha256 = manifest["metrics"], manifest["sha256"]
+        try:
+            with transaction.atomic():
+                register_result(run, manifest)
+        except (OperationalError, InterfaceError):
+            raise
+        except Exception as error:
+            if not isinstance(error, RunError):
+                log.exception("run %s: the result could not be registered", run.name)
+            refusal = str(error)
+    if refusal:
+        return _end(run, Run.State.FAILED, _("The job's result is refused: %(reason)s") % {"reason": refusal})
     _end(run, Run.State.SUCCEEDED)
 
 

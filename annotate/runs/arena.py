@@ -7,20 +7,22 @@ from typing import Any
 from django.db import connection
 
 Z = 1.959964  # 95 %
-# A pair has two sides; `side` looks at it from each, so that a policy is found wherever it was shown.
+# From the policy's own completions to what was said of them, so that other policies' rankings are not read.
 AGAINST_OTHERS = """
     SELECT rival.id, rival.name,
       count(*) FILTER (WHERE choice.is_made AND given.tiers->0 @> to_jsonb(ours.id)),
       count(*) FILTER (WHERE choice.is_made AND given.tiers->0 @> to_jsonb(theirs.id)),
       count(*) FILTER (WHERE NOT choice.is_made)
-    FROM feedback_ranking AS given
+    FROM campaigns_completion AS ours
+    JOIN feedback_ranking AS given
+      ON given.prompt_id = ours.prompt_id AND given.shown_order @> to_jsonb(ours.id)
     JOIN campaigns_campaign AS campaign ON campaign.id = given.campaign_id AND campaign.kind = 'comparison'
-    CROSS JOIN (VALUES (0, 1), (1, 0)) AS side (ours, theirs)
     CROSS JOIN LATERAL (SELECT jsonb_array_length(given.tiers) = 2) AS choice (is_made)
-    JOIN campaigns_completion AS ours ON ours.id = (given.shown_order->>side.ours)::bigint
-    JOIN campaigns_completion AS theirs ON theirs.id = (given.shown_order->>side.theirs)::bigint
+    JOIN campaigns_completion AS theirs
+      ON theirs.id = (given.shown_order->>(given.shown_order->0 = to_jsonb(ours.id))::int)::bigint
     JOIN runs_policyversion AS rival ON rival.id = theirs.policy_version_id
-    WHERE NOT given.is_surplus AND given.review_state <> 'returned' AND ours.policy_version_id = %(policy)s AND rival.id <> %(policy)s
+    WHERE ours.policy_version_id = %(policy)s AND rival.id <> %(policy)s
+      AND NOT given.is_surplus AND given.review_state <> 'returned'
     GROUP BY rival.id, rival.name ORDER BY rival.id DESC
 """
 

@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from annotate.campaigns.models import Campaign
 from annotate.data_paths import DataPathField
 from annotate.languages import spoken_now
+from annotate.names import one_line
 from annotate.snapshots.models import Snapshot
 
 
@@ -283,7 +284,7 @@ class Evaluation(models.Model):
 class Schedule(models.Model):
     """When a round starts by itself: every so many hours, or after so much new feedback, or both."""
 
-    name = models.CharField(max_length=200, unique=True)
+    name = models.CharField(max_length=200, unique=True, validators=[one_line])
     campaigns: models.ManyToManyField = models.ManyToManyField(Campaign, related_name="schedules")
     base_policy = models.ForeignKey(PolicyVersion, on_delete=models.PROTECT, related_name="+")
     every_hours = models.FloatField(null=True, blank=True)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.utils.translation import gettext as _
 from rest_framework.exceptions import ValidationError
 
@@ -19,6 +19,15 @@ from trainer.model_files import check_loadable, directory_sha256, manifest_sha25
 from trainer.run_dir import RunError, is_finished, read_manifest
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}(/[A-Za-z0-9][\w.-]{0,95})?")
+LINE = """
+    WITH RECURSIVE line (id, parent_id, place) AS (
+        SELECT id, parent_id, 0 FROM runs_policyversion WHERE id = %s
+        UNION ALL
+        SELECT above.id, above.parent_id, place + 1
+        FROM line JOIN runs_policyversion AS above ON above.id = line.parent_id
+    ) CYCLE id SET is_met_again USING path
+    SELECT id FROM line WHERE NOT is_met_again ORDER BY place
+"""
 NAME = re.compile(r"[\w][\w. -]{0,199}")
 
 
@@ -86,14 +95,13 @@ def register_policy(*, name: str, path: str, within: Sequence[Path] | None = Non
 
 
 def ancestry_of(policy: PolicyVersion) -> list[dict[str, Any]]:
-    """The policy and its parents, root last, each with the run that made it."""
-    chain, seen = [], set()
-    current: PolicyVersion | None = policy
-    while current is not None and current.pk not in seen:
-        seen.add(current.pk)
-        chain.append(current)
-        current = current.parent
+    """The policy and its parents, root last, each with the run that made it; two queries however long it is."""
+    with connection.cursor() as cursor:
+        cursor.execute(LINE, [policy.pk])
+        line = [row[0] for row in cursor.fetchall()]
+    joined = PolicyVersion.objects.select_related("run__snapshot", "run__reward_model").in_bulk(line)
+    links = [joined[pk] for pk in line]
     return [
         {"policy_version": link, "run": link.run, "reward_model": link.run.reward_model if link.run else None}
-        for link in chain
+        for link in links
     ]

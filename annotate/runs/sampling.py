@@ -5,13 +5,12 @@ import os
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db.models import CharField, Count, Exists, Min, OuterRef, QuerySet, Value
 from django.db.models.functions import MD5, Cast, Concat
 from django.utils.translation import gettext as _
 
-from annotate.campaigns.limits import too_long
 from annotate.campaigns.models import Campaign, Completion, Prompt
 from annotate.feedback.models import Assignment, Unit
 from annotate.feedback.services import NewUnit, queue_units
@@ -102,69 +101,77 @@ def write_prompts(run: Run) -> None:
     being_written.rename(path)
 
 
+class Made(NamedTuple):
+    """A completion that was stored, as far as its units ask."""
+
+    pk: int
+    text: str
+
+
 def store_completions(run: Run, groups: Iterator[tuple[int, list[dict[str, Any]]]]) -> None:
-    """Completions and their units, ahead of everything that waits in the campaign.
+    """Completions, and then their units, ahead of everything that waits in the campaign.
 
     A text that the policy gave twice is shown once; a prompt with a single distinct text has nothing to rank. In a
-    comparison campaign a completion meets another policy's that waits for one (`_pairs`).
+    comparison campaign a completion meets another policy's that waits for one (`_pairs`). The campaign is locked for
+    the units alone, which come last.
     """
     assert run.campaign is not None
-    is_of_two = run.campaign.kind == Campaign.Kind.COMPARISON
-    waiting = Unit.objects.filter(campaign=run.campaign, open_slots__gt=0)
-    priority = min(waiting.aggregate(at=Min("priority"))["at"] or 0, 0) - 1
-    num_units = num_completions = num_left_out = 0
+    campaign, is_of_two = run.campaign, run.campaign.kind == Campaign.Kind.COMPARISON
+    made: dict[int, list[Made]] = {}
+    num_prompts = 0
     while chunk := list(islice(groups, CHUNK)):
-        known = set(
-            run.campaign.prompts.filter(pk__in=[pk for pk, _rows in chunk]).values_list("pk", flat=True)
-        )
-        made: dict[int, list[Completion]] = {}
-        for prompt_id, rows in chunk:
-            distinct = {storable(row["text"]): row for row in reversed(rows) if is_workable(row["text"])}
-            if prompt_id in known and (len(distinct) > 1 or is_of_two):
-                made[prompt_id] = [_completion(run, prompt_id, text, row) for text, row in distinct.items()]
-        Completion.objects.bulk_create(completion for group in made.values() for completion in group)
-        shown = (
-            _pairs(run, made) if is_of_two else [(pk, group) for pk, group in made.items() if len(group) > 1]
-        )
-        units = [
-            NewUnit(
-                pk, [one.pk for one in group], external_id=f"{run.name}:{group[0].pk if is_of_two else pk}"
-            )
-            for pk, group in shown
-        ]
-        num_units += queue_units(run.campaign, units, priority=priority)
-        num_completions += sum(map(len, made.values()))
-        num_left_out += len(chunk) - len({pk for pk, _group in shown})
+        num_prompts += len(chunk)
+        made |= _stored(run, chunk, is_of_two)
+    Campaign.objects.select_for_update(no_key=True).get(
+        pk=campaign.pk
+    )  # two runs must not find the same rival
+    shown = _pairs(run, made) if is_of_two else [(pk, group) for pk, group in made.items() if len(group) > 1]
+    units = [
+        NewUnit(pk, [one.pk for one in group], external_id=f"{run.name}:{group[0].pk if is_of_two else pk}")
+        for pk, group in shown
+    ]
+    waiting = Unit.objects.filter(campaign=campaign, open_slots__gt=0)
+    priority = min(waiting.aggregate(at=Min("priority"))["at"] or 0, 0) - 1
     run.metrics = {
         **run.metrics,
-        "num_queued_units": num_units,
-        "num_queued_completions": num_completions,
-        "num_prompts_left_out": num_left_out,
+        "num_queued_units": queue_units(campaign, units, priority=priority),
+        "num_queued_completions": sum(map(len, made.values())),
+        "num_prompts_left_out": num_prompts - len({pk for pk, _group in shown}),
     }
 
 
-def _pairs(run: Run, made: dict[int, list[Completion]]) -> list[tuple[int, Sequence[Completion]]]:
+def _stored(
+    run: Run, chunk: list[tuple[int, list[dict[str, Any]]]], is_of_two: bool
+) -> dict[int, list[Made]]:
+    """{prompt: its distinct completions}, of prompts that are there still and have something to show."""
+    assert run.campaign is not None
+    known = set(run.campaign.prompts.filter(pk__in=[pk for pk, _rows in chunk]).values_list("pk", flat=True))
+    made: dict[int, list[Completion]] = {}
+    for prompt_id, rows in chunk:
+        distinct = {storable(row["text"]): row for row in reversed(rows) if row["text"].strip()}
+        if prompt_id in known and (len(distinct) > 1 or is_of_two):
+            made[prompt_id] = [_completion(run, prompt_id, text, row) for text, row in distinct.items()]
+    Completion.objects.bulk_create(completion for group in made.values() for completion in group)
+    return {pk: [Made(one.pk, one.text) for one in group] for pk, group in made.items()}
+
+
+def _pairs(run: Run, made: dict[int, list[Made]]) -> list[tuple[int, Sequence[Made]]]:
     """[(prompt id, two completions)]: each new one with another policy's that waits; without any, two of its own.
 
     What finds no rival of another text waits for the next policy that is sampled.
     """
-    rivals: dict[int, list[Completion]] = {pk: [] for pk in made}
-    for rival in (
-        waiting_for_rival().filter(prompt__in=made).exclude(policy_version=run.policy).order_by("pk")
-    ):
-        rivals[rival.prompt_id].append(rival)
-    pairs: list[tuple[int, Sequence[Completion]]] = []
+    rivals: dict[int, list[Made]] = {pk: [] for pk in made}
+    of_others = waiting_for_rival().filter(prompt__in=made).exclude(policy_version=run.policy).order_by("pk")
+    for prompt_id, pk, text in of_others.values_list("prompt", "pk", "text"):
+        rivals[prompt_id].append(Made(pk, text))
+    pairs: list[tuple[int, Sequence[Made]]] = []
     for pk, group in made.items():
         met = zip(group, rivals[pk], strict=False)
-        found: list[Sequence[Completion]] = [pair for pair in met if pair[0].text != pair[1].text]
+        found: list[Sequence[Made]] = [pair for pair in met if pair[0].text != pair[1].text]
         if not found and len(group) > 1:
             found = [group[:2]]
         pairs += [(pk, pair) for pair in found]
     return pairs
-
-
-def is_workable(text: str) -> bool:
-    return bool(text.strip()) and not too_long([text])
 
 
 def storable(text: str) -> str:

@@ -10,8 +10,8 @@ from django.utils.translation import gettext as _
 from rest_framework.exceptions import ValidationError
 
 from annotate.campaigns.models import Campaign
+from annotate.campaigns.overview import tallies_of
 from annotate.errors import Conflict
-from annotate.feedback.models import Demonstration, Ranking
 from annotate.runs.models import Round, Schedule
 from annotate.runs.rounds import check_config, start_round
 from annotate.snapshots.services import SnapshotRefused, queue_snapshot
@@ -20,22 +20,20 @@ log = logging.getLogger(__name__)
 
 
 def save_schedule(schedule: Schedule | None, changes: dict[str, Any]) -> Schedule:
-    """Make a schedule (None) or change one. It counts new feedback and hours from now on."""
+    """Make a schedule (None) or change what is named of one. A new one counts feedback and hours from now on."""
     campaigns = changes.pop("campaigns", None)
     check_config(changes.get("config") or {})
-    made = schedule is None
-    schedule = schedule or Schedule(last_started_at=timezone.now())
-    for name, value in changes.items():
-        setattr(schedule, name, value)
-    if not schedule.every_hours and not schedule.min_new_feedback:
-        raise ValidationError(
-            {"every_hours": [_("Say when: every so many hours, after so much feedback, or both.")]}
-        )
     try:
         with transaction.atomic():
-            if made and campaigns:
-                schedule.last_feedback_count = num_feedback(campaigns)
-            schedule.save()
+            if schedule is None:
+                schedule = Schedule(last_started_at=timezone.now(), **changes)
+                schedule.last_feedback_count = num_feedback(campaigns or [])
+            else:  # the clock writes on the row too, at any moment
+                schedule = Schedule.objects.select_for_update(no_key=True).get(pk=schedule.pk)
+            for name, value in changes.items():
+                setattr(schedule, name, value)
+            _refuse_never(schedule)
+            schedule.save(update_fields=list(changes) if schedule.pk else None)
             if campaigns is not None:
                 schedule.campaigns.set(campaigns)
     except IntegrityError as error:
@@ -43,11 +41,17 @@ def save_schedule(schedule: Schedule | None, changes: dict[str, Any]) -> Schedul
     return schedule
 
 
+def _refuse_never(schedule: Schedule) -> None:
+    if not schedule.every_hours and not schedule.min_new_feedback:
+        raise ValidationError(
+            {"every_hours": [_("Say when: every so many hours, after so much feedback, or both.")]}
+        )
+
+
 def num_feedback(campaigns: list[Campaign]) -> int:
-    return sum(
-        table.objects.filter(campaign__in=campaigns, is_surplus=False).count()
-        for table in (Demonstration, Ranking)
-    )
+    """Demonstrations and rankings that count, from the counts that the database keeps."""
+    held = tallies_of([campaign.pk for campaign in campaigns]).values()
+    return sum(one.get("demonstrations", 0) + one.get("rankings", 0) - one.get("surplus", 0) for one in held)
 
 
 def is_due(schedule: Schedule, count: int) -> bool:
@@ -64,7 +68,7 @@ def start_due_schedules() -> None:
         try:
             with transaction.atomic():
                 schedule = (
-                    Schedule.objects.select_for_update(skip_locked=True, of=("self",))
+                    Schedule.objects.select_for_update(no_key=True, skip_locked=True, of=("self",))
                     .select_related("base_policy")
                     .filter(pk=pk, is_enabled=True)
                     .first()

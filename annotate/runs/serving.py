@@ -15,14 +15,12 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
 import httpx
 import psutil
 from django.conf import settings
-from django.db import connection
 from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -31,8 +29,8 @@ from annotate.campaigns.models import Campaign
 from annotate.runs import launchers
 from annotate.runs.models import ModelServer, PolicyVersion
 from annotate.runs.registering import model_directory
+from annotate.runs.turns import TEND, our_turn
 
-TEND_LOCK = 0x5041524D  # advisory lock: one look at a time
 STARTING_FOR = timedelta(minutes=15)  # so long may a large model take to be hashed and loaded
 SILENT_FOR = timedelta(seconds=60)  # alive and without an answer: then another is started
 DRAINING_FOR = timedelta(seconds=90)  # from the request to end; answers that have begun are finished
@@ -76,26 +74,13 @@ def policy_being_loaded() -> PolicyVersion | None:
 
 def tend_model_server() -> None:
     """One look; one that finds another at work leaves."""
-    with _taking_turns() as is_our_turn:
+    with our_turn(TEND) as is_our_turn:
         if not is_our_turn:
             return
         if settings.MODEL_SERVER_URL:
             _look_at_given()
         elif not _is_tended_elsewhere():
             _tend_own()
-
-
-@contextlib.contextmanager
-def _taking_turns() -> Iterator[bool]:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s)", [TEND_LOCK])
-        is_ours = cursor.fetchone()[0]
-    try:
-        yield is_ours
-    finally:
-        if is_ours:
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_unlock(%s)", [TEND_LOCK])
 
 
 def stop_model_server() -> None:

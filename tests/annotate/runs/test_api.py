@@ -7,6 +7,7 @@ import pytest
 from annotate.campaigns.services import add_prompts
 from annotate.runs.job_settings import settings_of
 from annotate.runs.models import PolicyVersion, Run, Schedule
+from annotate.runs.registering import ancestry_of
 from annotate.runs.services import queue_run
 from tests.annotate.moves import prompts
 from tests.annotate.runs.moves import finished, job_of, make_policy, make_reward_model, running, succeed
@@ -282,3 +283,12 @@ def test_schedules_are_made_changed_and_deleted(tom_client, base, new_campaign):
     assert neither.status_code == 400
     assert tom_client.delete(address).status_code == 204
     assert not Schedule.objects.exists()
+
+
+def test_a_long_ancestry_costs_no_more_queries_than_a_short_one(base, django_assert_num_queries):
+    newest = base
+    for _ in range(12):
+        newest = make_policy(parent=newest)
+    with django_assert_num_queries(2):
+        line = ancestry_of(newest)
+    assert [len(line), line[0]["policy_version"], line[-1]["policy_version"]] == [13, newest, base]

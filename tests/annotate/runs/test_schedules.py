@@ -94,3 +94,15 @@ def test_feedback_given_before_the_schedule_does_not_count(base, new_campaign):
     save_schedule(None, {"name": "s", "campaigns": [campaign], "base_policy": base, "min_new_feedback": 10})
     tasks.start_due_schedules()
     assert not Round.objects.exists()
+
+
+def test_a_change_does_not_undo_what_the_clock_has_just_written(schedule):
+    eager = schedule(min_new_feedback=1)
+    read_before = Schedule.objects.get(pk=eager.pk)
+    give(eager, 1)
+    tasks.start_due_schedules()
+    save_schedule(read_before, {"name": "renamed"})
+    tasks.start_due_schedules()
+    assert Round.objects.count() == 1
+    eager.refresh_from_db()
+    assert (eager.name, eager.last_feedback_count) == ("renamed", 1)

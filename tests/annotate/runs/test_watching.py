@@ -2,11 +2,13 @@
 
 import json
 import os
+import threading
 from datetime import timedelta
 from pathlib import Path
 
 import psutil
 import pytest
+from django.db import connection
 from django.utils import timezone, translation
 
 from annotate.runs import advancing, launchers, tasks
@@ -291,3 +293,31 @@ def test_a_model_is_written_under_the_run_directory(run):
     job.finish({})
     look(run)
     assert Path(run.policy_version.path).parent == Path(run.run_dir)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_cancellation_does_not_wait_for_a_result_to_be_verified(base, snapshot):
+    run = running(queue_run(kind="sft", policy=base, snapshot=snapshot))
+    job = job_of(run)
+    write_model(job)
+    with open(job.model_dir / "large.safetensors", "wb") as file:
+        file.truncate(400_000_000)  # nothing but a hole: it takes a while to be hashed, and no disk
+    job.finish({})
+    looks = [threading.Thread(target=lambda: (advancing.advance_runs(), connection.close())) for _ in "12"]
+    for look in looks:
+        look.start()  # two at once: one of them verifies
+    while not is_somebodys_turn(run.pk):
+        assert any(look.is_alive() for look in looks)
+    cancel_run(run)
+    assert is_somebodys_turn(run.pk), "it is still being verified"
+    for look in looks:
+        look.join()
+    run.refresh_from_db()
+    assert (run.state, run.cancel_requested) == ("succeeded", True)
+    assert PolicyVersion.objects.filter(run=run).count() == 1
+
+
+def is_somebodys_turn(pk: int) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = %s", [pk])
+        return bool(cursor.fetchone()[0])
