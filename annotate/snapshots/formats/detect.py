@@ -24,7 +24,7 @@ from annotate.snapshots.formats import (
     prompts,
     squality,
 )
-from annotate.snapshots.formats.fields import ANSWER, FIELDS, checked, count
+from annotate.snapshots.formats.fields import ANSWER, FIELDS, HEADER, checked, count, unread_fields
 from annotate.snapshots.formats.reading import records
 from annotate.snapshots.formats.records import Feedback, Record, Rejected, TreeRow, Unusable, guarded, kind
 
@@ -270,6 +270,7 @@ def read_record(form: Format, record: Record, is_whole: bool = True) -> tuple[li
         parse = form.parse or nested
         parsed = guarded(lambda given: list(parse(given)))(record)
     unread = checked(record.value, form.name, texts_of(parsed))
+    unread |= {name for name, _found in unread_fields(record.header, HEADER)}
     if "weight" in FIELDS[form.name]:
         take_weight(parsed, record.value)
     return parsed, unread

@@ -110,6 +110,8 @@ FIELDS: dict[str, Fields] = {
 }
 
 
+HEADER = names("model_name date args version")  # what stands before the list of a document
+
 # Where a form has several ways to say one thing, the first that a record fills is read. All others must repeat it.
 ONE_OF: dict[str, tuple[tuple[str, ...], ...]] = {
     "dpo": (

@@ -28,7 +28,9 @@ from annotate.snapshots.formats.records import (
 )
 from annotate.snapshots.formats.turns import Turns, as_turns, opening
 
-MAX_ROWS = 5000  # of one ranking
+# Of one ranking.
+MAX_ROWS = 5000
+MAX_BYTES = 64 << 20
 
 
 def read(found: Iterator[Record | Rejected]) -> Iterator[Feedback | Rejected]:
@@ -41,15 +43,17 @@ def read(found: Iterator[Record | Rejected]) -> Iterator[Feedback | Rejected]:
 
     for _thing, rows in groupby(found, thing):
         group: list[Record] = []
+        size = 0
         for row in rows:
             if isinstance(row, Rejected):
                 yield row
-            elif len(group) == MAX_ROWS:
+            elif len(group) == MAX_ROWS or size > MAX_BYTES:
                 yield Rejected(
                     row.line, _("More than %(limit)s rows are about one thing.") % {"limit": MAX_ROWS}
                 )
             else:
                 group.append(row)
+                size += row.size
         if group:
             yield from of_one(group)
 

@@ -106,6 +106,11 @@ def kind_of_binary(block: bytes) -> str:
     return ""
 
 
+def is_record(line: bytes) -> bool:
+    found = parsed(1, line)
+    return isinstance(found, Record) and isinstance(found.value, str | dict | list)
+
+
 class _BlockFile:
     """text_blocks with the read() that ijson wants. More than one record's bytes without a record is Damaged."""
 
@@ -164,10 +169,11 @@ def _shape_of_text(first: bytes) -> Shape:
     if first.startswith(b'"') and b"\n" not in first:
         return Shape("lines")  # one very long text
     lines = [line.strip() for line in first[:BLOCK].split(b"\n")[:LOOK_AT] if line.strip()]
-    if any(isinstance(parsed(1, line), Record) for line in lines):
-        return Shape("lines")
     top = lines[0].decode("utf-8", "replace")
-    if delimiter := tables.delimiter_of(top):
+    delimiter = tables.delimiter_of(top)
+    if delimiter != tables.ALONE and any(is_record(line) for line in lines):
+        return Shape("lines")
+    if delimiter:
         return Shape("table", delimiter=delimiter)
     shown = top if len(top) <= 80 else f"{top[:80]}…"
     raise Damaged(

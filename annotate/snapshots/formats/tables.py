@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from annotate.snapshots.formats.fields import FIELDS
 
 DELIMITERS = "\t;,"
+ALONE = "\x1f"  # of a single column: commas are its text
 COLUMNS = {name for fields in FIELDS.values() for name in fields}
 NUMBERS = {
     *("label", "weight", "margin", "score_chosen", "score_rejected", "chosen_score", "rejected_score"),
@@ -49,7 +50,7 @@ def delimiter_of(first_line: str) -> str:
         names = column_names(next(csv.reader([first_line], delimiter=delimiter), []))
         if len(names) > 1 and COLUMNS & set(names):
             return delimiter
-    return "," if first_line.strip().strip('"').casefold() in ("prompt", "text") else ""
+    return ALONE if first_line.strip().strip('"').casefold() in ("prompt", "text") else ""
 
 
 def column_names(cells: list[str]) -> list[str]:

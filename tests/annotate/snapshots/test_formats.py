@@ -345,3 +345,13 @@ def test_fields_are_looked_for_at_every_depth(tmp_path):
     unread = Counter()
     list(parse_file(path, detect(path), tmp_path / "scratch", unread))
     assert unread == {"messages.name": 1}
+
+
+def test_a_field_before_the_list_of_a_document_is_counted_too(tmp_path):
+    path = tmp_path / "file.json"
+    document = {"args": {"seed": 1}, "hardware": "one card", "prompts": []}
+    document["prompts"] = [{"prompt": "Why?", "results": [{"sampling_config": "k50", "outputs": ["So."]}]}]
+    path.write_text(json.dumps(document))
+    unread = Counter()
+    list(parse_file(path, detect(path), tmp_path / "scratch", unread))
+    assert unread == {"hardware": 1}

@@ -48,7 +48,13 @@ def test_commas_and_tabs_separate_too(read, pack):
     form, kept, _ = read(pack(b'instruction,input,output\n"Name, please",,"It\'s ""Bob"""\n'))
     assert (form, answers(kept)) == ("alpaca", [("Name, please", 'It\'s "Bob"')])
     assert answers(read(b"prompt\tcompletion\nhi\thello\n")[1]) == [("hi", "hello")]
-    assert [item.messages[0]["content"] for item in read(b"prompt\nWhy?\nHow, then?\n")[1]][:1] == ["Why?"]
+
+
+@pytest.mark.parametrize("name", [b"Prompt", b'"prompt"', b"text"])
+def test_a_column_alone_is_a_list_of_prompts(read, name):
+    form, kept, refused = read(name + b'\nWhy?\nHow, then?\n"In two\nlines?"\n')
+    assert (form, refused) == ("prompts", {})
+    assert [item.messages[0]["content"] for item in kept] == ["Why?", "How, then?", "In two\nlines?"]
 
 
 def test_numbers_truth_and_turns_are_read_from_cells(read):
@@ -78,6 +84,7 @@ def test_two_columns_of_one_name_and_columns_of_no_form_are_told_once(read):
     _, _, refused = read(b"colour,size\nred,1\nblue,2\n")
     assert list(refused) == [1]
     assert "its first line is “colour,size”" in refused[1]
+    assert list(read(b"Notes of 2026\n12\ntrue\n")[2]) == [1], "no line of it is a record"
     assert list(read(b"Dear all,\nplease find the file.\n" * 1000)[2]) == [1]
 
 
