@@ -1,8 +1,13 @@
-"""Who may import whom: import-linter's contracts, and a web process without torch."""
+"""Who may import whom, a web process without torch, and which worker does what."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
+
+from django.conf import settings
+
+from annotate.celery import app
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -36,3 +41,32 @@ def test_the_two_file_formats_need_the_standard_library_only():
         "print(sorted(new - set(sys.stdlib_module_names)))"
     )
     assert result.stdout.strip() == "[]", result.stdout + result.stderr
+
+
+def test_every_queue_has_a_worker_wherever_parley_is_started():
+    """Work in a queue that nobody listens to would wait for ever, without a word."""
+    routes = [route["queue"] for route in settings.CELERY_TASK_ROUTES.values()]
+    for place in (
+        "annotate/demo/processes.py",
+        "deploy/compose.yaml",
+        "docs/operators/deploy.md",
+        "tests/site.py",
+    ):
+        text = (ROOT / place).read_text()
+        named = re.findall(r'(?:--queues", "|-Q", "|-Q |queues: str = ")([a-z,]+)', text)
+        assert {*routes, settings.CELERY_TASK_DEFAULT_QUEUE} <= set(",".join(named).split(",")), place
+
+
+def test_what_lasts_long_never_stands_before_what_people_wait_for():
+    """A lease that runs out, or agreement, is not kept waiting by an import or a snapshot."""
+    app.loader.import_default_modules()
+    queues = {
+        name: app.amqp.router.route({}, name)["queue"].name
+        for name in app.tasks
+        if name.startswith("annotate.")
+    }
+    assert {name for name, queue in queues.items() if queue == "files"} == {
+        "annotate.snapshots.tasks.advance_imports",
+        "annotate.snapshots.tasks.advance_snapshots",
+    }
+    assert queues["annotate.feedback.tasks.expire_leases"] == "web"

@@ -210,6 +210,18 @@ def test_prompts_are_stored_once_and_queued_for_writing(carol_client, new_campai
     assert set(campaign.prompts.values_list("language", flat=True)) == {"en", "fr"}
 
 
+def test_a_prompt_that_nobody_could_hand_in_again_is_refused(carol_client, new_campaign):
+    campaign = new_campaign("demonstration")
+    url = f"/api/campaigns/{campaign.id}/prompts"
+    turns = [{"role": ("user", "assistant")[i % 2], "content": "w" * 200_000} for i in range(6)]
+    answer = carol_client.post(url, [{"messages": turns}], format="json")
+    assert answer.status_code == 400
+    assert "1200000 characters; at most 1000000" in answer.json()["detail"]
+    too_long = [{"role": "user", "content": "w" * 200_001}]
+    assert carol_client.post(url, [{"messages": too_long}], format="json").status_code == 400
+    assert not campaign.prompts.exists()
+
+
 def test_prompts_of_a_ranking_campaign_wait_for_completions(carol_client, new_campaign):
     campaign = new_campaign("ranking")
     carol_client.post(f"/api/campaigns/{campaign.id}/prompts", [{"brief": "x"}], format="json")

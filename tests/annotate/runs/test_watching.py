@@ -224,11 +224,13 @@ def test_sampled_completions_wait_ahead_of_older_units(base, ranking, settings):
             "seed": 40 + index,
             "sampling": {"temperature": 1.0},
         }
-        for prompt, texts in zip(prompts, (["one", "two", "one", "nul\0"], ["same", "same"]), strict=True)
+        for prompt, texts in zip(
+            prompts, (["one", "two", "one", "nul\0", "w" * 200_001], ["same", "same"]), strict=True
+        )
         for index, text in enumerate(texts)
     ]
     job.completions_path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    job.finish({"num_completions": 6})
+    job.finish({"num_completions": 7})
     look(run)
     assert run.state == Run.State.SUCCEEDED, run.error
     unit = campaign.units.order_by("priority", "position").first()
