@@ -233,3 +233,23 @@ def test_who_is_removed_from_a_campaign_can_be_brought_back_at_once(site, open_p
     page.get_by_role("button", name="Remove Bob").wait_for(state="detached")
     page.get_by_role("button", name="Undo").click()
     page.get_by_role("button", name="Remove Bob").wait_for()
+
+
+def test_the_palette_finds_what_one_may_see_and_nothing_else(site, open_page):
+    def found(name: str, words: str):
+        page = open_page(name)
+        page.get_by_role("main").wait_for()
+        page.keyboard.press("Control+k")
+        page.get_by_role("combobox").fill(words)
+        return page, page.get_by_role("option")
+
+    page, options = found("tom", "tiny base")
+    options.filter(has_text="Policy").click()
+    page.wait_for_url(f"**/policies/{site.seeded['base']}")
+    _page, options = found("tom", "island answers")  # a trainer is no member
+    options.filter(has_text="Campaign").wait_for()
+    _page, options = found("carol", "bob")
+    options.filter(has_text="Bob (bob)").wait_for()
+    page, options = found("alice", "tiny base")
+    page.get_by_text("Nothing here is called so.").wait_for()
+    assert options.count() == 0

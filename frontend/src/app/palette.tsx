@@ -1,21 +1,15 @@
-import { useQuery } from "@tanstack/react-query";
 import { useId, useMemo, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { useNavigate } from "react-router";
 import { Dialog } from "@/components/dialog";
-import { campaignsQuery } from "@/lib/api/lists";
 import { isMac, shown } from "@/lib/keyboard/keys";
 import { ownKey } from "@/lib/keyboard/own-keys";
 import { useKeyGroups } from "@/lib/keyboard/use-keys";
 import classes from "./palette.module.css";
+import { type Found, useThings } from "./palette-things";
 
-interface Found {
-  name: string;
-  /** What kind of thing it is. */
-  about: string;
-  keys: string;
-  run: () => void;
-}
+/** So many are listed; for the others more of the name is asked. */
+const MOST = 60;
 
 interface PaletteProps {
   pages: { to: string; label: string }[];
@@ -27,39 +21,33 @@ export function Palette({ pages, onClose }: PaletteProps) {
   const { t, i18n } = useTranslation();
   const navigate = useNavigate();
   const groups = useKeyGroups();
-  const campaigns = useQuery(campaignsQuery);
   const [asked, setAsked] = useState("");
+  const things = useThings(asked);
   const [chosen, setChosen] = useState(0);
   const id = useId();
 
-  const all = useMemo(() => {
-    const commands: Found[] = [...groups].reverse().flatMap(({ title, bindings }) =>
+  const commands = useMemo(() => {
+    const deeds: Found[] = [...groups].reverse().flatMap(({ title, bindings }) =>
       bindings
         // Those that stand for several keys need to know which.
         .filter(({ label, shownAs }) => label && !shownAs)
         .map(({ label = "", keys, run }) => ({
+          key: `${title}.${label}`,
           name: label,
           about: title,
           keys: [keys].flat()[0] ?? "",
           run: () => run(new KeyboardEvent("keydown")),
         })),
     );
-    const work: Found[] = (campaigns.data ?? [])
-      .filter((campaign) => campaign.is_member)
-      .map(({ id, name }) => ({
-        name,
-        about: t("nav.work"),
-        keys: "",
-        run: () => void navigate(`/annotate/${id}`),
-      }));
     const places: Found[] = pages.map(({ to, label }) => ({
+      key: to,
       name: label,
       about: t("palette.page"),
       keys: "",
       run: () => void navigate(to),
     }));
-    return [...commands, ...work, ...places];
-  }, [groups, campaigns.data, pages, navigate, t]);
+    return [...deeds, ...places];
+  }, [groups, pages, navigate, t]);
 
   const plain = (text: string) =>
     text
@@ -67,9 +55,12 @@ export function Palette({ pages, onClose }: PaletteProps) {
       .replace(/\p{Diacritic}/gu, "")
       .toLocaleLowerCase(i18n.language);
   const words = plain(asked).split(/\s+/).filter(Boolean);
-  const found = all.filter(({ name, about }) =>
+  // Until something is asked for, only what there is a handful of: one's own work, beside what can be done.
+  const offered = words.length ? things : things.filter(({ key }) => key.startsWith("work."));
+  const matching = [...commands, ...offered].filter(({ name, about }) =>
     words.every((word) => plain(`${name} ${about}`).includes(word)),
   );
+  const found = matching.slice(0, MOST);
   const current = Math.min(chosen, found.length - 1);
 
   function run(entry: Found | undefined) {
@@ -114,7 +105,7 @@ export function Palette({ pages, onClose }: PaletteProps) {
         {found.map((entry, index) => (
           // biome-ignore lint/a11y/useKeyWithClickEvents: the field has the keyboard
           <div
-            key={`${entry.about}.${entry.name}`}
+            key={entry.key}
             id={`${id}-${index}`}
             role="option"
             tabIndex={-1}
@@ -136,6 +127,9 @@ export function Palette({ pages, onClose }: PaletteProps) {
           </div>
         ))}
       </div>
+      {matching.length > MOST && (
+        <p className={classes.none}>{t("palette.more", { number: matching.length - MOST })}</p>
+      )}
       {found.length === 0 && <p className={classes.none}>{t("palette.none")}</p>}
     </Dialog>
   );
