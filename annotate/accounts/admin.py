@@ -3,6 +3,7 @@
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.contrib import admin
 from django.contrib.auth.models import Group
 from django.db.models import QuerySet
@@ -51,6 +52,10 @@ class UserForm(forms.ModelForm):
         required=False,
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
         help_text=_("It ends the login's sessions and tokens."),
+    )
+
+    language = forms.ChoiceField(
+        label=_("interface language"), required=False, choices=[("", "---------"), *settings.LANGUAGES]
     )
 
     class Meta:

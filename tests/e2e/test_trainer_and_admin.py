@@ -92,13 +92,6 @@ def test_curves_log_and_samples_of_a_run_are_shown(site, open_page):
     page.get_by_text("island number").first.wait_for()
 
 
-def test_an_annotator_finds_no_trainers_page(site, open_page):
-    page = open_page("alice")
-    page.goto("/runs")
-    page.get_by_role("heading").first.wait_for()
-    assert page.get_by_role("button", name="Start a round").count() == 0
-
-
 def test_an_admin_makes_a_campaign_and_imports_a_file(site, open_page, tmp_path):
     upload = tmp_path / "questions.jsonl"
     rows = [
