@@ -1,9 +1,12 @@
 """The documentation is true where a machine can tell."""
 
 import hashlib
+import json
 import re
 import tomllib
 from pathlib import Path
+
+from annotate.starting import web_command
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
@@ -47,6 +50,17 @@ def test_every_file_that_a_page_names_exists():
             ):
                 missing.append(f"{page.relative_to(ROOT)}: {name}")
     assert missing == []
+
+
+def test_the_web_process_is_started_one_way():
+    """As `serve` and the tests start it, so do the image and whoever follows the page for operators."""
+    line = web_command(8000, "0.0.0.0", 2)[1:]
+    image = (ROOT / "deploy" / "web.Containerfile").read_text()
+    assert json.dumps(["granian", *line]) in image
+    for of_one_machine in (["--host", "0.0.0.0"], ["--port", "8000"]):
+        at = line.index(of_one_machine[0])
+        del line[at : at + 2]
+    assert f"`granian {' '.join(line)}`" in (ROOT / "docs" / "operators" / "deploy.md").read_text()
 
 
 def test_every_make_target_named_in_the_readme_exists():

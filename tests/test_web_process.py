@@ -32,7 +32,8 @@ for model in ("endless", "hangs"):
         writer = create_user(username=f"{model}{i}", password="three blue doors")
         add_member(campaign, writer)
         assignment = lease_next_assignment(campaign, writer).assignment
-        made[f"{model}{i}"] = {"token": create_token(writer)[1], "assignment": assignment.id}
+        made[f"{model}{i}"] = {"token": create_token(writer)[1], "assignment": assignment.id,
+                                "messages": assignment.unit.prompt.messages}
 admin = create_user(username="carol", password="three blue doors", roles=["admin"])
 made["carol"] = {"token": create_token(admin)[1], "campaign": campaign.id}
 print(json.dumps(made))
@@ -68,7 +69,7 @@ def post(site: Site, path: str, content: str, name: str = "", length: int | None
 
 
 def ask_for_suggestion(site: Site, name: str) -> socket.socket:
-    body = {"turn": 1, "messages": [{"role": "user", "content": "Why?"}]}
+    body = {"turn": 1, "messages": site.made[name]["messages"]}
     path = f"/api/assignments/{site.made[name]['assignment']}/suggestions"
     return post(site, path, json.dumps(body), name)
 

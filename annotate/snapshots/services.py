@@ -389,8 +389,8 @@ def _clear_uploads() -> None:
     """Remove what killed processes left: uploads without a row, scratch files."""
     wanted = set(FeedbackImport.objects.filter(state__in=UNFINISHED).values_list("path", flat=True))
     long_ago = time.time() - LEFT_BEHIND_AFTER.total_seconds()
-    directory = Path(settings.UPLOADS_DIR)
-    for path in directory.iterdir() if directory.is_dir() else []:
+    places = [Path(settings.UPLOADS_DIR), Path(settings.FILE_UPLOAD_TEMP_DIR)]
+    for path in (path for place in places if place.is_dir() for path in place.iterdir()):
         if str(path) in wanted or path.stat().st_mtime > long_ago:
             continue
         if path.is_dir():

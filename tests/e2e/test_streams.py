@@ -127,4 +127,4 @@ def test_a_chat_on_a_phone_outlives_every_failure_of_its_policy(site, open_page)
         "Who fishes here?", SPOKEN, "And who eats the fish?", "The heron.",
     ]  # fmt: skip
     choices = "SELECT strength FROM feedback_ranking WHERE campaign_id = %s ORDER BY external_id"
-    assert ask(site, choices, site.seeded["Talks"])[0] == (2,)
+    assert ask(site, choices, site.seeded["Talks"]) == [(None,)]  # the better one; the pairs said the same

@@ -263,8 +263,15 @@ def test_failed_and_unbegun_imports_can_be_taken_off_the_list_and_no_others(queu
     assert carol_client.delete(f"/api/imports/{done.pk}").status_code == 409
 
 
-def test_what_killed_processes_left_in_the_uploads_is_removed_after_a_day(queued, uploads):
+def test_what_killed_processes_left_in_the_uploads_is_removed_after_a_day(
+    queued, uploads, settings, tmp_path
+):
     row = queued()
+    settings.FILE_UPLOAD_TEMP_DIR = tmp_path / "on-their-way"
+    settings.FILE_UPLOAD_TEMP_DIR.mkdir()
+    body = settings.FILE_UPLOAD_TEMP_DIR / "body"
+    body.touch()
+    os.utime(body, (time.time() - 100_000,) * 2)
     for name in ("orphan.upload", "scratch-dead"):
         (uploads / name).mkdir() if name.startswith("scratch") else (uploads / name).touch()
     for path in uploads.iterdir():
@@ -272,3 +279,4 @@ def test_what_killed_processes_left_in_the_uploads_is_removed_after_a_day(queued
     (uploads / "young.upload").touch()
     services._clear_uploads()
     assert {path.name for path in uploads.iterdir()} == {Path(row.path).name, "young.upload"}
+    assert not body.exists()
