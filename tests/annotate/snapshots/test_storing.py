@@ -259,3 +259,17 @@ def test_a_prompt_of_many_long_turns_and_a_long_message_of_a_tree_are_refused(ne
         json.dumps({"message_id": "a", "role": "prompter", "text": "w" * (MAX_TEXT + 1), "replies": []})
     )
     assert "200001 characters" in import_file(path, new_campaign("ranking", name="Trees")).rejected[0].reason
+
+
+def test_an_early_export_that_grows_is_one_tree_with_its_ranking(campaign, tmp_path):
+    root = {"message_id": "a1", "parent_id": "None", "text": "Hello?", "role": "prompter", "rank": None}
+    replies = [
+        {"message_id": f"a{rank + 2}", "parent_id": "a1", "text": text, "role": "assistant", "rank": rank}
+        for rank, text in enumerate(["Hi.", "Yo."])
+    ]
+    path = tmp_path / "early.jsonl"
+    for known in (replies[:1], replies):
+        path.write_text(json.dumps({**root, "replies": known}) + "\n")
+        assert not import_file(path, campaign).rejected
+    stored = stored_counts(campaign)
+    assert [stored[name] for name in ("trees", "messages", "prompts", "rankings")] == [1, 3, 1, 1]
