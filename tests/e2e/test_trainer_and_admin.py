@@ -120,6 +120,7 @@ def test_an_admin_makes_a_campaign_and_imports_a_file(site, open_page, tmp_path)
     page.get_by_text("questions.jsonl").first.wait_for()
     page.get_by_text("Report", exact=True).first.click()
     page.get_by_text("Fields that were not read, with the number of records: topic (6).").wait_for()
+    page.get_by_text("New in this campaign: 5 prompts, 5 demonstrations.").wait_for()
     stored = (
         "from annotate.snapshots.models import FeedbackImport as I\nimport json\n"
         "print(json.dumps(I.objects.order_by('id').last().report))"
@@ -142,6 +143,27 @@ def sentences(language: str) -> dict:
 def change_me(site, name: str, **changes) -> None:
     headers = {"Authorization": f"Token {site.seeded['tokens'][name]}"}
     httpx.patch(f"{site.url}/api/me", json=changes, headers=headers).raise_for_status()
+
+
+@pytest.mark.parametrize(("language", "screen"), [("en", {}), ("fr", PHONE)])
+def test_a_failed_import_says_why_and_can_be_taken_off_the_list(site, open_page, language, screen):
+    say, name = sentences(language)["import"], f"notes-{language}.txt"
+    change_me(site, "carol", language=language)
+    home = f"/campaigns/{site.seeded['ranking']}"
+    headers = {"Authorization": f"Token {site.seeded['tokens']['carol']}", "Accept-Language": language}
+    files = {"file": (name, b"Dear diary")}
+    httpx.post(f"{site.url}/api{home}/imports", files=files, headers=headers).raise_for_status()
+    page = open_page("carol", **screen)
+    page.goto(f"{home}/material")
+    row = page.locator("article").filter(has_text=name)
+    row.get_by_text(sentences(language)["state"]["failed"]).wait_for(timeout=60_000)
+    assert fits(page)
+    tab = page.get_by_role("tab", name=sentences(language)["campaigns"]["tab"]["material"]).bounding_box()
+    assert 0 <= tab["x"] and tab["x"] + tab["width"] <= page.viewport_size["width"]
+    row.get_by_role("button", name=say["remove"].replace("{{name}}", name)).click()
+    page.get_by_role("button", name=say["removeIt"], exact=True).click()
+    row.wait_for(state="detached")
+    change_me(site, "carol", language="en")
 
 
 @pytest.mark.parametrize(("language", "screen"), [("en", {}), ("fr", PHONE)])
