@@ -197,7 +197,7 @@ LOGIN_URL = "/sign-in"
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "annotate.accounts.authentication.TokenAuthentication",  # first: its header is what makes "not signed in" a 401
-        "rest_framework.authentication.SessionAuthentication",
+        "annotate.accounts.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["annotate.permissions.ByOperation"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],

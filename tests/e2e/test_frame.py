@@ -5,6 +5,7 @@ import re
 import httpx
 import pytest
 
+from tests.e2e.conftest import PASSWORD, sign_in
 from tests.e2e.desk import ask, desk_site
 from tests.e2e.phone import PHONE, fits
 from tests.e2e.units import assignment_on, wait_for_another
@@ -242,3 +243,72 @@ def test_a_key_pressed_the_moment_a_unit_appears_is_taken_and_kept(site, open_pa
     assert assignment_on(page) == first
     kept = "SELECT assignment_id FROM feedback_draft WHERE content -> 'all_bad' = 'true'"
     site.wait_until(lambda: (first,) in ask(site, kept), 10, "the mark was not saved")
+
+
+def drafts_on(page) -> list[str]:
+    return page.evaluate("Object.keys(localStorage).filter(name => name.startsWith('parley.draft.'))")
+
+
+def test_in_another_tab_somebody_else_signs_in_and_nothing_is_sent_as_them(site, open_page):
+    page = open_page("alice")
+    open_ranking(page, site)
+    here = assignment_on(page)
+    other = page.context.new_page()
+    other.goto("/")
+    other.get_by_role("button", name="Account of").click()
+    other.get_by_role("button", name="Sign out").click()
+    other.wait_for_url("**/sign-in")
+    sign_in(other, "bob")
+    page.keyboard.press("b")
+    page.keyboard.press("Control+Enter")
+    page.locator("dialog input[type=password]").wait_for()
+    ranked = "SELECT count(*) FROM feedback_ranking WHERE assignment_id = %s"
+    assert ask(site, ranked, here) == [(0,)]
+    page.locator("dialog input[type=password]").fill(PASSWORD)
+    page.locator("dialog:has(input[type=password]) button[type=submit]").click()
+    site.wait_until(lambda: ask(site, ranked, here) == [(1,)], 20, "the ranking was not stored for alice")
+
+
+def test_signing_out_leaves_on_the_device_what_is_there_alone_and_warns_of_it(site, open_page):
+    page = open_page("bob")
+    open_ranking(page, site)
+    page.keyboard.press("b")
+    page.get_by_text("Saved", exact=True).wait_for()
+    assert len(drafts_on(page)) == 1
+    page.route("**/draft", lambda route: route.abort())
+    page.keyboard.press("b")
+    page.get_by_text("On this device only").wait_for()
+    page.get_by_role("button", name="Account of").click()
+    page.get_by_role("button", name="Sign out").click()
+    page.get_by_role("dialog").get_by_text("One piece of your work is on this device alone").wait_for()
+    page.get_by_role("button", name="Stay signed in").click()
+    page.unroute("**/draft")
+    page.keyboard.press("b")
+    page.get_by_text("Saved", exact=True).wait_for(timeout=40_000)
+    page.get_by_role("button", name="Account of").click()
+    page.get_by_role("button", name="Sign out").click()
+    page.wait_for_url("**/sign-in")
+    assert drafts_on(page) == []
+
+
+def test_a_clock_that_is_set_back_takes_no_time_away_and_reading_after_the_last_letter_counts(
+    site, open_page
+):
+    page = open_page("alice")
+    page.clock.install()
+    open_ranking(page, site)
+    here = assignment_on(page)
+    page.keyboard.press("b")
+    page.get_by_text("Saved", exact=True).wait_for()
+    for _ in range(30):
+        page.mouse.wheel(0, 1)
+        page.clock.run_for(1000)
+    page.reload()
+    page.get_by_role("article", name="Completion A").wait_for()
+    assert assignment_on(page) == here
+    page.evaluate("() => { const real = Date.now; Date.now = () => real() - 600_000 }")
+    page.keyboard.press("Control+Enter")
+    spent = "SELECT seconds_spent FROM feedback_ranking WHERE assignment_id = %s"
+    site.wait_until(lambda: ask(site, spent, here) != [], 20, "the ranking was not stored")
+    [(seconds,)] = ask(site, spent, here)
+    assert 25 < seconds < 60

@@ -7,6 +7,7 @@ import { Mark } from "@/components/mark";
 import { ProblemNote, Waiting } from "@/components/notes";
 import { AccountMenu } from "@/features/accounts/account-menu";
 import { SignInDialog } from "@/features/accounts/sign-in-dialog";
+import { sendAs } from "@/lib/api/client";
 import { outbox } from "@/lib/drafts/outbox";
 import { setLanguage } from "@/lib/i18n";
 import { setOwnKeys } from "@/lib/keyboard/own-keys";
@@ -46,7 +47,10 @@ function SignedIn() {
   const me = useMe();
   const [isHelpOpen, setHelpOpen] = useState(false);
   const [isFinding, setFinding] = useState(false);
-  useEffect(() => outbox.start(me.id), [me.id]);
+  useEffect(() => {
+    sendAs(me.id);
+    return outbox.start(me.id);
+  }, [me.id]);
   const { text_size: textSize, keys } = me.preferences;
   // Before the page below is drawn, which shows them.
   useMemo(() => setOwnKeys(keys ?? {}), [keys]);

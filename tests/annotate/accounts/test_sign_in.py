@@ -40,6 +40,14 @@ def test_somebody_who_was_deactivated_cannot_sign_in(alice):
     assert sign_in(APIClient()).status_code == 400
 
 
+def test_what_a_page_of_somebody_else_still_sends_is_not_taken_as_theirs(alice, bob, alice_client):
+    """Two windows of one browser: in one, bob has signed in, in the other the page of alice is still open."""
+    assert alice_client.get("/api/my-work", headers={"X-Parley-Login": str(alice.id)}).status_code == 200
+    refused = alice_client.get("/api/my-work", headers={"X-Parley-Login": str(bob.id)})
+    assert (refused.status_code, refused.json()["errors"][0]["code"]) == (401, "other_login")
+    assert refused["WWW-Authenticate"]
+
+
 def test_a_foreign_form_cannot_sign_anybody_in(alice):
     body = f'{{"username": "alice", "password": "{PASSWORD}"}}'
     assert APIClient().post("/api/session", body, content_type="text/plain").status_code == 415

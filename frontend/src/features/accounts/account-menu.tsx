@@ -1,9 +1,12 @@
-import { useMantineColorScheme } from "@mantine/core";
+import { Button, Group, Stack, Text, useMantineColorScheme } from "@mantine/core";
 import { useQueryClient } from "@tanstack/react-query";
 import { Check, ChevronDown } from "lucide-react";
-import { type ReactNode, useId } from "react";
+import { type ReactNode, useId, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Link } from "react-router";
+import { Dialog } from "@/components/dialog";
+import { dropWhatIsSaved, numUnsaved } from "@/lib/drafts/leaving";
+import { outbox } from "@/lib/drafts/outbox";
 import { languages, nameOfLanguage, setLanguage } from "@/lib/i18n";
 import { meQuery, useMe } from "@/lib/me";
 import classes from "./account-menu.module.css";
@@ -18,6 +21,7 @@ export function AccountMenu() {
   const id = useId();
   const queryClient = useQueryClient();
   const { colorScheme, setColorScheme } = useMantineColorScheme();
+  const [unsaved, setUnsaved] = useState(0);
   const name = me.name || me.username;
 
   async function choose(language: string) {
@@ -25,8 +29,18 @@ export function AccountMenu() {
     queryClient.setQueryData(meQuery.queryKey, await changeMe({ language: language as "en" }));
   }
 
-  async function leave() {
-    await signOut();
+  async function leave(isSure: boolean) {
+    // The dialog stands behind an open menu.
+    close();
+    await outbox.flush();
+    const unsaved = numUnsaved(me.id);
+    if (unsaved > 0 && !isSure) {
+      setUnsaved(unsaved);
+      return;
+    }
+    // Whoever cannot be signed out is so already, or somebody else is signed in here now.
+    await signOut().catch(() => undefined);
+    dropWhatIsSaved(me.id);
     window.location.assign("/sign-in");
   }
 
@@ -71,10 +85,23 @@ export function AccountMenu() {
             </Choice>
           ))}
         </Choices>
-        <button type="button" className={classes.leave} onClick={() => void leave()}>
+        <button type="button" className={classes.leave} onClick={() => void leave(false)}>
           {t("account.signOut")}
         </button>
       </div>
+      {unsaved > 0 && (
+        <Dialog title={t("account.unsavedTitle")} onClose={() => setUnsaved(0)}>
+          <Stack>
+            <Text size="sm">{t("account.unsaved", { count: unsaved })}</Text>
+            <Group justify="flex-end">
+              <Button variant="default" onClick={() => void leave(true)}>
+                {t("account.signOutAnyway")}
+              </Button>
+              <Button onClick={() => setUnsaved(0)}>{t("account.stay")}</Button>
+            </Group>
+          </Stack>
+        </Dialog>
+      )}
     </>
   );
 }

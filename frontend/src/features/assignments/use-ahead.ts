@@ -29,19 +29,19 @@ function makeAhead(campaignId: number, isInHand: (id: number) => boolean) {
   }
 
   function hold(assignment: Assignment) {
-    held = { assignment, until: Date.now() + assignment.seconds_left * 1000 };
+    held = { assignment, until: performance.now() + assignment.seconds_left * 1000 };
   }
 
   /** Hands it over, if it is here and surely still ours. */
   function take(): Assignment | null {
-    const taken = held && held.until > Date.now() ? held.assignment : null;
+    const taken = held && held.until > performance.now() ? held.assignment : null;
     held = null;
     return taken;
   }
 
   /** Renewing the unit in hand renewed this one on the server too. */
   function extend(secondsLeft: number) {
-    if (held) held.until = Date.now() + secondsLeft * 1000;
+    if (held) held.until = performance.now() + secondsLeft * 1000;
   }
 
   /** Gives it back, for others; what another window has begun on stays. */

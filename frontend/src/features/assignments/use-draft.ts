@@ -1,7 +1,7 @@
-import { useCallback, useLayoutEffect, useRef, useState } from "react";
+import { useCallback, useEffect, useLayoutEffect, useRef, useState } from "react";
 import { onSessionChange } from "@/lib/api/session";
 import type { Assignment } from "@/lib/api/types";
-import { readFromDevice } from "@/lib/drafts/device-store";
+import { keepSecondsOnDevice, readFromDevice, secondsOnDevice } from "@/lib/drafts/device-store";
 import { type Reconciled, reconcile, type ServerDraft } from "@/lib/drafts/reconcile";
 import { makeSaver, type Saver, type SaveState } from "@/lib/drafts/saver";
 import type { AnyWorkKind } from "@/lib/work";
@@ -55,7 +55,11 @@ export function useDraft(
   const [other, setOther] = useState<unknown>(null);
   const latest = useRef(content);
   const saver = useRef<Saver<unknown> | null>(null);
-  const earlierSeconds = useRef((initial as Stored | null)?.seconds_spent ?? 0);
+  // What was worked after the last letter is on the device alone.
+  const earlierSeconds = useRef(
+    Math.max((initial as Stored | null)?.seconds_spent ?? 0, secondsOnDevice(userId, assignment.id)),
+  );
+  const isClosed = useRef(false);
   const isTouched = useRef(opened.kind !== "empty");
 
   const withTime = useCallback(
@@ -104,6 +108,22 @@ export function useDraft(
     [withTime],
   );
 
+  // Reading is work too, and changes no word: its time is kept however the page is left.
+  useEffect(() => {
+    const keep = () => {
+      const seconds = Math.round(earlierSeconds.current + activeSeconds());
+      if (!isClosed.current && seconds > earlierSeconds.current)
+        keepSecondsOnDevice(userId, assignment.id, seconds);
+    };
+    const timer = setInterval(keep, 2000);
+    window.addEventListener("pagehide", keep);
+    return () => {
+      clearInterval(timer);
+      window.removeEventListener("pagehide", keep);
+      keep();
+    };
+  }, [activeSeconds, assignment.id, userId]);
+
   function settle(keepHere: boolean) {
     if (!conflict) return;
     const [chosen, left] = keepHere
@@ -131,7 +151,10 @@ export function useDraft(
     switchToOther,
     flush: () => void saver.current?.flush(true),
     /** No more saving: what is handed in keeps its copy on the device until the server has it. */
-    close: () => saver.current?.close(),
+    close: () => {
+      isClosed.current = true;
+      saver.current?.close();
+    },
     isTouched: () => isTouched.current,
     earlierSeconds: earlierSeconds.current,
     secondsSpent: () => Math.round(earlierSeconds.current + activeSeconds()),

@@ -1,10 +1,10 @@
-import { useCallback, useEffect, useRef, useState } from "react";
+import { useEffect, useRef, useState } from "react";
+import { makeActiveTime } from "@/lib/active-time";
 import { asProblem } from "@/lib/api/problem";
 import type { Assignment } from "@/lib/api/types";
 import { renewLease } from "./api";
 
 const INPUTS = ["keydown", "pointerdown", "wheel", "touchmove"] as const;
-const IDLE_AFTER_MS = 60_000;
 
 interface LeaseOptions {
   /** False: it was leased ahead, or lay aside; the server is told at once that it is worked on now. */
@@ -17,24 +17,21 @@ interface LeaseOptions {
 /** Keeps the unit ours while the person is active, and counts the seconds they are. */
 export function useLease(assignment: Assignment, options: LeaseOptions) {
   const [minutes, setMinutes] = useState(0);
-  const active = useRef({ seconds: 0, lastInput: Date.now(), lastTick: Date.now() });
+  const [active] = useState(() => makeActiveTime(() => performance.now()));
   const current = useRef(options);
   current.current = options;
 
-  const activeSeconds = useCallback(() => active.current.seconds, []);
-
   useEffect(() => {
-    const state = active.current;
     const third = (seconds: number) => Math.max(10_000, (seconds * 1000) / 3);
     let interval = third(assignment.seconds_left);
-    let renewedAt = Date.now();
+    let renewedAt = performance.now();
     let isRenewing = false;
 
     async function renew() {
       // What was handed in is held by nobody.
       if (isRenewing || assignment.state === "submitted") return;
       isRenewing = true;
-      renewedAt = Date.now();
+      renewedAt = performance.now();
       try {
         const lease = await renewLease(assignment.id);
         interval = third(lease.seconds_left);
@@ -47,25 +44,22 @@ export function useLease(assignment: Assignment, options: LeaseOptions) {
     }
 
     function onInput() {
-      state.lastInput = Date.now();
-      if (Date.now() - renewedAt > interval) void renew();
+      active.touch();
+      if (performance.now() - renewedAt > interval) void renew();
     }
 
     if (!current.current.isBegun) void renew();
     const timer = setInterval(() => {
-      const now = Date.now();
-      const isActive = document.visibilityState === "visible" && now - state.lastInput < IDLE_AFTER_MS;
-      if (isActive) state.seconds += (now - state.lastTick) / 1000;
-      state.lastTick = now;
-      setMinutes(Math.floor(state.seconds / 60));
-      if (now - renewedAt > interval && now - state.lastInput < interval) void renew();
+      active.tick(document.visibilityState === "visible");
+      setMinutes(Math.floor(active.seconds() / 60));
+      if (performance.now() - renewedAt > interval && active.idleFor() < interval) void renew();
     }, 1000);
     for (const name of INPUTS) window.addEventListener(name, onInput, { passive: true });
     return () => {
       clearInterval(timer);
       for (const name of INPUTS) window.removeEventListener(name, onInput);
     };
-  }, [assignment.id, assignment.seconds_left, assignment.state]);
+  }, [active, assignment.id, assignment.seconds_left, assignment.state]);
 
-  return { minutes, activeSeconds };
+  return { minutes, activeSeconds: active.seconds };
 }

@@ -78,11 +78,19 @@ export function useWork(campaignId: number, kinds: WorkKinds) {
 
   const continueOrBegin = useCallback(async () => {
     outbox.takeUp(me.id);
-    await outbox.flush();
-    const next = await takeNext(campaignId);
+    await outbox.flush(false);
+    let next = await takeNext(campaignId);
+    if (next.assignment && outbox.holds(next.assignment.id)) {
+      // Skipped, in another tab perhaps, and not sent yet so that it can be taken back: the one after it, if there is.
+      await ahead.ask();
+      const found = ahead.take();
+      if (found) return show(found, false);
+      await outbox.flush();
+      next = await takeNext(campaignId);
+    }
     if (next.assignment) await show(next.assignment, true);
     else setShown(withoutWork(next));
-  }, [campaignId, me.id, show]);
+  }, [ahead, campaignId, me.id, show]);
 
   /** Asks the server for a unit beside what is still on its way there. */
   const findNext = useCallback(async () => {

@@ -8,11 +8,21 @@ export function cookie(name: string): string {
   return match?.[1] ? decodeURIComponent(match[1]) : "";
 }
 
+let sendsAs: number | null = null;
+
+/** From now on the server refuses whatever this page sends while somebody else is signed in in this browser. */
+export function sendAs(userId: number): void {
+  sendsAs = userId;
+}
+
 /** fetch with our cookies, the CSRF header and the page's language; every failure is a Problem. */
 export async function send(request: Request): Promise<Response> {
   const headers = new Headers(request.headers);
   headers.set("Accept-Language", document.documentElement.lang || "en");
   if (request.method !== "GET") headers.set("X-CSRFToken", cookie("csrftoken"));
+  const { pathname } = new URL(request.url);
+  const isOfSession = pathname === "/api/session" || pathname === "/api/me";
+  if (sendsAs !== null && !isOfSession) headers.set("X-Parley-Login", String(sendsAs));
   let answer: Response;
   try {
     answer = await fetch(new Request(request, { headers, credentials: "same-origin" }));
@@ -21,8 +31,7 @@ export async function send(request: Request): Promise<Response> {
     throw new Problem(0, {});
   }
   if (answer.ok) return answer;
-  const { pathname } = new URL(request.url);
-  if (answer.status === 401 && pathname !== "/api/session" && pathname !== "/api/me") sessionEnded();
+  if (answer.status === 401 && !isOfSession) sessionEnded();
   throw new Problem(answer.status, await answer.json().catch(() => ({})));
 }
 

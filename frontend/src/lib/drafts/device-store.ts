@@ -51,6 +51,7 @@ export function readFromDevice<C>(userId: number, assignmentId: number): DeviceD
 
 export function dropFromDevice(userId: number, assignmentId: number): void {
   drop(keyOf(userId, assignmentId));
+  drop(secondsKeyOf(userId, assignmentId));
 }
 
 /** The units that have words of this person on this device. */
@@ -58,6 +59,18 @@ export function draftsOnDevice(userId: number): number[] {
   const prefix = `${PREFIX}${userId}.`;
   const names = Array.from({ length: localStorage.length }, (_, index) => localStorage.key(index) ?? "");
   return names.filter((name) => name.startsWith(prefix)).map((name) => Number(name.slice(prefix.length)));
+}
+
+const secondsKeyOf = (userId: number, assignmentId: number) => `parley.seconds.${userId}.${assignmentId}`;
+
+/** How long this unit has been worked on, also since its last letter. */
+export function keepSecondsOnDevice(userId: number, assignmentId: number, seconds: number): void {
+  keep(secondsKeyOf(userId, assignmentId), String(seconds));
+}
+
+export function secondsOnDevice(userId: number, assignmentId: number): number {
+  const seconds = Number(kept(secondsKeyOf(userId, assignmentId)));
+  return Number.isFinite(seconds) ? Math.max(0, seconds) : 0;
 }
 
 const remarkKeyOf = (userId: number, assignmentId: number) => `parley.remark.${userId}.${assignmentId}`;

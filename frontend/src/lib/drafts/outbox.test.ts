@@ -157,3 +157,52 @@ test("the network's return sends at once", async () => {
   await vi.advanceTimersByTimeAsync(0);
   expect(server.stored).toEqual(["key of 7"]);
 });
+
+test("a second tab holds a skip as long as the first, and whichever takes it back takes it back for both", async () => {
+  const [one, other] = [makeOutbox(server.send), makeOutbox(server.send)];
+  one.post(skip(7));
+  one.post(skip(8));
+  await vi.advanceTimersByTimeAsync(2000);
+  other.start(1);
+  await other.flush(false);
+  expect(other.read().map((entry) => entry.state)).toEqual(["held", "held"]);
+  expect(server.skipped).toEqual([]);
+  one.takeBack(7);
+  await vi.advanceTimersByTimeAsync(10_000);
+  expect(server.skipped).toEqual([8]);
+  expect([one.read(), other.read(), kept.size]).toEqual([[], [], 0]);
+});
+
+test("a clock that is set back holds a skip no longer", async () => {
+  const outbox = makeOutbox(server.send);
+  outbox.post({ ...skip(7), sendAt: Date.now() + 3_600_000 });
+  await vi.advanceTimersByTimeAsync(10_000);
+  expect(server.skipped).toEqual([7]);
+});
+
+test("nothing is sent as another person, and nothing is dropped", async () => {
+  const outbox = makeOutbox(server.send);
+  const stop = outbox.start(1);
+  server.answersWith = offline();
+  outbox.post(submission(7));
+  await vi.advanceTimersByTimeAsync(0);
+  stop();
+  server.answersWith = null;
+  outbox.start(2); // who signs in after them
+  await outbox.flush();
+  await vi.advanceTimersByTimeAsync(120_000);
+  expect([server.stored, outbox.read(), kept.has("parley.outbox.1.7")]).toEqual([[], [], true]);
+  outbox.start(1);
+  await outbox.flush();
+  expect(server.stored).toEqual(["key of 7"]);
+});
+
+test("in a tab of theirs it waits while somebody else is signed in in the browser", async () => {
+  const outbox = makeOutbox(server.send);
+  outbox.start(1);
+  server.answersWith = new Problem(401, { errors: [{ field: "", reason: "", code: "other_login" }] });
+  outbox.post(submission(7));
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(outbox.read()[0]?.state).toBe("waiting");
+  expect(kept.has("parley.outbox.1.7")).toBe(true);
+});

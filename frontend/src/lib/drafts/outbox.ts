@@ -37,15 +37,19 @@ type Listener = (outgoing: Outgoing, stored: Submitted | null, problem: Problem 
 const PREFIX = "parley.outbox.";
 const FIRST_RETRY_MS = 2000;
 const LONGEST_RETRY_MS = 30_000;
+// However the device's clock is set meanwhile.
+const LONGEST_HOLD_MS = 10_000;
 
 const keyOf = ({ userId, assignmentId }: Addressed) => `${PREFIX}${userId}.${assignmentId}`;
 export const isSkip = (outgoing: Outgoing): outgoing is OutgoingSkip => "skipReason" in outgoing;
 
-function keep(outgoing: Outgoing): void {
+/** False where the device has no room: then it is sent from memory. */
+function keep(outgoing: Outgoing): boolean {
   try {
     localStorage.setItem(keyOf(outgoing), JSON.stringify(outgoing));
+    return true;
   } catch {
-    // No room on the device: it is still sent from memory.
+    return false;
   }
 }
 
@@ -56,6 +60,15 @@ function drop(outgoing: Addressed): void {
     // Nothing was kept.
   }
 }
+
+/** Whether it still waits: another tab may have taken it back. */
+const isKept = (outgoing: Outgoing) => {
+  try {
+    return localStorage.getItem(keyOf(outgoing)) !== null;
+  } catch {
+    return false;
+  }
+};
 
 function keptFor(userId: number): Outgoing[] {
   const kept: Outgoing[] = [];
@@ -78,6 +91,8 @@ export function makeOutbox(send: Send) {
   let entries: readonly Entry[] = [];
   const timers = new Map<number, ReturnType<typeof setTimeout>>();
   const underWay = new Map<number, Promise<void>>();
+  // What stands on the device too, where another tab may take it back.
+  const onDevice = new Set<Outgoing>();
   const watchers = new Set<() => void>();
   const listeners = new Set<Listener>();
 
@@ -109,6 +124,10 @@ export function makeOutbox(send: Send) {
 
   async function deliver(outgoing: Outgoing, wait: number) {
     const id = outgoing.assignmentId;
+    if (isSkip(outgoing) && onDevice.has(outgoing) && !isKept(outgoing)) {
+      put(id, null);
+      return;
+    }
     put(id, { outgoing, state: "sending", problem: null });
     try {
       const stored = await send(outgoing);
@@ -131,8 +150,13 @@ export function makeOutbox(send: Send) {
   }
 
   function post(outgoing: Outgoing) {
-    keep(outgoing);
-    const wait = isSkip(outgoing) ? outgoing.sendAt - Date.now() : 0;
+    if (keep(outgoing)) onDevice.add(outgoing);
+    take(outgoing);
+  }
+
+  /** Sends it, or holds it for as long as it can be taken back. */
+  function take(outgoing: Outgoing) {
+    const wait = isSkip(outgoing) ? Math.min(outgoing.sendAt - Date.now(), LONGEST_HOLD_MS) : 0;
     if (wait <= 0) {
       void attempt(outgoing);
       return;
@@ -150,21 +174,28 @@ export function makeOutbox(send: Send) {
     put(id, null);
   }
 
-  /** Tries everything at once; resolves when each has been tried, whatever came of it. */
-  async function flush(): Promise<void> {
-    const going = entries.filter((entry) => entry.state !== "refused");
+  /** Tries everything at once, or all but what can still be taken back; resolves when each has been tried. */
+  async function flush(withHeld = true): Promise<void> {
+    const going = entries.filter(({ state }) => state !== "refused" && (withHeld || state !== "held"));
     await Promise.all(going.map((entry) => attempt(entry.outgoing)));
   }
 
-  /** Sends what an earlier visit could not send. */
+  /** Sends what an earlier visit could not send; what another tab holds is held here too. */
   function takeUp(userId: number) {
     for (const outgoing of keptFor(userId)) {
-      if (!find(outgoing.assignmentId)) void attempt(outgoing);
+      if (find(outgoing.assignmentId)) continue;
+      onDevice.add(outgoing);
+      take(outgoing);
     }
   }
 
   /** Sends what is left from earlier, and whatever waits when the network or the session is back. */
   function start(userId: number): () => void {
+    // What somebody else has left here waits on the device until they are back.
+    for (const { outgoing } of entries.filter((entry) => entry.outgoing.userId !== userId)) {
+      clearTimeout(timers.get(outgoing.assignmentId));
+      put(outgoing.assignmentId, null);
+    }
     takeUp(userId);
     const retry = () => {
       for (const { outgoing, state } of entries) if (state === "waiting") void attempt(outgoing);
@@ -196,6 +227,7 @@ export function makeOutbox(send: Send) {
     watch,
     onSettled,
     has: (id: number) => find(id) !== undefined,
+    holds: (id: number) => find(id)?.state === "held",
     read: () => entries,
   };
 }

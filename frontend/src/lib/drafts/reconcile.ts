@@ -11,6 +11,8 @@ export interface DeviceDraft<Content> {
   baseRevision: number;
   changedAt: string;
   isSaved: boolean;
+  /** What was sent besides, while nobody knew whether it had arrived. */
+  sent?: Content | undefined;
 }
 
 export type Reconciled<Content> =
@@ -27,7 +29,8 @@ export function reconcile<Content>(
   if (!device) return server ? fromServer(server) : { kind: "empty" };
   if (!server) return { kind: "device", content: device.content, revision: 0 };
   if (device.isSaved || sameContent(device.content, server.content)) return fromServer(server);
-  if (device.baseRevision >= server.revision) {
+  const isOwn = device.sent !== undefined && sameContent(device.sent, server.content);
+  if (isOwn || device.baseRevision >= server.revision) {
     return { kind: "device", content: device.content, revision: server.revision };
   }
   return { kind: "conflict", device, server };

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { Problem } from "../api/problem";
 import { readFromDevice } from "./device-store";
+import { reconcile } from "./reconcile";
 import { makeSaver, type SaveState } from "./saver";
 
 /** A server that keeps one draft, as ours does, and can be out of reach. */
@@ -142,4 +143,91 @@ test("once the words are handed in nothing more is sent, and the device's copy s
   await vi.advanceTimersByTimeAsync(10_000);
   expect(readFromDevice(1, 7)?.content).toBe("done");
   expect(server.numSaves).toBe(0);
+});
+
+/** A server that answers each save when it is told to, in whatever order. */
+function makeSlowServer() {
+  const waiting: (() => void)[] = [];
+  const put = (content: string, revision: number) =>
+    new Promise<{ revision: number; saved_at: string }>((resolve, reject) =>
+      waiting.push(() => void server.put(content, revision).then(resolve, reject)),
+    );
+  return { put, answer: (at: number) => waiting[at]?.() };
+}
+
+const startSlowly = (slow: ReturnType<typeof makeSlowServer>) =>
+  makeSaver<string>({
+    userId: 1,
+    assignmentId: 7,
+    revision: 0,
+    put: slow.put,
+    onState: (state) => states.push(state),
+    onConflict: (there) => conflicts.push(there),
+  });
+
+test.each([
+  ["the earlier first", [0, 1]],
+  ["the newer first", [1, 0]],
+])("two saves of one's own under way at once are no conflict: %s", async (_name, order) => {
+  const slow = makeSlowServer();
+  const saver = startSlowly(slow);
+  saver.change("one");
+  void saver.flush();
+  saver.change("one two");
+  void saver.flush(true); // the tab is hidden while the first is still on its way
+  for (const at of order) {
+    slow.answer(at);
+    await vi.advanceTimersByTimeAsync(0);
+  }
+  await vi.advanceTimersByTimeAsync(2000);
+  slow.answer(2); // where the newer one had come upon the older
+  await vi.advanceTimersByTimeAsync(2000);
+  expect(conflicts).toEqual([]);
+  expect(server.stored?.content).toBe("one two");
+  expect(states.at(-1)).toBe("saved");
+  saver.change("one two three");
+  await vi.advanceTimersByTimeAsync(1000);
+  slow.answer(order[0] === 0 ? 3 : 2);
+  await vi.advanceTimersByTimeAsync(0);
+  expect([server.stored?.content, conflicts]).toEqual(["one two three", []]);
+});
+
+test("an answer that was lost is no conflict either", async () => {
+  const saver = start();
+  const put = server.put;
+  server.put = async (content, revision) => {
+    await put(content, revision);
+    throw new Problem(0, {});
+  };
+  const lossy = makeSaver<string>({
+    userId: 1,
+    assignmentId: 8,
+    revision: 0,
+    put: (content, revision) => server.put(content, revision),
+    onState: (state) => states.push(state),
+    onConflict: (there) => conflicts.push(there),
+  });
+  saver.close();
+  lossy.change("stored, and nobody knows");
+  await vi.advanceTimersByTimeAsync(1000);
+  server.put = put;
+  lossy.change("stored, and more");
+  await vi.advanceTimersByTimeAsync(10_000);
+  expect([conflicts, server.stored?.content]).toEqual([[], "stored, and more"]);
+});
+
+test("what was under way when the tab was closed is known for one's own when it is opened again", async () => {
+  const slow = makeSlowServer();
+  const saver = startSlowly(slow);
+  saver.change("one");
+  void saver.flush();
+  saver.change("one two");
+  const kept = readFromDevice<string>(1, 7);
+  expect(kept).toMatchObject({ content: "one two", sent: "one", baseRevision: 0, isSaved: false });
+  expect(reconcile({ content: "one", revision: 1, saved_at: "" }, kept)).toEqual({
+    kind: "device",
+    content: "one two",
+    revision: 1,
+  });
+  expect(reconcile({ content: "another", revision: 1, saved_at: "" }, kept).kind).toBe("conflict");
 });

@@ -1,12 +1,13 @@
 import { asProblem } from "../api/problem";
 import { keepOnDevice } from "./device-store";
-import type { DeviceDraft, ServerDraft } from "./reconcile";
+import { type DeviceDraft, type ServerDraft, sameContent } from "./reconcile";
 
 /** What the person is told. "device": only here for now; "nowhere": neither the server nor this device has it. */
 export type SaveState = "saved" | "saving" | "device" | "nowhere" | "conflict";
 
 const PAUSE_MS = 1000;
 const LONGEST_WAIT_MS = 5000;
+const MOST_SENT = 4;
 const RETRY_MS = [2000, 4000, 8000, 15_000, 30_000];
 
 interface SaverOptions<C> {
@@ -37,11 +38,14 @@ export function makeSaver<C>(options: SaverOptions<C>): Saver<C> {
   let firstUnsavedAt = 0;
   let failures = 0;
   let inFlight: Promise<void> | null = null;
+  // What was sent last, the newest at the end: met on the server, it is nobody else's.
+  let sentLately: C[] = [];
   let isOnDevice = true;
   let isStopped = false;
 
   function keep(content: C, changedAt: string, isSaved: boolean) {
-    const draft: DeviceDraft<C> = { content, baseRevision: revision, changedAt, isSaved };
+    const sent = sentLately.findLast((other) => other !== content);
+    const draft: DeviceDraft<C> = { content, baseRevision: revision, changedAt, isSaved, sent };
     isOnDevice = keepOnDevice(userId, assignmentId, draft);
   }
 
@@ -71,16 +75,14 @@ export function makeSaver<C>(options: SaverOptions<C>): Saver<C> {
   }
 
   async function save(sent: { content: C; changedAt: string }, isLeaving: boolean) {
+    sentLately = [...sentLately.filter((other) => other !== sent.content), sent.content].slice(-MOST_SENT);
     try {
       const stored = await options.put(sent.content, revision, isLeaving);
-      revision = stored.revision;
+      revision = Math.max(revision, stored.revision);
       failures = 0;
       if (isStopped) return;
-      if (pending === sent) {
-        pending = null;
-        keep(sent.content, sent.changedAt, true);
-        options.onState("saved");
-      } else {
+      if (pending === sent) arrived(sent);
+      else {
         firstUnsavedAt = Date.now();
         if (pending) keep(pending.content, pending.changedAt, false);
         schedule(PAUSE_MS);
@@ -90,12 +92,29 @@ export function makeSaver<C>(options: SaverOptions<C>): Saver<C> {
     }
   }
 
+  function arrived(sent: { content: C; changedAt: string }) {
+    pending = null;
+    keep(sent.content, sent.changedAt, true);
+    options.onState("saved");
+  }
+
+  function refused(stored: ServerDraft<C>) {
+    if (sentLately.some((own) => sameContent(own, stored.content))) {
+      // Two of one's own saves were under way, or the answer to one was lost.
+      revision = Math.max(revision, stored.revision);
+      if (pending && sameContent(pending.content, stored.content)) arrived(pending);
+      else if (pending) schedule(0);
+      return;
+    }
+    isStopped = true;
+    options.onState("conflict");
+    options.onConflict(stored);
+  }
+
   function failed(error: unknown) {
     const problem = asProblem(error);
     if (problem.status === 409 && problem.code === "draft_conflict" && problem.body.draft) {
-      isStopped = true;
-      options.onState("conflict");
-      options.onConflict(problem.body.draft as ServerDraft<C>);
+      refused(problem.body.draft as ServerDraft<C>);
       return;
     }
     options.onState(isOnDevice ? "device" : "nowhere");
