@@ -196,6 +196,11 @@ class Membership(models.Model):
     cursor_epoch = models.PositiveIntegerField(default=0, editable=False)
     cursor_priority = models.IntegerField(null=True, editable=False)
     cursor_position = models.BigIntegerField(null=True, editable=False)
+    nothing_at = models.DateTimeField(
+        null=True,
+        editable=False,
+        help_text="when the whole queue held nothing for this login, in cursor_epoch",
+    )
     guidelines_read = models.PositiveIntegerField(
         null=True,
         editable=False,

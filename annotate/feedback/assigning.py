@@ -55,7 +55,9 @@ INSERT_UNIT_COMPLETIONS = """
     INSERT INTO feedback_unit_completions (unit_id, completion_id) SELECT * FROM unnest(%s::bigint[], %s::bigint[])
 """
 FRONT = (-(2**31), 0)
+LOOK_AGAIN_AFTER = timedelta(minutes=1)
 SWEEP = 20
+ENDED = (Assignment.State.EXPIRED, Assignment.State.RELEASED)
 _shuffle = random.SystemRandom().shuffle
 
 
@@ -95,25 +97,49 @@ def next_unit(campaign: Campaign, annotator: Annotator, after: tuple[int, int]) 
     return next(iter(Unit.objects.raw(NEXT_UNIT, named)), None)
 
 
-def lease_from_queue(membership: Membership, annotator: Annotator, is_ahead: bool) -> Assignment | None:
-    """Lease the next unit to a person, and move their cursor to it.
+def _look(membership: Membership, annotator: Annotator) -> Unit | None:
+    """The next unit for a person, locked.
 
     Everything before the cursor they have had, so an annotator far ahead of the others does not walk over her
     own finished units each time. The second look, from the front, is for units that were passed over because
-    somebody held their row for an instant, or that came back with a sooner priority.
+    somebody held their row for an instant, or that came back with a sooner priority. Where it was in vain, it is
+    made again only after a while: whoever has finished a queue early asks often, and it passes all that is hers.
     """
+    campaign, cursor = membership.campaign, (membership.cursor_priority, membership.cursor_position)
+    is_fresh = membership.cursor_epoch == campaign.queue_epoch
+    if is_fresh and cursor[0] is not None and cursor[1] is not None:
+        if unit := next_unit(campaign, annotator, (cursor[0], cursor[1])):
+            return unit
+        if membership.nothing_at and timezone.now() < membership.nothing_at + LOOK_AGAIN_AFTER:
+            return None
+    if unit := next_unit(campaign, annotator, FRONT):
+        return unit
+    # A review may be open to somebody at once, when they have given their own answer to the unit.
+    if campaign.kind != Campaign.Kind.REVIEW and not _is_held_by_others(campaign, annotator):
+        Membership.objects.filter(id=membership.id).update(
+            cursor_epoch=campaign.queue_epoch, nothing_at=timezone.now()
+        )
+    return None
+
+
+def _is_held_by_others(campaign: Campaign, annotator: Annotator) -> bool:
+    """Whether there is an open unit for a person after all, whose row somebody has locked for an instant."""
+    mine = Assignment.objects.filter(unit=OuterRef("pk"), annotator=annotator)
+    return Unit.objects.filter(~Exists(mine), campaign=campaign, open_slots__gt=0).exists()
+
+
+def lease_from_queue(membership: Membership, annotator: Annotator, is_ahead: bool) -> Assignment | None:
+    """Lease the next unit to a person, and move their cursor to it."""
     campaign = membership.campaign
-    fresh = membership.cursor_epoch == campaign.queue_epoch
-    if fresh and membership.cursor_priority is not None and membership.cursor_position is not None:
-        after = (membership.cursor_priority, membership.cursor_position)
-        unit = next_unit(campaign, annotator, after) or next_unit(campaign, annotator, FRONT)
-    else:
-        unit = next_unit(campaign, annotator, FRONT)
+    unit = _look(membership, annotator)
     if unit is None:
         return None
     Unit.objects.filter(id=unit.id).update(open_slots=F("open_slots") - 1)
     Membership.objects.filter(id=membership.id).update(
-        cursor_epoch=campaign.queue_epoch, cursor_priority=unit.priority, cursor_position=unit.position
+        cursor_epoch=campaign.queue_epoch,
+        cursor_priority=unit.priority,
+        cursor_position=unit.position,
+        nothing_at=None,
     )
     shown_order = list(unit.completions.order_by("id").values_list("id", flat=True))
     _shuffle(shown_order)
@@ -154,7 +180,9 @@ def own_to_continue(campaign: Campaign, annotator: Annotator, is_ahead: bool) ->
     """
     held = Q(is_ahead=True) if is_ahead else Q(state=Assignment.State.LEASED)
     own = _own(campaign, annotator).select_for_update(of=("self",), no_key=True)
-    waiting = own.filter(held | _ended_and_open(draft__isnull=False))
+    # Said once more for the index: what is finished, of which there may be thousands, is not looked at.
+    begun = own.filter(state__in=[Assignment.State.LEASED, *ENDED])
+    waiting = begun.filter(held | _ended_and_open(draft__isnull=False))
     return waiting.order_by("-holds_slot", "is_ahead", "-leased_at").first()
 
 
@@ -176,8 +204,7 @@ def _own(campaign: Campaign, annotator: Annotator) -> QuerySet[Assignment]:
 
 
 def _ended_and_open(**more: bool) -> Q:
-    ended = [Assignment.State.EXPIRED, Assignment.State.RELEASED]
-    return Q(state__in=ended, unit__open_slots__gt=0, **more)
+    return Q(state__in=ENDED, unit__open_slots__gt=0, **more)
 
 
 def take_slot(assignment: Assignment) -> bool:
@@ -269,8 +296,6 @@ def why_nothing(campaign: Campaign, annotator: Annotator) -> str:
     """Why a person gets nothing from an open campaign: no_units, all_leased or none_left."""
     if not Unit.objects.filter(campaign=campaign).exists():
         return "no_units"
-    mine = Assignment.objects.filter(annotator=annotator, campaign=campaign).values("unit")
-    others = Assignment.objects.filter(campaign=campaign, state=Assignment.State.LEASED).exclude(
-        unit__in=mine
-    )
+    mine = Assignment.objects.filter(annotator=annotator, unit=OuterRef("unit"))
+    others = Assignment.objects.filter(~Exists(mine), campaign=campaign, state=Assignment.State.LEASED)
     return "all_leased" if others.exists() else "none_left"

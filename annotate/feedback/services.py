@@ -77,7 +77,8 @@ def queue_units(
     """Queue units at the end of their priority; how many were new. Made for some hundred thousand at once."""
     campaign = Campaign.objects.select_for_update(no_key=True).get(id=campaign.id)
     overlap = overlap or campaign.overlap
-    later = Unit.objects.filter(campaign=campaign, priority__gt=priority, open_slots__gt=0).exists()
+    later = Unit.objects.filter(campaign=campaign, priority__gt=priority, open_slots__gt=0)
+    are_behind = later.exists() or campaign.memberships.filter(cursor_priority__gt=priority).exists()
     waiting, num_new = iter(units), 0
     while batch := list(islice(waiting, BATCH)):
         named = {unit.external_id for unit in batch} - {""}
@@ -94,7 +95,7 @@ def queue_units(
             priority=priority,
         )
         num_new += len(fresh)
-    if num_new and later:  # they are behind the cursors of those who have begun on what is later
+    if num_new and are_behind:  # behind the cursors of those who have begun on what is later
         assigning.begin_anew(campaign)
     if num_new >= BATCH // 2:
         assigning.refresh_statistics()

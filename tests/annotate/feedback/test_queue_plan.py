@@ -78,6 +78,40 @@ def test_somebody_far_ahead_of_the_others_does_not_walk_over_her_own_units(alice
     assert Membership.objects.get(user=alice).cursor_position > done[-1].position
 
 
+def rows_touched() -> int:
+    """Rows of units and assignments that this transaction has read so far, and look-ups in their indexes."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT sum(seq_tup_read + coalesce(idx_tup_fetch, 0) + coalesce(idx_scan, 0))"
+            " FROM pg_stat_xact_user_tables WHERE relname IN ('feedback_unit', 'feedback_assignment')"
+        )
+        return int(cursor.fetchone()[0])
+
+
+@pytest.mark.parametrize("num_done", [10, 4000])
+def test_who_has_finished_a_queue_early_does_not_walk_over_it_each_time_she_asks(writing, alice, num_done):
+    campaign = writing(1, overlap=3)
+    queue_units(campaign, (NewUnit(campaign.prompts.get().id) for _ in range(num_done)))
+    annotator, now = annotator_of(alice), timezone.now()
+    done = list(Unit.objects.order_by("position"))
+    Unit.objects.update(open_slots=2)  # they wait for two others
+    Assignment.objects.bulk_create(
+        Assignment(unit=unit, campaign=campaign, annotator=annotator, state="submitted", leased_at=now,
+                   lease_expires_at=now, ended_at=now)
+        for unit in done
+    )  # fmt: skip
+    Membership.objects.filter(user=alice).update(cursor_priority=0, cursor_position=done[-1].position)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE feedback_unit, feedback_assignment")
+    assert lease_next_assignment(campaign, alice).reason == "none_left"
+    for is_ahead in (False, True):
+        before = rows_touched()
+        assert lease_next_assignment(campaign, alice, is_ahead=is_ahead).assignment is None
+        assert rows_touched() - before <= 100
+    queue_units(campaign, [NewUnit(campaign.prompts.get().id)], priority=-1)  # what comes is hers at once
+    assert lease_next_assignment(campaign, alice).assignment.unit.priority == -1
+
+
 def test_queueing_is_made_of_a_few_statements_for_thousands_of_units(writing, django_assert_max_num_queries):
     campaign = writing(1)
     prompt = campaign.prompts.get()

@@ -130,13 +130,15 @@ def test_whatever_people_and_admins_do_every_slot_is_counted(writing, seed):
     assert Demonstration.objects.count() > 3
 
 
-def test_nothing_is_counted_as_queued_where_nothing_was(writing):
+def test_nothing_is_counted_as_queued_where_nothing_was(writing, alice_client):
     """An empty batch, or one that was queued before, sends nobody back to the front of the queue."""
     campaign = writing(1)
+    leased(alice_client, campaign)
     prompt = campaign.prompts.get()
     assert queue_units(campaign, [NewUnit(prompt.id, external_id="first")], priority=-1) == 1
     campaign.refresh_from_db()
     epoch = campaign.queue_epoch
+    assert epoch == 1
     assert queue_units(campaign, [], priority=-2) == 0
     assert queue_units(campaign, [NewUnit(prompt.id, external_id="first")], priority=-2) == 0
     campaign.refresh_from_db()
