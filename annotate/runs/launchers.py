@@ -22,6 +22,7 @@ from typing import Any
 import psutil
 from django.conf import settings
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from annotate.campaigns.models import default_sampling
 from annotate.runs.job_settings import FILES, WEB_SETTINGS, WHERE, place_of, settings_of
@@ -45,8 +46,9 @@ def job_options(run: Run) -> dict[str, Any]:
         sampling = {name: value for name, value in given.items() if isinstance(value, int | float)}
         options |= {"num_completions": run.campaign.num_completions, "seed": run.pk, **sampling}
     of_web = WEB_SETTINGS.get(run.kind, {})
-    known = [name for name in settings_of(run.kind) if name in run.config and name not in of_web]
-    options |= {name: run.config[name] for name in known}
+    if unknown := sorted(run.config.keys() - settings_of(run.kind).keys()):  # queued by another version, say
+        raise RunError(_("This job does not know the setting %(name)s.") % {"name": unknown[0]})
+    options |= {name: value for name, value in run.config.items() if name not in of_web}
     for name in FILES.intersection(options):
         options[name] = _place(name, options[name])
     return options | _inputs(run, run.policy)

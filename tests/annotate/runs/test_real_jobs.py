@@ -98,12 +98,12 @@ def test_a_running_job_is_cancelled_after_a_checkpoint_and_resumed(tiny, words):
     assert run.step == 150
 
 
-def test_what_the_job_itself_refuses_ends_the_run_at_once_in_the_jobs_words(tiny, words):
+def test_a_setting_that_only_another_version_knew_ends_the_run_at_once_and_is_not_passed_over(tiny, words):
     run = queue_run(kind="sft", policy=tiny, snapshot=words)
     Run.objects.filter(pk=run.pk).update(config={"speed": 9})  # as from an older version, say
     run = look_until(run, has_ended)
     assert (run.state, run.num_attempts) == (Run.State.FAILED, 1)
-    assert run.error.startswith("This job does not know --speed 9")
+    assert run.error == "This job does not know the setting speed."
 
 
 def test_looks_of_two_workers_at_once_start_one_process(tiny, words):
