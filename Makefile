@@ -16,7 +16,7 @@ JOBS ?= 2
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
 
-$(VENV)/.installed: pyproject.toml deploy/constraints.txt deploy/install.py
+$(VENV)/.installed: pyproject.toml deploy/constraints.txt deploy/constraints-dev.txt deploy/install.py
 	@$(PYTHON) deploy/install.py
 
 frontend/node_modules/.installed: frontend/package.json frontend/package-lock.json | $(VENV)/.installed

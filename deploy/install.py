@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 CONSTRAINTS = ROOT / "deploy" / "constraints.txt"
+DEV_CONSTRAINTS = ROOT / "deploy" / "constraints-dev.txt"
 
 
 def say(sentence: str) -> None:
@@ -123,7 +124,8 @@ def main() -> None:
         install_torch()
     say("installing Parley's packages" + ("" if web_only else " (a minute or two the first time)"))
     extras = "" if web_only else "[trainer,dev]"
-    if not pip("-c", str(CONSTRAINTS), "-e", f".{extras}"):
+    pinned = [] if web_only else ["-c", str(DEV_CONSTRAINTS)]
+    if not pip("-c", str(CONSTRAINTS), *pinned, "-e", f".{extras}"):
         stop(
             "The packages could not be installed. The lines above say which; check the network, then run this again."
         )
