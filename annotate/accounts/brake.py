@@ -30,9 +30,11 @@ log = logging.getLogger(__name__)
 WINDOW_SECONDS = 600
 NAMES_OF_AN_ADDRESS = 10  # a class behind one address may all mistype
 DEVICE, DEVICE_DAYS = "parley_device", 365
-# Hashing takes a processor for half a second: the rest of the site keeps most of them.
-_hashing = threading.BoundedSemaphore(max(1, (os.cpu_count() or 1) // 4))
-_in_line = threading.BoundedSemaphore(8)
+# Hashing takes a processor for half a second: the rest of the site keeps most of them, and of a process's threads.
+MOST_HASHING = max(1, (os.cpu_count() or 1) // 4)
+MOST_IN_LINE = max(2, settings.WEB_THREADS // 4)
+_hashing = threading.BoundedSemaphore(MOST_HASHING)
+_in_line = threading.BoundedSemaphore(MOST_IN_LINE)
 
 
 class TooManyTries(APIException):

@@ -20,8 +20,8 @@ export function SignInForm({ username: known = "", onSignedIn }: SignInFormProps
     mutationFn: signIn,
     onSuccess: onSignedIn,
     // Many sign in at once: whoever asked stays in line.
-    retry: (num, error) => asProblem(error).code === "busy" && num < 10,
-    retryDelay: 1000,
+    retry: (num, error) => asProblem(error).code === "busy" && num < 30,
+    retryDelay: () => 1000 + 1000 * Math.random(),
   });
 
   function submit(event: FormEvent) {
