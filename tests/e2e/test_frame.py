@@ -125,7 +125,7 @@ def test_what_was_submitted_is_said_and_undo_opens_it_as_it_was(site, open_page)
     assert (len(tiers), tiers[1], revision) == (2, shown[:1], 2)
 
 
-def test_on_a_phone_in_french_question_and_undo_are_tapped(site, open_page):
+def test_on_a_phone_in_french_question_undo_shelf_and_help_are_tapped(site, open_page):
     page = open_page("bob", **PHONE, locale="fr-FR")
     page.goto(f"/annotate/{site.seeded['ranking']}")
     menus = page.locator("article[data-completion] select")
@@ -150,6 +150,12 @@ def test_on_a_phone_in_french_question_and_undo_are_tapped(site, open_page):
     assert places_of(page) == ["0", "1", "-1"]
     page.get_by_role("button", name="Laisser tel quel").tap()
     wait_for_this(page, second)
+    page.get_by_role("button", name="Aller à l’ordre").tap()  # the shelf is some screens below
+    page.wait_for_function("document.querySelector('#order').getBoundingClientRect().top < innerHeight / 2")
+    page.get_by_title("Revenir à la demande").wait_for()  # what was asked stays in sight
+    page.get_by_role("button", name="Aide et touches").tap()
+    page.get_by_role("dialog", name="Aide").get_by_text("Une unité est un travail").wait_for()
+    assert page.locator("dialog kbd").count() == 0  # there is no keyboard
 
 
 def test_many_units_in_a_row_without_a_pause_are_each_stored_once(site, open_page):

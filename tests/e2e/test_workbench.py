@@ -152,7 +152,7 @@ def test_each_is_rated_alone_then_all_are_ordered_overall_and_by_criterion_by_ke
     page.locator("[data-letter]").first.focus()
     for key in ["2", "j", "3", "j", "1", "Control+Enter"]:
         page.keyboard.press(key)
-    page.get_by_text("for “helpful” too").first.wait_for()
+    page.get_by_text("for “Helpful” too").first.wait_for()
     kept = """SELECT d.content -> 'rows' FROM feedback_draft d JOIN feedback_assignment a ON a.id = d.assignment_id
         WHERE a.campaign_id = %s"""
     rows = [[shown[2]], [shown[0]], [shown[1]]]
@@ -320,6 +320,10 @@ def test_my_work_is_found_again_and_corrected_with_its_history(site, open_page):
 
     page.goto("/")
     page.get_by_text("1 done by you · 1 today").wait_for()
+    line = page.get_by_role("listitem").filter(has=page.get_by_role("heading", name="Again"))
+    line.get_by_role("img", name="1 of 3 units done").wait_for()  # of one's own, as the words are
+    line.get_by_text("2 units left for you").wait_for()
+    line.get_by_role("link", name="Continue in Again").wait_for()
     page.get_by_role("link", name="Open or correct").first.click()
     page.get_by_text("You submitted this on").wait_for()
     assert page.get_by_role("button", name="Skip").count() == 0

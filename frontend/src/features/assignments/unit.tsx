@@ -1,5 +1,4 @@
 import { Button } from "@mantine/core";
-import type { TFunction } from "i18next";
 import { lazy, type ReactNode, Suspense, useCallback, useLayoutEffect, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { KeyHint } from "@/components/key-hint";
@@ -10,6 +9,7 @@ import { isTyping } from "@/lib/keyboard/keys";
 import { useKeys } from "@/lib/keyboard/use-keys";
 import { useMe } from "@/lib/me";
 import { useTopic } from "@/lib/topic";
+import { useNames } from "@/lib/use-names";
 import type { AnyWorkKind, Written } from "@/lib/work";
 import { BottomBar } from "./bottom-bar";
 import { ConflictDialog } from "./conflict-dialog";
@@ -50,14 +50,6 @@ interface UnitProps {
 
 const noChange = () => undefined;
 
-/** What the submit asks first; empty when there is nothing to ask. */
-function doubtsInWords(kind: AnyWorkKind, assignment: Assignment, content: unknown, t: TFunction): string {
-  const doubts = kind.doubts?.(assignment, content) ?? [];
-  return doubts
-    .map(({ key, count = 0, of = 0, criterion = "" }) => t(key, { count, of, criterion }))
-    .join(" ");
-}
-
 /** The frame around one unit: the work in the middle, guidelines beside it, the bar below. */
 export function Unit(props: UnitProps) {
   const { assignment, kind, isSent } = props;
@@ -84,7 +76,15 @@ export function Unit(props: UnitProps) {
   const [showsMissing, setShowsMissing] = useState(false);
   const heading = useRef<HTMLHeadingElement>(null);
   const missing = kind.missing(assignment, draft.content);
-  const doubt = doubtsInWords(kind, assignment, draft.content, t);
+  const { criterionNamed } = useNames();
+  const missingInWords = missing
+    ? t(missing.key, { criterion: criterionNamed(missing.criterion ?? "") })
+    : "";
+  const doubt = (kind.doubts?.(assignment, draft.content) ?? [])
+    .map(({ key, count = 0, of = 0, criterion = "" }) =>
+      t(key, { count, of, criterion: criterionNamed(criterion) }),
+    )
+    .join(" ");
   // What is asked about: with the next submit it is meant so. Any change takes the question away.
   const [asked, setAsked] = useState<{ content: unknown } | null>(null);
   const isAsking = doubt !== "" && asked !== null && asked.content === draft.content;
@@ -99,7 +99,7 @@ export function Unit(props: UnitProps) {
     if (isSent || isOver) return;
     if (missing) {
       setShowsMissing(true);
-      setSpoken(t(missing.key, { criterion: missing.criterion ?? "" }));
+      setSpoken(missingInWords);
       return;
     }
     if (doubt && !isAsking) {
@@ -112,7 +112,19 @@ export function Unit(props: UnitProps) {
       seconds_spent: draft.secondsSpent(),
       revises: submitted?.revision,
     });
-  }, [isSent, isOver, missing, doubt, isAsking, onSubmit, assignment, kind, draft, submitted, t]);
+  }, [
+    isSent,
+    isOver,
+    missing,
+    missingInWords,
+    doubt,
+    isAsking,
+    onSubmit,
+    assignment,
+    kind,
+    draft,
+    submitted,
+  ]);
 
   function skip(reason: string) {
     setSkipping(false);
@@ -234,7 +246,7 @@ export function Unit(props: UnitProps) {
           saveState={draft.saveState}
           isSent={isSent}
           numToSend={props.numToSend}
-          missing={showsMissing && missing ? t(missing.key, { criterion: missing.criterion ?? "" }) : ""}
+          missing={showsMissing ? missingInWords : ""}
           isGuidelinesOpen={panel.isOpen}
           onGuidelines={panel.toggle}
           work={submitted ? (isOver ? "over" : "correction") : "unit"}

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import type { Assignment } from "@/lib/api/types";
 import {
+  areSame,
   choiceOf,
   isAsked,
   messagesOf,
@@ -33,6 +34,15 @@ test("of two answers one is chosen, a tie goes on with the first, and one alone 
   const tie = withChoice(turn, { verdict: "tie", chosen: null, strength: null });
   expect([tie.chosen, tie.strength, choiceOf(tie).verdict]).toEqual([7, null, "tie"]);
   expect(withAnswers(newTurn(""), two.slice(0, 1)).chosen).toBe(7);
+});
+
+test("two answers that are the same are a tie at once: there is nothing to choose", () => {
+  const same = [
+    { suggestion: 7, text: "So." },
+    { suggestion: 4, text: "So.\n" },
+  ];
+  const turn = withAnswers(newTurn(""), same);
+  expect([turn.chosen, turn.strength, areSame(same), areSame(two)]).toEqual([7, null, true, false]);
 });
 
 test("words made from one answer are not kept for the other", () => {

@@ -1,8 +1,8 @@
 import { Check } from "lucide-react";
 import type { KeyboardEvent } from "react";
 import { useTranslation } from "react-i18next";
+import { useNames } from "@/lib/use-names";
 import classes from "./ranking.module.css";
-import { useNames } from "./use-names";
 
 interface FlagButtonsProps {
   flags: string[];

@@ -1,8 +1,8 @@
 import { useTranslation } from "react-i18next";
+import { useNames } from "@/lib/use-names";
 import { HIGHEST_RATING, type Rating } from "./content";
 import { FlagButtons } from "./flag-buttons";
 import classes from "./ranking.module.css";
-import { useNames } from "./use-names";
 
 interface JudgementProps {
   id: number;

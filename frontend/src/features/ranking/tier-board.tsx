@@ -6,10 +6,10 @@ import { useTranslation } from "react-i18next";
 import { KeyHint } from "@/components/key-hint";
 import type { Assignment } from "@/lib/api/types";
 import { ariaKey } from "@/lib/keyboard/own-keys";
+import { useNames } from "@/lib/use-names";
 import { idsOf, letterOf, orderOf, type RankingContent, ratingOf } from "./content";
 import classes from "./ranking.module.css";
 import { rowOf } from "./tiers";
-import { useNames } from "./use-names";
 
 interface TierBoardProps {
   assignment: Assignment;
@@ -124,6 +124,7 @@ function Step({ label, keys, onStep, children }: StepProps) {
     <ActionIcon
       variant="subtle"
       color="gray"
+      className={classes.step}
       aria-label={label}
       title={label}
       aria-keyshortcuts={keys}

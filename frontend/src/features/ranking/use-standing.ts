@@ -1,9 +1,9 @@
 import { useCallback } from "react";
 import { useTranslation } from "react-i18next";
 import type { Assignment } from "@/lib/api/types";
+import { useNames } from "@/lib/use-names";
 import { letterOf } from "./content";
 import { type Rows, standingOf } from "./tiers";
-import { useNames } from "./use-names";
 
 /**
  * "Completion C, tier 2 of 3, tied with A": the same words for the eye, for screen readers and for the live region.

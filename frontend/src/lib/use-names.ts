@@ -18,7 +18,7 @@ export function useNames() {
   const criterionNamed = useCallback(
     (name: string) =>
       i18n.exists(`criterion.${name}`)
-        ? String(t(`criterion.${name}` as "criterion.helpful"))
+        ? inWords(String(t(`criterion.${name}` as "criterion.helpful")), i18n.language)
         : inWords(name, i18n.language),
     [t, i18n],
   );
