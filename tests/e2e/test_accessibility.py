@@ -86,7 +86,7 @@ from annotate.campaigns.services import add_member, create_campaign, write_guide
 from annotate.feedback.models import Draft, Suggestion
 from annotate.feedback.remarks import make_remark
 from annotate.feedback.services import lease_next_assignment, submit_demonstration, submit_ranking
-from annotate.runs.models import CampaignPolicy, PolicyVersion, Round, Run, Schedule
+from annotate.runs.models import CampaignPolicy, PolicyVersion, Promotion, Round, Run, Schedule
 from annotate.snapshots.models import FeedbackImport, Snapshot
 made, now = json.loads(MADE), timezone.now()
 campaign = {name: Campaign.objects.get(id=id) for name, id in made.items()}
@@ -112,6 +112,7 @@ made["given"] = answered("handed in", bob, "It is called Port.", "It is called P
 base = PolicyVersion.objects.create(name="tiny base", path="/models/base", model_sha256="0" * 64, promoted_at=now)
 for name in ("demonstration", "chat"):
     CampaignPolicy.objects.create(campaign=campaign[name], policy_version=base)
+    Promotion.objects.create(campaign=campaign[name], policy_version=base, how="override", promoted_by=alice)
 talk = lease_next_assignment(campaign["chat"], bob).assignment
 answers = [Suggestion.objects.create(assignment=talk, turn=1, pair=1, side=side, seed=1, text=text, is_complete=True)
            for side, text in enumerate(["A **harbour**.", "No idea."])]
@@ -134,6 +135,7 @@ for state in Run.State.values:
     place.joinpath("samples.jsonl").write_text(json.dumps({"prompt": "Where?", "completion": "At the harbour.", "reward": 1.5}) + "\\n")
     run = Run.objects.create(name="a run that is " + state, kind="sft", state=state, policy=base, snapshot=frozen, step=8,
                              run_dir=str(place), total_steps=8, config={"max_steps": 8}, started_at=now,
+                             metrics={"accuracy": 0.7, "accuracy_low": 0.6, "accuracy_high": 0.8, "kl": 2, "seconds": 3},
                              error="Out of memory." if state == "failed" else "")
     if state == "succeeded":
         made["run"] = run.id

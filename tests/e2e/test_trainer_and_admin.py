@@ -268,3 +268,46 @@ def test_the_palette_finds_what_one_may_see_and_nothing_else(site, open_page):
     page, options = found("alice", "tiny base")
     page.get_by_text("Nothing here is called so.").wait_for()
     assert options.count() == 0
+
+
+# As the database gives it back: by the length of the names.
+EVALUATION = {
+    "kl": 6.1, "mfu": 0.2, "score": 1.4, "kl_low": 5.2, "seconds": 33.2, "kl_high": 7.0, "win_rate": 0.62,
+    "ref_score": 0.2, "num_prompts": 40, "win_rate_low": 0.55, "win_rate_high": 0.69, "num_left_out": 3,
+}  # fmt: skip
+MEASURED = """
+from annotate.runs.models import PolicyVersion, Run
+base = PolicyVersion.objects.get(name="tiny base")
+metrics = {metrics!r}
+run, _made = Run.objects.update_or_create(name="evaluate-figures", defaults=dict(
+    kind="evaluate", policy=base, ref_policy=base, state="succeeded", metrics=metrics, step=40, total_steps=40,
+    config={{"max_new_tokens": 64, "num_prompts": 40, "temperature": 1.0}}))
+print(run.id)
+"""
+
+
+def test_a_runs_figures_stand_in_order_the_deciding_one_first(site, open_page):
+    run = site.python(MEASURED.format(metrics=EVALUATION))
+    for language, screen in (("en", {}), ("fr", PHONE)):
+        say = sentences(language)
+        name = say["metric"]
+        change_me(site, "tom", language=language)
+        page = open_page("tom", **screen)
+        page.goto(f"/runs/{run}")
+        page.get_by_role("heading", name=name["group"]["speed"]).wait_for()
+        terms = page.get_by_role("term").all_inner_texts()
+        # At a glance, then all of them by what they are about; the ends of an interval are no figures of their own.
+        expected = ["win_rate", "score", "ref_score", "kl"]
+        expected += ["win_rate", "score", "ref_score", "kl", "num_prompts", "num_left_out", "seconds", "mfu"]
+        assert terms == [name[each] for each in expected]
+        page.get_by_role("definition").first.get_by_text("55").wait_for()
+        assert fits(page)
+        page.get_by_role("tab", name=say["runs"]["tab"]["inputs"]).click()
+        page.get_by_text("max_new_tokens").wait_for()
+        settings = page.get_by_role("term").all_inner_texts()[-3:]
+        assert settings == [
+            "num_prompts",
+            "temperature",
+            "max_new_tokens",
+        ]  # as trainer/evaluate.py lists them
+    change_me(site, "tom", language="en")
