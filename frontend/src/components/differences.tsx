@@ -1,4 +1,4 @@
-import { useEffect, useMemo, useRef } from "react";
+import { useMemo } from "react";
 import { useTranslation } from "react-i18next";
 import { differences } from "@/lib/differences";
 import classes from "./differences.module.css";
@@ -8,19 +8,12 @@ interface DifferencesProps {
   after: string;
   language?: string;
   hasLegend?: boolean;
-  /** Scrolls to the first difference: the text may be long, and its reader knows the rest. */
-  opensAtFirst?: boolean;
 }
 
 /** A text as written, with the words that another has not, and in their places those that only the other has. */
-export function Differences({ before, after, language, hasLegend, opensAtFirst }: DifferencesProps) {
+export function Differences({ before, after, language, hasLegend }: DifferencesProps) {
   const { t } = useTranslation();
   const parts = useMemo(() => differences(before, after), [before, after]);
-  const text = useRef<HTMLDivElement>(null);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: anew for another text
-  useEffect(() => {
-    if (opensAtFirst) text.current?.querySelector("ins, del")?.scrollIntoView({ block: "center" });
-  }, [opensAtFirst, parts]);
   return (
     <>
       {!parts && <p className={classes.note}>{t("differences.tooMany")}</p>}
@@ -29,7 +22,7 @@ export function Differences({ before, after, language, hasLegend, opensAtFirst }
           <ins>{t("differences.added")}</ins> <del>{t("differences.removed")}</del>
         </p>
       )}
-      <div ref={text} className={classes.text} dir="auto" lang={language}>
+      <div className={classes.text} dir="auto" lang={language}>
         {(parts ?? [{ value: after, added: false, removed: false }]).map((part, index) => {
           const Tag = part.added ? "ins" : part.removed ? "del" : "span";
           // biome-ignore lint/suspicious/noArrayIndexKey: a part is its place

@@ -3,8 +3,8 @@ import { useEffect } from "react";
 import { useTranslation } from "react-i18next";
 import { api, bodyOf } from "@/lib/api/client";
 import { Dialog } from "./dialog";
-import { Differences } from "./differences";
 import { Markdown } from "./markdown";
+import { MarkdownChanges } from "./markdown-changes";
 import { ProblemNote, Waiting } from "./notes";
 
 const at = (campaign_id: number) => ({ params: { path: { campaign_id } } });
@@ -41,7 +41,7 @@ export function GuidelinesChanges({ campaignId, onClose }: { campaignId: number;
       <ProblemNote error={seen.error} />
       {seen.data &&
         (seen.data.read ? (
-          <Differences before={seen.data.read.text} after={seen.data.text} hasLegend opensAtFirst />
+          <MarkdownChanges before={seen.data.read.text} after={seen.data.text} />
         ) : (
           <Markdown text={seen.data.text} isSmall />
         ))}
