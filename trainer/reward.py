@@ -481,7 +481,7 @@ def train(config: RewardConfig, run: RunDir) -> Outcome:
     eval_set, eval_counts = encode_rankings(tokenizer, snapshot.rows("rankings", "validation"), max_length)
     if not train_set:
         raise RunError(
-            f"The snapshot {config.snapshot} has no ranking with a pair to train on (left out: {counts}); "
+            f"The snapshot {config.snapshot} has no ranking with a pair to train on; "
             "make one from a campaign with rankings, or raise max_length."
         )
     log.info("Training on %s; validation: %d rankings", counts, len(eval_set))

@@ -433,9 +433,7 @@ def fitting_prompts(
         else:
             fitting.append((prompt.id, read))
     if not fitting:
-        raise RunError(
-            f"No prompt fits the model's context beside max_new_tokens ({counts}); lower max_new_tokens."
-        )
+        raise RunError("No prompt fits the model's context beside max_new_tokens; lower max_new_tokens.")
     return fitting
 
 

@@ -359,7 +359,7 @@ def train(config: SftConfig, run: RunDir) -> Outcome:
     eval_set, eval_counts = encode_demonstrations(tokenizer, rows, max_length)
     if not len(train_set):
         raise RunError(
-            f"The snapshot {config.snapshot} has no demonstration to train on (left out: {counts}); "
+            f"The snapshot {config.snapshot} has no demonstration to train on; "
             "make one from a campaign with demonstrations, or raise max_length."
         )
     log.info("Training on %s; validation: %d demonstrations", counts, len(eval_set))

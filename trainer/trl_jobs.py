@@ -126,7 +126,7 @@ def train_on_feedback(
     train_set, counts = encode(tokenizer, "train", max_length)
     if not len(train_set):
         raise RunError(
-            f"The snapshot {config.snapshot} has nothing to learn from in its train rankings (left out: {counts}); "
+            f"The snapshot {config.snapshot} has nothing to learn from in its train rankings; "
             "make one with rankings of two or more tiers, or raise max_length."
         )
     eval_set, eval_counts = encode(tokenizer, "validation", max_length)

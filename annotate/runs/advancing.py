@@ -51,7 +51,7 @@ def _one(pk: int, step: Callable[[Run], Any]) -> Any:
         with transaction.atomic():
             run = _locked(pk)
             if run is not None:
-                with translation.override(run.language):
+                with translation.override(None):  # what is kept is English: annotate.runs.sentences tells it
                     return step(run)
     except Exception:
         log.exception("run %s: the look at it failed; it is tried again at the next one", pk)
@@ -145,7 +145,7 @@ def _settle(run: Run, state: str | None, status: dict[str, Any], is_alive: bool 
             )
         # Never begun and not refused: killed, or an installation that is broken; its last printed line may say.
         began = _("The job's process ended before it began its work.")
-        return _requeue(run, f"{began} {launchers.last_words(run)}".strip(), Run.State.FAILED)
+        return _requeue(run, f"{began}\n{launchers.last_words(run)}".strip(), Run.State.FAILED)
     if run.cancel_requested:
         _press_cancel(run)
 
@@ -204,7 +204,7 @@ def _requeue(run: Run, sentence: str, in_the_end: str = Run.State.LOST) -> None:
         after = _("It was tried %(count)s times; look at its log, then resume it.") % {
             "count": run.num_attempts
         }
-        return _end(run, in_the_end, f"{sentence} {after}")
+        return _end(run, in_the_end, f"{sentence}\n{after}")
     log.warning("run %s: %s", run.name, sentence)
     run.state, run.error, run.seconds_left = Run.State.QUEUED, sentence, None
     run.save(update_fields=["state", "error", "seconds_left", "num_attempts"])

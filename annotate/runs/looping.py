@@ -14,6 +14,7 @@ from annotate.runs import advancing, rounds
 from annotate.runs.models import CampaignPolicy, PolicyVersion, Round, Run
 from annotate.runs.registering import register_policy
 from annotate.runs.rounds import describe_stages
+from annotate.runs.sentences import told
 
 log = logging.getLogger(__name__)
 LOOK_SECONDS = 0.5
@@ -118,7 +119,7 @@ def where_it_is(round: Round) -> str:
     """One line: the round, its stage, and of the run in work its step and numbers."""
     run = round.runs.filter(kind=round.stage).order_by("-pk").first()
     if round.state != Round.State.RUNNING:
-        return f"{round.name}: {round.state}, {round.error or round.outcome}"
+        return f"{round.name}: {round.state}, {told(round.error or round.outcome)}"
     if run is None:
         return f"{round.name}: {round.stage}"
     line = f"{round.name}: {run.name} {run.state}"
@@ -160,7 +161,7 @@ def report(loop_round: Round) -> dict[str, Any]:
         "name": loop_round.name,
         "state": loop_round.state,
         "stage": loop_round.stage,
-        "outcome": loop_round.outcome,
+        "outcome": told(loop_round.outcome),
         "error": loop_round.error,
         "seconds": seconds_of(loop_round),
         "base_policy": loop_round.base_policy.name,

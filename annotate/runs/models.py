@@ -7,7 +7,6 @@ from django.utils.translation import gettext_lazy as _
 
 from annotate.campaigns.models import Campaign
 from annotate.data_paths import DataPathField
-from annotate.languages import spoken_now
 from annotate.names import one_line
 from annotate.snapshots.models import Snapshot
 
@@ -136,10 +135,7 @@ class Round(models.Model):
         default=list, blank=True, help_text="this round's stages in order, decided when its snapshot is ready"
     )
     outcome = models.TextField(blank=True, default="", help_text="what the round came to, in a sentence")
-    error = models.TextField(blank=True, default="")
-    language = models.CharField(
-        max_length=16, default=spoken_now, editable=False, help_text="of the sentences on this row"
-    )
+    error = models.TextField(blank=True, default="", help_text="in English; sentences.py tells it")
     triggered_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )
@@ -227,10 +223,7 @@ class Run(models.Model):
     seconds_left = models.FloatField(null=True, blank=True)
     metrics = models.JSONField(default=dict, blank=True)
     manifest_sha256 = models.CharField(max_length=64, blank=True, default="")
-    error = models.TextField(blank=True, default="")
-    language = models.CharField(
-        max_length=16, default=spoken_now, editable=False, help_text="of the sentences on this row"
-    )
+    error = models.TextField(blank=True, default="", help_text="in English; sentences.py tells it")
     triggered_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )

@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from rest_framework.exceptions import ValidationError
 
 from annotate.runs.models import PolicyVersion, Run
+from annotate.runs.sentences import told
 from trainer.model_files import check_loadable, directory_sha256, manifest_sha256
 from trainer.run_dir import RunError, is_finished, read_manifest
 
@@ -81,7 +82,7 @@ def register_policy(*, name: str, path: str, within: Sequence[Path] | None = Non
         else:
             raise RunError(_("%(path)s is neither a directory here nor a hub id.") % {"path": path})
     except (RunError, OSError) as error:
-        raise ValidationError({"path": [str(error)]}) from error
+        raise ValidationError({"path": [told(str(error))]}) from error
     except (AttributeError, KeyError, TypeError) as error:
         odd = _("%(path)s has a manifest that no run wrote; choose another directory.") % {"path": path}
         raise ValidationError({"path": [odd]}) from error

@@ -100,11 +100,9 @@ def cancel_round(round: Round) -> Round:
         round = Round.objects.select_for_update(no_key=True).get(pk=round.pk)
         if round.state != Round.State.RUNNING:
             raise Conflict(_("This round has ended already."))
-        _end(
-            round,
-            Round.State.CANCELLED,
-            outcome=_("Cancelled at %(stage)s.") % {"stage": round.get_stage_display()},
-        )
+        with translation.override(None):
+            stopped = _("Cancelled at %(stage)s.") % {"stage": round.get_stage_display()}
+        _end(round, Round.State.CANCELLED, outcome=stopped)
         runs = list(round.runs.filter(state__in=UNFINISHED))
     for run in runs:
         with contextlib.suppress(Conflict):  # it ended in between; those after it are cancelled all the same
@@ -157,7 +155,7 @@ def advance_round(pk: int) -> None:
         )
         if round is None:
             return
-        with translation.override(round.language):
+        with translation.override(None):  # what is kept is English: annotate.runs.sentences tells it
             while round.state == Round.State.RUNNING and STEPS[round.stage](round):
                 pass
         if round.stage == Round.Stage.SNAPSHOT:
@@ -340,7 +338,7 @@ def _promote(round: Round) -> bool:
             return _end(round, Round.State.SUCCEEDED, outcome=outcome)
     promote_policy(policy=promoted, campaigns=campaigns, promoted_by=round.triggered_by, round=round)
     was_promoted = _("%(policy)s was promoted.") % {"policy": promoted.name}
-    round.outcome = f"{outcome} {was_promoted}".strip()
+    round.outcome = f"{outcome}\n{was_promoted}".strip()
     round.save(update_fields=["outcome"])
     return _move_on(round)
 

@@ -11,6 +11,7 @@ from django.db.models import CharField, Count, Exists, Min, OuterRef, QuerySet, 
 from django.db.models.functions import MD5, Cast, Concat
 from django.utils.translation import gettext as _
 
+from annotate.campaigns.limits import too_long
 from annotate.campaigns.models import Campaign, Completion, Prompt
 from annotate.feedback.models import Assignment, Unit
 from annotate.feedback.services import NewUnit, queue_units
@@ -148,7 +149,7 @@ def _stored(
     known = set(run.campaign.prompts.filter(pk__in=[pk for pk, _rows in chunk]).values_list("pk", flat=True))
     made: dict[int, list[Completion]] = {}
     for prompt_id, rows in chunk:
-        distinct = {storable(row["text"]): row for row in reversed(rows) if row["text"].strip()}
+        distinct = {storable(row["text"]): row for row in reversed(rows) if is_workable(row["text"])}
         if prompt_id in known and (len(distinct) > 1 or is_of_two):
             made[prompt_id] = [_completion(run, prompt_id, text, row) for text, row in distinct.items()]
     Completion.objects.bulk_create(completion for group in made.values() for completion in group)
@@ -172,6 +173,10 @@ def _pairs(run: Run, made: dict[int, list[Made]]) -> list[tuple[int, Sequence[Ma
             found = [group[:2]]
         pairs += [(pk, pair) for pair in found]
     return pairs
+
+
+def is_workable(text: str) -> bool:
+    return bool(text.strip()) and not too_long([text])
 
 
 def storable(text: str) -> str:

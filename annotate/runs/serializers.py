@@ -21,6 +21,7 @@ from annotate.runs.models import (
 )
 from annotate.runs.registering import ancestry_of
 from annotate.runs.rounds import describe_stages
+from annotate.runs.sentences import error_of_round, error_of_run, told
 from annotate.runs.serving import policy_being_loaded
 from annotate.snapshots.models import Snapshot
 
@@ -48,6 +49,7 @@ class RunSerializer(TriggeredBySerializer):
     reward_model = NamedSerializer(allow_null=True, read_only=True)
     config = serializers.SerializerMethodField()
     metrics = serializers.DictField(read_only=True)
+    error = serializers.SerializerMethodField()
     output = serializers.SerializerMethodField()
 
     class Meta:
@@ -61,6 +63,9 @@ class RunSerializer(TriggeredBySerializer):
 
     def get_config(self, run: Run) -> dict[str, Any]:
         return in_own_order(run.kind, run.config)
+
+    def get_error(self, run: Run) -> str:
+        return error_of_run(run)
 
     def get_output(self, run: Run) -> RunOutputSerializer:
         made = {
@@ -128,6 +133,8 @@ class RoundSerializer(TriggeredBySerializer):
     snapshot = NamedSerializer(allow_null=True, read_only=True)
     config = serializers.DictField(read_only=True)
     stages = serializers.SerializerMethodField()
+    outcome = serializers.SerializerMethodField()
+    error = serializers.SerializerMethodField()
 
     class Meta:
         model = Round
@@ -136,6 +143,12 @@ class RoundSerializer(TriggeredBySerializer):
             "error", "created_at", "finished_at", "triggered_by",
         ]  # fmt: skip
         read_only_fields = fields
+
+    def get_outcome(self, round: Round) -> str:
+        return told(round.outcome)
+
+    def get_error(self, round: Round) -> str:
+        return error_of_round(round)
 
     def get_stages(self, round: Round) -> StageSerializer(many=True):  # type: ignore[valid-type]
         runs = sorted(round.runs.all(), key=lambda run: run.pk)
@@ -357,6 +370,7 @@ class RewardModelSerializer(serializers.ModelSerializer):
 
 class ModelServerSerializer(serializers.ModelSerializer):
     policy_version = NamedSerializer(allow_null=True, read_only=True, help_text="the one that answers")
+    detail = serializers.SerializerMethodField()
     loading = serializers.SerializerMethodField(
         help_text="the one that is to take its place when it is ready"
     )
@@ -365,6 +379,9 @@ class ModelServerSerializer(serializers.ModelSerializer):
         model = ModelServer
         fields = ["state", "policy_version", "loading", "detail"]
         read_only_fields = fields
+
+    def get_detail(self, server: ModelServer) -> str:
+        return told(server.detail)
 
     def get_loading(self, server: ModelServer) -> NamedSerializer(allow_null=True):  # type: ignore[valid-type]
         policy = policy_being_loaded()

@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 from django.db import connection
-from django.utils import timezone, translation
+from django.utils import timezone
 
 from annotate.runs import advancing, launchers, tasks
 from annotate.runs.models import Evaluation, PolicyVersion, RewardModel, Run
@@ -44,14 +44,6 @@ def test_progress_reaches_the_row(run):
     assert (run.state, run.step, run.total_steps) == (Run.State.RUNNING, 4, 10)
     assert run.metrics == {"loss": 2.25, "accuracy": 0.5}
     assert abs((timezone.now() - run.heartbeat_at).total_seconds()) < 5
-
-
-def test_why_a_run_failed_is_told_in_the_language_it_was_asked_for_in(base, snapshot):
-    with translation.override("fr"):
-        run = queue_run(kind="sft", policy=base, snapshot=snapshot)
-    finished(run)
-    Path(run.run_dir, "model", "model.safetensors").write_bytes(b"changed")
-    assert look(run).error.startswith("Le résultat de l’entraînement est refusé")
 
 
 def test_a_finished_sft_run_registers_a_policy_with_its_parent(run, base):

@@ -2279,7 +2279,6 @@ export interface components {
             readonly config: {
                 [key: string]: unknown;
             };
-            /** @description what the round came to, in a sentence */
             readonly outcome: string;
             readonly error: string;
             /** Format: date-time */
