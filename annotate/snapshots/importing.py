@@ -140,6 +140,11 @@ def form_of(path: Path, name: str) -> Format | None:
     return detect(path) if name == "auto" else BY_NAME[name]
 
 
+def scratch_prefix(path: Path) -> str:
+    """How the scratch directories of this file's imports begin, so that those of a killed one are found."""
+    return f"scratch-{path.stem[:40]}-"
+
+
 def check_unpacked_size(path: Path, most: int) -> None:
     """A small gzip file may unpack to more than the disk holds; it is unpacked here once and kept nowhere."""
     num_bytes = path.stat().st_size
@@ -197,7 +202,7 @@ def import_file(
     directory = Path(settings.UPLOADS_DIR)
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix="scratch-", dir=directory) as scratch:
+        with tempfile.TemporaryDirectory(prefix=scratch_prefix(path), dir=directory) as scratch:
             parsed = parse_file(path, form, Path(scratch) / "messages.sqlite", report.unread)
             for batch in batches(islice(parsed, report.num_parsed, None)):
                 report = _store(report, campaign, form, batch, keep)

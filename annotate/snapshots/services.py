@@ -32,6 +32,7 @@ from annotate.snapshots.importing import (
     check_unpacked_size,
     import_file,
     not_read_to_its_end,
+    scratch_prefix,
 )
 from annotate.snapshots.models import FeedbackImport, Snapshot
 from annotate.snapshots.storing import stored_counts
@@ -284,7 +285,7 @@ def remove_import(import_id: int) -> None:
                 _("This import is running, or what it brought is in the campaign: its report stays."), "stays"
             )
         row.delete()
-    Path(row.path).unlink(missing_ok=True)
+    _remove_upload(row)
 
 
 def run_import(row: FeedbackImport) -> None:
@@ -314,6 +315,7 @@ def run_import(row: FeedbackImport) -> None:
 
 def _take_in(row: FeedbackImport) -> FileReport:
     """From where an earlier attempt has come to, if there was one."""
+    _remove_scratch(row)
     begun = None
     if row.report and row.num_parsed:
         begun = FileReport.from_json(row.report["files"][0], row.rejected, row.num_parsed)
@@ -360,7 +362,18 @@ def _why_failed(report: FileReport) -> str:
 def _end_import(row: FeedbackImport, error: str) -> None:
     state = FeedbackImport.State.FAILED if error else FeedbackImport.State.SUCCEEDED
     FeedbackImport.objects.filter(pk=row.pk).update(state=state, error=error)
+    _remove_upload(row)
+
+
+def _remove_upload(row: FeedbackImport) -> None:
     Path(row.path).unlink(missing_ok=True)
+    _remove_scratch(row)
+
+
+def _remove_scratch(row: FeedbackImport) -> None:
+    """What an attempt that was killed has left."""
+    for left in Path(settings.UPLOADS_DIR).glob(f"{scratch_prefix(Path(row.path))}*"):
+        shutil.rmtree(left, ignore_errors=True)
 
 
 def advance_imports() -> None:
@@ -386,7 +399,7 @@ def advance_imports() -> None:
 
 
 def _clear_uploads() -> None:
-    """Remove what killed processes left: uploads without a row, scratch files."""
+    """Remove what killed processes left: uploads without a row, scratch files of commands."""
     wanted = set(FeedbackImport.objects.filter(state__in=UNFINISHED).values_list("path", flat=True))
     long_ago = time.time() - LEFT_BEHIND_AFTER.total_seconds()
     places = [Path(settings.UPLOADS_DIR), Path(settings.FILE_UPLOAD_TEMP_DIR)]

@@ -61,13 +61,17 @@ def test_a_row_is_run_by_one_process_only(queued):
     assert not Demonstration.objects.exists()
 
 
-def test_an_import_whose_process_died_is_taken_up_again(queued):
+def test_an_import_whose_process_died_is_taken_up_again(queued, uploads):
     row = queued()
+    left = uploads / f"scratch-{Path(row.path).stem}-abc"
+    left.mkdir()
+    (left / "messages.sqlite").touch()
     long_ago = timezone.now() - timedelta(minutes=5)
     FeedbackImport.objects.filter(pk=row.pk).update(state="running", heartbeat_at=long_ago, num_attempts=1)
     services.advance_imports()
     row.refresh_from_db()
     assert (row.state, row.num_accepted) == ("succeeded", 2)
+    assert not list(uploads.iterdir())
 
 
 def test_an_import_that_kills_its_process_is_given_up(queued):
