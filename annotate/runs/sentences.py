@@ -48,6 +48,9 @@ OF_THE_WEB_SIDE = [
     N_("The model server does not answer: %(error)s"),
     N_("The model server at %(url)s does not answer: %(error)s"),
     N_("It serves %(names)s."),
+    N_("This job does not know the setting %(name)s."),
+    N_("Name a file in the folder `inputs` of the data directory."),
+    N_("Name a finished run that sampled completions, for instance sample-12."),
     N_("%(run)s: %(error)s"),
 ]
 OF_JOBS = [

@@ -8,6 +8,7 @@ from annotate.runs import launchers
 from annotate.runs.job_settings import FILES, settings_of
 from annotate.runs.models import Run
 from annotate.runs.services import queue_run
+from trainer.run_dir import RunError
 
 pytestmark = pytest.mark.django_db
 # Settings of a job that are any text, and name neither a file nor an address.
@@ -58,7 +59,11 @@ def test_neither_a_campaign_nor_a_setting_can_change_what_a_job_is_given(base, n
     odd = {"model": None, "server": "http://elsewhere/v1", "run_dir": "/tmp/x", "prompts": "/etc/passwd"}
     campaign = new_campaign("ranking", sampling={"temperature": 0.5, "top_p": "--server=x", **odd})
     run = queue_run(kind="sample", policy=base, campaign=campaign)
-    run.config = {"prompts": "/etc/passwd", "run_dir": "/tmp/x", "server": "x", "num_completions": 2}
+    for name in ("prompts", "run_dir", "server"):
+        run.config = {name: "/etc/passwd"}
+        with pytest.raises(RunError, match=name):
+            launchers.job_options(run)
+    run.config = {"num_completions": 2}
     options = launchers.job_options(run)
     assert options.pop("temperature") == 0.5
     assert options == {

@@ -59,7 +59,8 @@ def test_every_sentence_of_a_job_is_known():
 def test_every_sentence_that_the_web_side_keeps_is_known():
     """Those given to gettext in the modules that write on rows; what is answered to a request is told at once."""
     source = "".join(
-        (ROOT / "annotate" / "runs" / f"{name}.py").read_text() for name in ("advancing", "results")
+        (ROOT / "annotate" / "runs" / f"{name}.py").read_text()
+        for name in ("advancing", "launchers", "results")
     )
     kept = {
         node.args[0].value

@@ -80,7 +80,11 @@ export function StartRun({ onClose }: { onClose: () => void }) {
   const chosenOf = (input: Input) => {
     // What was chosen for another kind may hold nothing for this one.
     const isThere = lists[input]?.some(({ id }) => String(id) === chosen[input]);
-    return isThere ? String(chosen[input]) : isOptional(input) ? "" : String(lists[input]?.[0]?.id ?? "");
+    if (isThere) return String(chosen[input]);
+    // Fine-tuning begins with a base model; what was trained already is rarely meant.
+    const isBegun = kind === "sft" && input === "policy";
+    const base = isBegun ? policies.data?.find((policy) => policy.kind_of_run === "base") : undefined;
+    return isOptional(input) ? "" : String((base ?? lists[input]?.[0])?.id ?? "");
   };
   const optionsOf = (input: Input) => {
     if (input !== "snapshot")
