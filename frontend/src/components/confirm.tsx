@@ -27,7 +27,7 @@ export function Confirm({ title, text, verb, isPending, error, onConfirm, onClos
           <Button variant="default" onClick={onClose} data-autofocus>
             {t("common.cancel")}
           </Button>
-          <Button color="red" loading={isPending} onClick={onConfirm}>
+          <Button color="red.9" loading={isPending} onClick={onConfirm}>
             {verb}
           </Button>
         </Group>
