@@ -6,7 +6,19 @@ Units and assignments belong to a later app; they are reached by the names of th
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db.models import Aggregate, Count, Exists, F, FloatField, Max, OuterRef, Q, QuerySet, Sum
+from django.db.models import (
+    Aggregate,
+    Count,
+    Exists,
+    F,
+    FilteredRelation,
+    FloatField,
+    Max,
+    OuterRef,
+    Q,
+    QuerySet,
+    Sum,
+)
 from django.db.models.functions import Coalesce, Greatest, Now
 
 from annotate.accounts.models import Annotator, User
@@ -41,6 +53,10 @@ class Overview:
     ranking_campaign: Campaign | None = None
 
     @property
+    def guidelines_version(self) -> int | None:
+        return self.guidelines.version if self.guidelines else None
+
+    @property
     def is_member(self) -> bool:
         return self.mine is not None
 
@@ -66,7 +82,8 @@ def overviews(campaigns: QuerySet[Campaign], user: User) -> list[Overview]:
         for overview in shown.values():
             overview.policies = sorted(overview.campaign.policies.all(), key=lambda policy: policy.id)
     ids = list(shown)
-    in_force = Guidelines.objects.filter(campaign__in=ids).order_by("campaign_id", "-version")
+    # Their text, which may be long, is read where a campaign is shown alone.
+    in_force = Guidelines.objects.filter(campaign__in=ids).order_by("campaign_id", "-version").defer("text")
     for guidelines in in_force.distinct("campaign_id"):
         shown[guidelines.campaign_id].guidelines = guidelines
     members = Membership.objects.filter(campaign__in=ids).values("campaign_id").order_by("campaign_id")
@@ -177,8 +194,9 @@ class Median(Aggregate):
 
 def members_of(campaign: Campaign) -> QuerySet[Membership]:
     """Members with what each gave to this campaign, in one query."""
-    given = "user__annotator__assignments"
-    here = Q(**{f"{given}__campaign": F("campaign")})
+    of_them, given = "user__annotator__assignments", "given"
+    # The join itself is of this campaign: a person's work in others is not read.
+    here = FilteredRelation(of_them, condition=Q(**{f"{of_them}__campaign": campaign}))
     spent = Coalesce(
         f"{given}__demonstration__seconds_spent",
         f"{given}__ranking__seconds_spent",
@@ -187,11 +205,12 @@ def members_of(campaign: Campaign) -> QuerySet[Membership]:
     last = Greatest(f"{given}__leased_at", f"{given}__ended_at")
     return (
         campaign.memberships.select_related("user")
+        .annotate(given=here)
         .annotate(
-            num_submitted=Count(given, filter=here & Q(**{f"{given}__state": "submitted"})),
-            num_skipped=Count(given, filter=here & Q(**{f"{given}__state": "skipped"})),
-            seconds_per_unit=Median(spent, filter=here),
-            last_active_at=Max(last, filter=here),
+            num_submitted=Count(given, filter=Q(given__state="submitted")),
+            num_skipped=Count(given, filter=Q(given__state="skipped")),
+            seconds_per_unit=Median(spent),
+            last_active_at=Max(last),
         )
-        .order_by("user__username")
+        .order_by("user__username", "id")
     )

@@ -102,12 +102,16 @@ class CampaignSerializer(serializers.Serializer):
     correction_hours = serializers.IntegerField(source="campaign.correction_hours")
     validation_fraction = serializers.FloatField(source="campaign.validation_fraction")
     created_at = serializers.DateTimeField(source="campaign.created_at")
-    guidelines = GuidelinesSerializer(allow_null=True)
+    guidelines_version = serializers.IntegerField(allow_null=True, help_text="the one in force")
     num_members = serializers.IntegerField()
     is_member = serializers.BooleanField()
     policies = CampaignPolicySerializer(many=True, help_text="empty for annotators, who must not know")
     progress = CampaignProgressSerializer()
     mine = MineSerializer(allow_null=True)
+
+
+class CampaignDetailSerializer(CampaignSerializer):
+    guidelines = GuidelinesSerializer(allow_null=True)
 
 
 class CampaignChangesSerializer(serializers.Serializer):

@@ -5,7 +5,7 @@ from typing import Any
 from django.http import Http404
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema
-from rest_framework import status
+from rest_framework import generics, status
 from rest_framework.exceptions import ValidationError
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -16,6 +16,7 @@ from annotate.campaigns.access import visible_campaign, visible_to
 from annotate.campaigns.models import Campaign, Terms
 from annotate.campaigns.overview import guidelines_seen_by, members_of, overviews
 from annotate.campaigns.serializers import (
+    CampaignDetailSerializer,
     CampaignSerializer,
     GuidelinesSeenSerializer,
     GuidelinesSerializer,
@@ -30,18 +31,22 @@ from annotate.permissions import SignedInRequest
 
 
 def shown(campaign: Campaign, user: User) -> dict[str, Any]:
-    return CampaignSerializer(overviews(Campaign.objects.filter(id=campaign.id), user)[0]).data
+    return CampaignDetailSerializer(overviews(Campaign.objects.filter(id=campaign.id), user)[0]).data
 
 
-class CampaignsView(APIView):
+class CampaignsView(generics.GenericAPIView):
     """The campaigns one may see; admins make new ones."""
 
     @extend_schema(operation_id="campaigns", responses=CampaignSerializer(many=True))
     def get(self, request: SignedInRequest) -> Response:
-        return Response(CampaignSerializer(overviews(visible_to(request.user), request.user), many=True).data)
+        page = self.paginate_queryset(visible_to(request.user).values_list("id", flat=True))
+        campaigns = overviews(Campaign.objects.filter(id__in=page or []), request.user)
+        return self.get_paginated_response(CampaignSerializer(campaigns, many=True).data)
 
     @extend_schema(
-        operation_id="create_campaign", request=NewCampaignSerializer, responses={201: CampaignSerializer}
+        operation_id="create_campaign",
+        request=NewCampaignSerializer,
+        responses={201: CampaignDetailSerializer},
     )
     def post(self, request: SignedInRequest) -> Response:
         given = NewCampaignSerializer(data=request.data)
@@ -53,7 +58,7 @@ class CampaignsView(APIView):
 class CampaignView(APIView):
     """A campaign, to be read; `feedback.views` changes it too, and its units with it."""
 
-    @extend_schema(operation_id="campaign", responses=CampaignSerializer)
+    @extend_schema(operation_id="campaign", responses=CampaignDetailSerializer)
     def get(self, request: SignedInRequest, campaign_id: int) -> Response:
         return Response(shown(visible_campaign(request.user, campaign_id), request.user))
 
@@ -116,13 +121,14 @@ class ConsentView(APIView):
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
-class MembersView(APIView):
+class MembersView(generics.GenericAPIView):
     """Who works in a campaign and what they gave, for admins."""
 
     @extend_schema(operation_id="members", responses=MemberSerializer(many=True))
     def get(self, request: SignedInRequest, campaign_id: int) -> Response:
         campaign = visible_campaign(request.user, campaign_id)
-        return Response(MemberSerializer(members_of(campaign), many=True).data)
+        page = self.paginate_queryset(members_of(campaign))
+        return self.get_paginated_response(MemberSerializer(page, many=True).data)
 
     @extend_schema(
         operation_id="add_member",

@@ -14,7 +14,7 @@ from rest_framework.views import APIView
 from annotate.accounts.models import Annotator, User
 from annotate.campaigns.access import visible_campaign, visible_to
 from annotate.campaigns.models import Campaign
-from annotate.campaigns.serializers import CampaignChangesSerializer, CampaignSerializer
+from annotate.campaigns.serializers import CampaignChangesSerializer, CampaignDetailSerializer
 from annotate.campaigns.services import NewPrompt
 from annotate.campaigns.views import CampaignView, shown
 from annotate.feedback import chats, remarks, services, suggestions
@@ -68,7 +68,7 @@ def _annotator(user: User) -> Annotator:
 
 class CampaignSettingsView(CampaignView):
     @extend_schema(
-        operation_id="update_campaign", request=CampaignChangesSerializer, responses=CampaignSerializer
+        operation_id="update_campaign", request=CampaignChangesSerializer, responses=CampaignDetailSerializer
     )
     def patch(self, request: SignedInRequest, campaign_id: int) -> Response:
         campaign = visible_campaign(request.user, campaign_id)

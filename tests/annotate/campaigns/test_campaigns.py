@@ -9,9 +9,10 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from annotate.campaigns.models import Campaign, Guidelines, default_flags
+from annotate.campaigns.overview import members_of
 from annotate.campaigns.services import NewPrompt, add_prompts, prompt_key
 from annotate.feedback.models import Unit
-from tests.annotate.moves import leased, submit
+from tests.annotate.moves import lease, leased, submit
 
 pytestmark = pytest.mark.django_db
 NEW = {"name": "Marsh letters", "kind": "ranking", "language": "fr", "overlap": 2, "num_completions": 5}
@@ -78,7 +79,7 @@ def test_members_see_their_campaigns_and_admins_and_trainers_see_all(
     alice, alice_client, bob_client, carol_client, tom_client, new_campaign
 ):
     mine, other = new_campaign(members=[alice]), new_campaign()
-    seen = {client: {row["id"] for row in client.get("/api/campaigns").json()} for client in
+    seen = {client: {row["id"] for row in client.get("/api/campaigns").json()["results"]} for client in
             (alice_client, bob_client, carol_client, tom_client)}  # fmt: skip
     assert list(seen.values()) == [{mine.id}, set(), {mine.id, other.id}, {mine.id, other.id}]
 
@@ -90,7 +91,7 @@ def test_a_campaign_that_another_one_names_is_named_to_those_who_may_see_it(
     new_campaign("review", members=[alice, bob], reviewed_campaign=first, name="of it")
     new_campaign("chat", members=[alice, bob], ranking_campaign=ranked, name="talks")
     for client, are_named in ((alice_client, False), (bob_client, True), (carol_client, True)):
-        seen = {row["name"]: row for row in client.get("/api/campaigns").json()}
+        seen = {row["name"]: row for row in client.get("/api/campaigns").json()["results"]}
         named = seen["of it"]["reviewed_campaign"], seen["talks"]["ranking_campaign"]
         expected = ({"id": first.id, "name": first.name}, {"id": ranked.id, "name": ranked.name})
         assert named == (expected if are_named else (None, None))
@@ -121,7 +122,7 @@ def test_members_are_added_by_name_once_and_removed(carol_client, alice, new_cam
     assert carol_client.post(url, {"username": "alice"}, format="json").status_code == 200
     unknown = carol_client.post(url, {"username": "nobody"}, format="json")
     assert (unknown.status_code, unknown.json()["errors"][0]["field"]) == (400, "username")
-    assert [row["user"]["username"] for row in carol_client.get(url).json()] == ["alice"]
+    assert [row["user"]["username"] for row in carol_client.get(url).json()["results"]] == ["alice"]
     assert carol_client.delete(f"{url}/{alice.id}").status_code == 204
     assert carol_client.delete(f"{url}/{alice.id}").status_code == 404
 
@@ -139,8 +140,8 @@ def test_members_are_listed_with_what_they_gave_here(
     submit(alice_client, leased(alice_client, other), seconds_spent=999)
     skipped = leased(bob_client, campaign)
     bob_client.post(f"/api/assignments/{skipped['id']}/skip")
-    with django_assert_num_queries(4):  # session, login, campaign, members
-        alice_row, bob_row = carol_client.get(f"/api/campaigns/{campaign.id}/members").json()
+    with django_assert_num_queries(5):  # session, login, campaign, how many, members
+        alice_row, bob_row = carol_client.get(f"/api/campaigns/{campaign.id}/members").json()["results"]
     assert (alice_row["num_submitted"], alice_row["num_skipped"], alice_row["seconds_per_unit"]) == (3, 0, 20)
     assert (bob_row["num_submitted"], bob_row["num_skipped"], bob_row["seconds_per_unit"]) == (0, 1, None)
     assert alice_row["last_active_at"] and bob_row["last_active_at"]
@@ -191,9 +192,42 @@ def test_the_list_takes_the_same_number_of_queries_however_many_campaigns(reques
             writing(2, guidelines_text="x")
             ranking(2)
         with CaptureQueriesContext(connection) as queries:
-            client.get("/api/campaigns")
+            listed = client.get("/api/campaigns").json()
+        assert all(
+            row["guidelines_version"] in (1, None) and "guidelines" not in row for row in listed["results"]
+        )
         counts.append(len(queries))
-    assert counts[0] == counts[1] <= 10
+    assert counts[0] == counts[1] <= 12
+
+
+def test_campaigns_and_members_come_by_pages(carol_client, alice, bob, new_campaign):
+    made = [new_campaign(members=[alice, bob]) for _ in range(3)]
+    first = carol_client.get("/api/campaigns", {"limit": 2}).json()
+    rest = carol_client.get("/api/campaigns", {"limit": 2, "offset": 2}).json()
+    assert (first["count"], len(first["results"]), len(rest["results"])) == (3, 2, 1)
+    newest_first = [row["id"] for row in first["results"] + rest["results"]]
+    assert newest_first == [campaign.id for campaign in reversed(made)]
+    members = f"/api/campaigns/{made[0].id}/members"
+    second = carol_client.get(members, {"limit": 1, "offset": 1}).json()
+    assert (second["count"], [row["user"]["username"] for row in second["results"]]) == (2, ["bob"])
+
+
+def test_members_figures_read_this_campaigns_assignments_alone(carol_client, alice, alice_client, writing):
+    campaign, other = writing(1), writing(40)
+    submit(alice_client, leased(alice_client, campaign))
+    while (assignment := lease(alice_client, other)["assignment"]) is not None:
+        submit(alice_client, assignment)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
+        query, values = members_of(campaign).query.sql_with_params()
+        cursor.execute("EXPLAIN (ANALYZE, FORMAT JSON) " + query, values)
+        plan = cursor.fetchone()[0][0]["Plan"]
+    joined = [plan]
+    for node in joined:
+        joined += node.get("Plans", [])
+    # Of 41 assignments those of this campaign leave the scan, and nothing of the others is joined to it.
+    of_assignments = [node for node in joined if node.get("Relation Name") == "feedback_assignment"]
+    assert of_assignments and sum(node["Actual Rows"] * node["Actual Loops"] for node in of_assignments) <= 2
 
 
 def test_prompts_are_stored_once_and_queued_for_writing(carol_client, new_campaign):

@@ -56,7 +56,7 @@ def test_nothing_an_annotator_receives_tells_which_policy_wrote_what(alice, alic
     everything = [
         assignment,
         alice_client.get(f"/api/assignments/{assignment['id']}").json(),
-        alice_client.get("/api/campaigns").json()[0] | {"sampling": None},
+        alice_client.get("/api/campaigns").json()["results"][0] | {"sampling": None},
         alice_client.get(f"/api/campaigns/{campaign.id}").json() | {"sampling": None},
         submit(alice_client, assignment).json(),
     ]
@@ -75,5 +75,5 @@ def test_an_annotator_never_sees_anothers_answer(alice_client, bob_client, writi
         messages=[*first["prompt"]["messages"], {"role": "assistant", "content": "Alice's secret words"}],
     )
     bobs = leased(bob_client, campaign)
-    said = json.dumps([bobs, bob_client.get("/api/campaigns").json()])
+    said = json.dumps([bobs, bob_client.get("/api/campaigns").json()["results"]])
     assert "secret words" not in said and "alice" not in said

@@ -53,9 +53,9 @@ def test_however_much_one_gave_none_of_it_is_left_for_oneself_to_review(
         assert submit(alice_client, leased(alice_client, campaign)).status_code == 201
     queue_all_reviews()
     left = {
-        client: {row["name"]: row["mine"]["num_left"] for row in client.get("/api/campaigns").json()}[
-            of_it.name
-        ]
+        client: {
+            row["name"]: row["mine"]["num_left"] for row in client.get("/api/campaigns").json()["results"]
+        }[of_it.name]
         for client in (alice_client, bob_client)
     }
     assert list(left.values()) == [0, 3]
@@ -71,7 +71,7 @@ def test_work_is_reviewed_by_another_person_who_does_not_learn_whose_it_is(
     assert submit(alice_client, given).status_code == 201
     queue_all_reviews()
     assert lease(alice_client, of_it)["reason"] == "none_left"  # never one's own
-    shown = alice_client.get("/api/campaigns").json()
+    shown = alice_client.get("/api/campaigns").json()["results"]
     assert {row["name"]: row["mine"]["num_left"] for row in shown}[of_it.name] == 0
     assignment = leased(bob_client, of_it)
     assert assignment["reviewed"]["content"] == {"messages": dialogue(given)}

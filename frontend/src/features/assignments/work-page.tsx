@@ -42,7 +42,7 @@ function Desk({ campaignId, kinds }: { campaignId: number; kinds: WorkKinds }) {
   const here = shown.name === "working" ? shown.assignment.id : 0;
   const ofThis = outgoing.find((entry) => entry.outgoing.assignmentId === here);
   const read = campaign.data?.mine?.guidelines_read ?? 0;
-  const hasChanged = read > 0 && read < (campaign.data?.guidelines?.version ?? 0);
+  const hasChanged = read > 0 && read < (campaign.data?.guidelines_version ?? 0);
   const [showsChanges, setShowsChanges] = useState(false);
   const [hasSeenNote, setHasSeenNote] = useState(false);
   const held = outgoing.filter((entry) => entry.state === "held").map((entry) => entry.outgoing.assignmentId);

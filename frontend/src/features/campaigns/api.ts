@@ -12,7 +12,10 @@ export const EXPORT_FORMATS = ["oasst", "trl-messages", "trl-preference", "k-wis
 
 const at = (campaign_id: number) => ({ params: { path: { campaign_id } } });
 
-export const listCampaigns = () => bodyOf(api.GET("/api/campaigns"));
+export const ROWS_PER_PAGE = 50;
+
+export const listCampaigns = (offset: number) =>
+  bodyOf(api.GET("/api/campaigns", { params: { query: { offset, limit: ROWS_PER_PAGE } } }));
 
 export const readCampaign = (id: number) => bodyOf(api.GET("/api/campaigns/{campaign_id}", at(id)));
 
@@ -57,7 +60,12 @@ export const readSampling = async (id: number) => {
   );
 };
 
-export const listMembers = (id: number) => bodyOf(api.GET("/api/campaigns/{campaign_id}/members", at(id)));
+export const listMembers = (id: number, offset: number) =>
+  bodyOf(
+    api.GET("/api/campaigns/{campaign_id}/members", {
+      params: { path: { campaign_id: id }, query: { offset, limit: ROWS_PER_PAGE } },
+    }),
+  );
 
 export const addMember = (id: number, username: string) =>
   bodyOf(api.POST("/api/campaigns/{campaign_id}/members", { ...at(id), body: { username } }));

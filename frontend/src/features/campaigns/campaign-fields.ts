@@ -1,4 +1,4 @@
-import type { Campaign, CampaignKind, CampaignStatus } from "@/lib/api/types";
+import type { CampaignDetail, CampaignKind, CampaignStatus } from "@/lib/api/types";
 import type { CampaignChanges, NewCampaign } from "./api";
 
 /** What a new campaign asks beside the rating: the server's own list (annotate/campaigns/models.py). */
@@ -39,7 +39,7 @@ export interface CampaignFields {
   is_rated_first: boolean;
   criteria: string;
   /** Of rankings and chats. */
-  own_answer: Campaign["own_answer"];
+  own_answer: CampaignDetail["own_answer"];
   /** Of demonstrations. */
   has_system_message: boolean;
   min_words: string;
@@ -47,7 +47,7 @@ export interface CampaignFields {
   guidelines: string;
 }
 
-export function fieldsOf(campaign: Campaign | null, language: string): CampaignFields {
+export function fieldsOf(campaign: CampaignDetail | null, language: string): CampaignFields {
   return {
     name: campaign?.name ?? "",
     kind: campaign?.kind ?? "ranking",

@@ -6,7 +6,7 @@ import { Note, ProblemNote, Waiting } from "@/components/notes";
 import { Page } from "@/components/page";
 import { StateBadge } from "@/components/state-badge";
 import { useHasUnsaved, useUnsavedForm } from "@/components/unsaved";
-import type { Campaign, CampaignStatus } from "@/lib/api/types";
+import type { CampaignDetail, CampaignStatus } from "@/lib/api/types";
 import { may, useMe } from "@/lib/me";
 import { changeCampaign, readCampaign } from "./api";
 import { type CampaignFields, changesOf, fieldsOf } from "./campaign-fields";
@@ -132,7 +132,7 @@ function UnsavedMark() {
   );
 }
 
-function Settings({ campaign }: { campaign: Campaign }) {
+function Settings({ campaign }: { campaign: CampaignDetail }) {
   const queryClient = useQueryClient();
   const form = useUnsavedForm(`campaign.${campaign.id}.settings`, fieldsOf(campaign, campaign.language));
   const saving = useMutation({

@@ -1,40 +1,49 @@
 import { Button } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { Plus } from "lucide-react";
+import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Link } from "react-router";
 import { CardTable } from "@/components/card-table";
 import { ShareBar } from "@/components/figures";
 import { Empty, ProblemNote, Waiting } from "@/components/notes";
 import { Page } from "@/components/page";
+import { Pager } from "@/components/pager";
 import { StateBadge } from "@/components/state-badge";
 import type { Campaign } from "@/lib/api/types";
 import { useFormat } from "@/lib/format";
 import { nameOfLanguage } from "@/lib/i18n";
 import { may, useMe } from "@/lib/me";
-import { listCampaigns } from "./api";
+import { listCampaigns, ROWS_PER_PAGE } from "./api";
 import classes from "./campaigns.module.css";
 
 /** Every campaign, for those who run them. */
 export function CampaignsPage() {
   const { t } = useTranslation();
   const me = useMe();
-  const campaigns = useQuery({ queryKey: ["campaigns"], queryFn: listCampaigns });
+  const [offset, setOffset] = useState(0);
+  const campaigns = useQuery({
+    queryKey: ["campaigns", "page", offset],
+    queryFn: () => listCampaigns(offset),
+    placeholderData: (before) => before,
+  });
+  const rows = campaigns.data?.results;
   const create = may(me, "create_campaign") && (
     <Button component={Link} to="/campaigns/new" leftSection={<Plus size={16} />}>
       {t("campaigns.new")}
     </Button>
   );
   return (
-    <Page title={t("nav.campaigns")} actions={campaigns.data?.length ? create : undefined} isWide>
+    <Page title={t("nav.campaigns")} actions={rows?.length ? create : undefined} isWide>
       {campaigns.isPending && <Waiting lines={4} />}
       <ProblemNote error={campaigns.error} retry={() => void campaigns.refetch()} />
-      {campaigns.data?.length === 0 && (
+      {rows?.length === 0 && (
         <Empty title={t("campaigns.none")} action={create}>
           {t("campaigns.noneText")}
         </Empty>
       )}
-      {campaigns.data && campaigns.data.length > 0 && <CampaignTable campaigns={campaigns.data} />}
+      {rows && rows.length > 0 && <CampaignTable campaigns={rows} />}
+      <Pager offset={offset} size={ROWS_PER_PAGE} count={campaigns.data?.count ?? 0} onChange={setOffset} />
     </Page>
   );
 }

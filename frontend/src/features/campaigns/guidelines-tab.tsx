@@ -1,11 +1,11 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { useTranslation } from "react-i18next";
-import type { Campaign } from "@/lib/api/types";
+import type { CampaignDetail } from "@/lib/api/types";
 import { writeGuidelines } from "./api";
 import { VersionedText } from "./versioned-text";
 
 /** What annotators read beside every unit. */
-export function GuidelinesTab({ campaign }: { campaign: Campaign }) {
+export function GuidelinesTab({ campaign }: { campaign: CampaignDetail }) {
   const { t } = useTranslation();
   const queryClient = useQueryClient();
   return (

@@ -7,15 +7,22 @@ import { useTranslation } from "react-i18next";
 import { CardTable } from "@/components/card-table";
 import { Form } from "@/components/form";
 import { Empty, Note, ProblemNote, Waiting } from "@/components/notes";
+import { Pager } from "@/components/pager";
 import { asProblem } from "@/lib/api/problem";
 import type { Campaign, Member } from "@/lib/api/types";
 import { useFormat } from "@/lib/format";
-import { addMember, findUsers, listMembers, removeMember } from "./api";
+import { addMember, findUsers, listMembers, ROWS_PER_PAGE, removeMember } from "./api";
 
 export function MembersTab({ campaign }: { campaign: Campaign }) {
   const { t } = useTranslation();
   const queryClient = useQueryClient();
-  const members = useQuery({ queryKey: ["members", campaign.id], queryFn: () => listMembers(campaign.id) });
+  const [offset, setOffset] = useState(0);
+  const members = useQuery({
+    queryKey: ["members", campaign.id, offset],
+    queryFn: () => listMembers(campaign.id, offset),
+    placeholderData: (before) => before,
+  });
+  const rows = members.data?.results;
   const reload = () => {
     void queryClient.invalidateQueries({ queryKey: ["members", campaign.id] });
     void queryClient.invalidateQueries({ queryKey: ["campaign", campaign.id] });
@@ -56,10 +63,11 @@ export function MembersTab({ campaign }: { campaign: Campaign }) {
       )}
       <ProblemNote error={members.error ?? removing.error ?? restoring.error} />
       {members.isPending && <Waiting />}
-      {members.data?.length === 0 && <Empty title={t("members.none")}>{t("members.noneText")}</Empty>}
-      {members.data && members.data.length > 0 && (
-        <MemberTable members={members.data} onRemove={(member) => removing.mutate(member)} />
+      {members.data?.count === 0 && <Empty title={t("members.none")}>{t("members.noneText")}</Empty>}
+      {rows && rows.length > 0 && (
+        <MemberTable members={rows} onRemove={(member) => removing.mutate(member)} />
       )}
+      <Pager offset={offset} size={ROWS_PER_PAGE} count={members.data?.count ?? 0} onChange={setOffset} />
     </Stack>
   );
 }

@@ -24,14 +24,14 @@ export function CampaignLine({ campaign, figures, agreement }: CampaignLineProps
   const { t } = useTranslation();
   const format = useFormat();
   const [showsChanges, setShowsChanges] = useState(false);
-  const { mine, guidelines } = campaign;
+  const { mine, guidelines_version: newest } = campaign;
   const reason = useReason(campaign);
   // Bar and words are both of what is mine to do.
   const numDone = mine?.num_submitted ?? 0;
   const numMine = numDone + (mine?.num_left ?? 0);
   const hasBegun = mine !== null && (mine.has_lease || numDone > 0);
   const read = mine?.guidelines_read ?? null;
-  const hasChanged = guidelines !== null && read !== null && read > 0 && read < guidelines.version;
+  const hasChanged = newest !== null && read !== null && read > 0 && read < newest;
   const facts = [
     t(`kind.${campaign.kind}`),
     nameOfLanguage(campaign.language, format.language),

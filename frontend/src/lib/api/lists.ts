@@ -7,7 +7,7 @@ const newest = { params: { query: { limit: NEWEST } } };
 
 export const campaignsQuery = queryOptions({
   queryKey: ["campaigns"],
-  queryFn: () => bodyOf(api.GET("/api/campaigns")),
+  queryFn: async () => (await bodyOf(api.GET("/api/campaigns", newest))).results,
 });
 
 export const policiesQuery = queryOptions({

@@ -1188,13 +1188,51 @@ export interface components {
             validation_fraction: number;
             /** Format: date-time */
             created_at: string;
-            guidelines: components["schemas"]["Guidelines"] | null;
+            /** @description the one in force */
+            guidelines_version: number | null;
             num_members: number;
             is_member: boolean;
             /** @description empty for annotators, who must not know */
             policies: components["schemas"]["CampaignPolicy"][];
             progress: components["schemas"]["CampaignProgress"];
             mine: components["schemas"]["Mine"] | null;
+        };
+        /** @description A campaign as one login sees it (campaigns.overview). */
+        CampaignDetail: {
+            id: number;
+            name: string;
+            kind: components["schemas"]["CampaignKind"];
+            status: components["schemas"]["CampaignStatus"];
+            /** @description null too where one may not see it */
+            reviewed_campaign: components["schemas"]["Named"] | null;
+            /** @description null too where one may not see it */
+            ranking_campaign: components["schemas"]["Named"] | null;
+            language: string;
+            overlap: number;
+            num_completions: number;
+            sampling: components["schemas"]["Sampling"];
+            flags: string[];
+            is_rated_first: boolean;
+            criteria: string[];
+            own_answer: components["schemas"]["OwnAnswerEnum"];
+            has_system_message: boolean;
+            min_words: number | null;
+            max_words: number | null;
+            lease_seconds: number;
+            correction_hours: number;
+            /** Format: double */
+            validation_fraction: number;
+            /** Format: date-time */
+            created_at: string;
+            /** @description the one in force */
+            guidelines_version: number | null;
+            num_members: number;
+            is_member: boolean;
+            /** @description empty for annotators, who must not know */
+            policies: components["schemas"]["CampaignPolicy"][];
+            progress: components["schemas"]["CampaignProgress"];
+            mine: components["schemas"]["Mine"] | null;
+            guidelines: components["schemas"]["Guidelines"] | null;
         };
         /**
          * @description * `demonstration` - demonstration
@@ -1803,6 +1841,36 @@ export interface components {
             drafts: components["schemas"]["OwnDraft"][];
             recent: components["schemas"]["OwnSubmission"][];
             figures: components["schemas"]["OwnFigures"][];
+        };
+        PaginatedCampaignList: {
+            /** @example 123 */
+            count: number;
+            /**
+             * Format: uri
+             * @example http://api.example.org/accounts/?offset=400&limit=100
+             */
+            next?: string | null;
+            /**
+             * Format: uri
+             * @example http://api.example.org/accounts/?offset=200&limit=100
+             */
+            previous?: string | null;
+            results: components["schemas"]["Campaign"][];
+        };
+        PaginatedMemberList: {
+            /** @example 123 */
+            count: number;
+            /**
+             * Format: uri
+             * @example http://api.example.org/accounts/?offset=400&limit=100
+             */
+            next?: string | null;
+            /**
+             * Format: uri
+             * @example http://api.example.org/accounts/?offset=200&limit=100
+             */
+            previous?: string | null;
+            results: components["schemas"]["Member"][];
         };
         PaginatedPolicyVersionList: {
             /** @example 123 */
@@ -3645,7 +3713,12 @@ export interface operations {
     };
     campaigns: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Number of results to return per page. */
+                limit?: number;
+                /** @description The initial index from which to return the results. */
+                offset?: number;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -3657,7 +3730,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Campaign"][];
+                    "application/json": components["schemas"]["PaginatedCampaignList"];
+                };
+            };
+            /** @description a value is missing or wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
                 };
             };
             /** @description not signed in */
@@ -3716,7 +3798,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Campaign"];
+                    "application/json": components["schemas"]["CampaignDetail"];
                 };
             };
             /** @description a value is missing or wrong */
@@ -3818,7 +3900,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Campaign"];
+                    "application/json": components["schemas"]["CampaignDetail"];
                 };
             };
             /** @description a value is missing or wrong */
@@ -3897,7 +3979,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Campaign"];
+                    "application/json": components["schemas"]["CampaignDetail"];
                 };
             };
             /** @description a value is missing or wrong */
@@ -4902,7 +4984,12 @@ export interface operations {
     };
     members: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Number of results to return per page. */
+                limit?: number;
+                /** @description The initial index from which to return the results. */
+                offset?: number;
+            };
             header?: never;
             path: {
                 campaign_id: number;
@@ -4916,7 +5003,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Member"][];
+                    "application/json": components["schemas"]["PaginatedMemberList"];
                 };
             };
             /** @description a value is missing or wrong */

@@ -9,6 +9,7 @@ export type Operation = Schemas["Operation"];
 export type Named = Schemas["Named"];
 export type Message = Schemas["Message"];
 export type Campaign = Schemas["Campaign"];
+export type CampaignDetail = Schemas["CampaignDetail"];
 export type CampaignKind = Schemas["CampaignKind"];
 export type CampaignStatus = Schemas["CampaignStatus"];
 export type Guidelines = Schemas["Guidelines"];
