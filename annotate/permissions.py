@@ -72,7 +72,7 @@ def operation_of(view: Any, method: str) -> str:
 class ByOperation(BasePermission):
     """Every view's permission: the row of the table."""
 
-    message = _("Your roles do not allow this. An admin can give you the role that does.")
+    message = _("Your roles do not allow this. An administrator can give you the role that does.")
 
     def has_permission(self, request: Request, view: Any) -> bool:
         operation = operation_of(view, request.method or "")

@@ -40,7 +40,7 @@ class User(AbstractUser):
 
     @classmethod
     def normalize_username(cls, username: str) -> str:
-        """The one spelling of a login name: composed, and without capitals."""
+        """The one spelling of a user name: composed, and without capitals."""
         return super().normalize_username(super().normalize_username(username).casefold())
 
     def get_session_auth_hash(self) -> str:

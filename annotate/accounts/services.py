@@ -27,14 +27,14 @@ DEFAULT_TOKEN_DAYS, MOST_TOKEN_DAYS, MOST_TOKENS = 90, 365, 20
 
 
 def _login_name(given: str) -> str:
-    """The one spelling of a login name, or why it can be none."""
+    """The one spelling of a user name, or why it can be none."""
     name = User.normalize_username(given)
     try:
         User.username_validator(name)
     except DjangoValidationError as error:
         raise ValidationError({"username": error.messages}) from error
     if len(name) > 150:
-        raise ValidationError({"username": [_("This is longer than the 150 characters of a login name.")]})
+        raise ValidationError({"username": [_("This is longer than the 150 characters of a user name.")]})
     alphabets = {unicodedata.name(letter, "").partition(" ")[0] for letter in name if letter.isalpha()}
     if len(alphabets & LOOK_ALIKE) > 1:
         mixed = _("This mixes letters of two alphabets that look alike. Write it in one of them.")
@@ -63,7 +63,7 @@ def refuse_new(username: str, password: str, check_password: bool = True) -> Use
     """The login that these would make, not stored; refused when the name or the password cannot be."""
     user = User(username=_login_name(username))
     if User.objects.filter(username=user.username).exists():
-        taken = _("Somebody already has this login name. Choose another.")
+        taken = _("Somebody already has this user name. Choose another.")
         raise ValidationError({"username": [taken]}, code="unique")
     if check_password:
         _check_password(password, user)
@@ -101,7 +101,7 @@ def refuse_changes(user: User, changes: dict[str, Any], *, by: User | None) -> N
     roles = changes.get("roles")
     if user == by and (changes.get("is_active") is False or (roles is not None and "admin" not in roles)):
         raise ValidationError(
-            _("You cannot take your own access away; another admin can."), code="own_access"
+            _("You cannot take your own access away; another administrator can."), code="own_access"
         )
     if by and "password" in changes:
         _check_password(changes["password"], user)

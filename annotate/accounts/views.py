@@ -68,7 +68,7 @@ class SessionView(APIView):
         name = given.validated_data["username"]
         user = brake.checked(request, name, lambda: authenticate(request._request, **given.validated_data))
         if user is None:
-            raise ValidationError(_("This login name and password do not go together."), code="sign_in")
+            raise ValidationError(_("This user name and password do not go together."), code="sign_in")
         login(request._request, user)
         begin_session(request._request)
         log.info("%s signed in from %s", user.username, brake.address_of(request))
@@ -166,7 +166,7 @@ class UsersView(generics.GenericAPIView):
 
     @extend_schema(
         operation_id="users",
-        parameters=[OpenApiParameter("search", str, description="part of the login name, name or address")],
+        parameters=[OpenApiParameter("search", str, description="part of the user name, name or address")],
         responses=UserSerializer(many=True),
     )
     def get(self, request: SignedInRequest) -> Response:

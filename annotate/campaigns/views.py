@@ -142,7 +142,9 @@ class MembersView(generics.GenericAPIView):
         name = User.normalize_username(given.validated_data["username"])
         user = User.objects.filter(username=name, is_active=True).first()
         if user is None:
-            raise ValidationError({"username": [_("There is no active login of this name.")]}, code="unknown")
+            raise ValidationError(
+                {"username": [_("Nobody who can sign in has this user name.")]}, code="unknown"
+            )
         membership, is_new = services.add_member(campaign, user)
         return Response(
             MemberSerializer(members_of(campaign).get(id=membership.id)).data,

@@ -113,7 +113,7 @@ def nothing_now(reason: str, campaign: Campaign) -> str:
             return _("There is nothing to judge yet: completions come when a policy has been sampled.")
         if campaign.kind == Campaign.Kind.REVIEW:
             return _("There is nothing to review yet: work comes here when somebody has submitted it.")
-        return _("There is nothing to write yet: an admin has to add prompts.")
+        return _("There is nothing to write yet: an administrator has to add prompts.")
     return {
         "": "",
         "none_left": _("You have done everything there is for you here. New work appears when it is added."),

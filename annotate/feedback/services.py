@@ -177,7 +177,7 @@ def lease_next_assignment(campaign: Campaign, user: User, *, is_ahead: bool = Fa
         .first()
     )
     if membership is None:
-        raise PermissionDenied(_("You are not a member of this campaign; an admin can add you."))
+        raise PermissionDenied(_("You are not a member of this campaign; an administrator can add you."))
     annotator, campaign = annotator_of(user), membership.campaign
     if terms_to_accept(campaign, user):
         return Next(None, "terms")
@@ -224,7 +224,7 @@ def _refuse_outsiders(assignment: Assignment) -> None:
     if not workers().filter(campaign=assignment.campaign_id, user=assignment.annotator.user_id).exists():
         out = _(
             "You do not work in this campaign any more, so nothing of this was stored. What you wrote stays on "
-            "your device; an admin can add you again."
+            "your device; an administrator can add you again."
         )
         raise PermissionDenied(out, "put_out")
 

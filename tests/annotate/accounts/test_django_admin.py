@@ -105,7 +105,7 @@ def test_a_login_is_made_as_by_the_api(carol):
     dora = User.objects.get(username="dora")
     assert dora.roles == ["trainer"] and dora.check_password("three blue doors")
     again = client.post("/admin/accounts/user/add/", NEW | {"username": "DORA"}).content.decode()
-    assert "already has this login name" in again
+    assert "already has this user name" in again
 
 
 def test_superusers_are_out_of_an_admins_reach(carol, alice, root):

@@ -9828,7 +9828,7 @@ export interface operations {
                 limit?: number;
                 /** @description The initial index from which to return the results. */
                 offset?: number;
-                /** @description part of the login name, name or address */
+                /** @description part of the user name, name or address */
                 search?: string;
             };
             header?: never;
