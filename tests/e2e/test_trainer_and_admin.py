@@ -1,6 +1,7 @@
 """Trainers retrain and see the new policy's candidates arrive; admins make a campaign and import a file."""
 
 import json
+import re
 import uuid
 
 import httpx
@@ -261,6 +262,7 @@ def test_the_palette_finds_what_one_may_see_and_nothing_else(site, open_page):
     page, options = found("tom", "tiny base")
     options.filter(has_text="Policy").click()
     page.wait_for_url(f"**/policies/{site.seeded['base']}")
+    page.get_by_role("row", name=re.compile("Island questions.*tiny base")).wait_for()  # its promotions
     _page, options = found("tom", "island answers")  # a trainer is no member
     options.filter(has_text="Campaign").wait_for()
     _page, options = found("carol", "bob")
@@ -311,3 +313,24 @@ def test_a_runs_figures_stand_in_order_the_deciding_one_first(site, open_page):
             "max_new_tokens",
         ]  # as trainer/evaluate.py lists them
     change_me(site, "tom", language="en")
+
+
+def test_a_snapshot_that_holds_nothing_to_learn_from_cannot_be_chosen(site, open_page):
+    site.python(
+        "from annotate.snapshots.models import Snapshot\n"
+        "for name, rankings in (('few words', 0), ('many words', 7)):\n"
+        "    counts = {'prompts': 9, 'demonstrations': 3, 'rankings': rankings}\n"
+        "    Snapshot.objects.get_or_create(name=name, defaults=dict(state='ready', path=name, counts=counts, manifest_sha256='1' * 64))"
+    )
+    page = open_page("tom")
+    page.goto("/runs")
+    page.get_by_role("button", name="Start a run").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Kind").select_option(label="DPO")
+    empty = dialog.get_by_role("option", name="few words · 0 rankings to learn from")
+    empty.wait_for(state="attached")
+    assert empty.is_disabled()
+    assert dialog.get_by_role("option", name="many words · 7 rankings to learn from").is_enabled()
+    page.goto("/runs/99999999")
+    page.get_by_role("alert").wait_for()
+    assert page.get_by_role("button", name="Try again").count() == 0

@@ -75,7 +75,7 @@ export function Headline({ metrics }: { metrics: Metrics }) {
 }
 
 /** All numbers among a record's metrics, by what they are about, in the one order of lib/metrics.ts. */
-export function MetricFigures({ metrics }: { metrics: Metrics }) {
+export function MetricFigures({ metrics, heading: Heading }: { metrics: Metrics; heading: "h2" | "h3" }) {
   const { t } = useTranslation();
   const figureOf = useFigure();
   const figures = figuresOf(metrics);
@@ -87,7 +87,7 @@ export function MetricFigures({ metrics }: { metrics: Metrics }) {
     <div className={classes.groups}>
       {groups.map(({ group, own }) => (
         <section key={group}>
-          <h3>{t(`metric.group.${group}`)}</h3>
+          <Heading>{t(`metric.group.${group}`)}</Heading>
           <Figures figures={own.map(figureOf)} />
         </section>
       ))}

@@ -44,11 +44,13 @@ export function ProblemNote({ error, retry }: { error: unknown; retry?: () => vo
   const { t } = useTranslation();
   const sentence = useSentence(error);
   if (!error) return null;
+  // What is not there, or not for me, is so the second time too.
+  const isFinal = [403, 404].includes(asProblem(error).status);
   return (
     <Note look="danger">
       <Stack gap="xs" align="flex-start">
         <Text size="sm">{sentence}</Text>
-        {retry && (
+        {retry && !isFinal && (
           <Button size="xs" variant="default" onClick={retry}>
             {t("common.tryAgain")}
           </Button>

@@ -63,7 +63,7 @@ export function PolicyPage() {
             <Headline metrics={data.metrics} />
             <details className={classes.all}>
               <summary className={classes.quiet}>{t("policies.allNumbers")}</summary>
-              <MetricFigures metrics={data.metrics} />
+              <MetricFigures metrics={data.metrics} heading="h3" />
             </details>
           </section>
         </Stack>
@@ -111,7 +111,7 @@ function EvaluationPart({ evaluation }: { evaluation: Evaluation }) {
       <details>
         <summary className={classes.quiet}>{t("policies.allNumbers")}</summary>
         <div style={{ paddingTop: "1rem" }}>
-          <MetricFigures metrics={evaluation.metrics} />
+          <MetricFigures metrics={evaluation.metrics} heading="h3" />
         </div>
       </details>
       <Link to={`/policies/${evaluation.reference.id}`} className={classes.quiet}>

@@ -75,7 +75,7 @@ export function RunPage() {
           </Tabs.Panel>
           <Tabs.Panel value="numbers">
             {decidingOf(run.data.metrics) ? (
-              <MetricFigures metrics={run.data.metrics} />
+              <MetricFigures metrics={run.data.metrics} heading="h2" />
             ) : (
               <Empty title={t("runs.noNumbers")}>{isLive && t("runs.noNumbersYet")}</Empty>
             )}
