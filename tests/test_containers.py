@@ -78,7 +78,6 @@ def containers(tmp_path_factory, models):
     for name in [name for name in site.env if name.startswith("PARLEY_") and name != "PARLEY_DATA"]:
         del site.env[name]
     site.env |= environment_of("web", addresses) | {"PARLEY_DATA": str(data)}
-    site.env["PARLEY_HOSTS"] += ",localhost"
     try:
         yield site
     finally:
@@ -120,7 +119,8 @@ def test_a_promotion_reaches_the_chat_by_itself_and_no_answer_fails(containers):
     containers.start_worker("web", name="worker")
     containers.start_worker("train", name="gpu-worker")
     containers.start_beat()
-    headers = {"Authorization": f"Token {seeded['token']}", "X-Forwarded-Proto": "https"}
+    headers = {"Host": GIVEN["PARLEY_DOMAIN"], "X-Forwarded-Proto": "https"}  # as the proxy passes them on
+    headers["Authorization"] = f"Token {seeded['token']}"
     http = httpx.Client(base_url=containers.url, headers=headers, timeout=60)
 
     def served() -> str:
