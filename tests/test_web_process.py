@@ -105,6 +105,30 @@ def test_a_draft_is_saved_quickly_while_bodies_streams_and_the_model_server_hang
         assert streams[0].fileno() > 0 and hanging[0].fileno() > 0
 
 
+KEPT = """
+from annotate.feedback.models import Suggestion
+print(Suggestion.objects.filter(assignment={}).latest("id").text)
+"""
+
+
+def test_a_closed_browser_ends_the_stream_and_the_offered_words_are_kept(site):
+    mine = site.made["endless8"]
+    kept = KEPT.format(mine["assignment"])
+    body = {"turn": 1, "messages": mine["messages"]}
+    address = f"{site.url}/api/assignments/{mine['assignment']}/suggestions"
+    with httpx.stream("POST", address, json=body, headers=headers(site, "endless8"), timeout=20) as answer:
+        assert answer.status_code == 200
+        arrived = [line for line, _ in zip(answer.iter_lines(), range(60), strict=False)]
+    seen = [json.loads(line[6:]) for line in arrived if line.startswith("data: ")]
+    read = "".join(data.get("text", "") for data in seen)
+    assert read.startswith("word0 word1 ")
+    time.sleep(1)
+    stored = site.python(kept)
+    assert stored.startswith(read.strip())
+    assert len(stored) < 3000  # the stream of 100,000 words ended soon after
+    assert site.python(kept) == stored
+
+
 def told(connection: socket.socket) -> tuple[int, dict]:
     """The status and the JSON of an answer that comes though the body never did."""
     with connection:
