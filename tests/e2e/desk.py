@@ -59,7 +59,7 @@ def desk_site(directory: Path, **settings: str) -> Iterator[Site]:
 def model_server() -> Iterator[dict[str, str]]:
     """An OpenAI-style server as an outside party would run one: the settings with which a site asks it.
 
-    What it does is told by the path of the policy that is asked for; "speaks" says a sentence.
+    What it does is told by the path of the policy that is asked for; "speaks" says a sentence, "varies" never the same twice.
     """
     script = ROOT / "tests" / "annotate" / "feedback" / "model_server.py"
     process = subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, text=True)

@@ -36,7 +36,7 @@ from annotate.runs.models import CampaignPolicy, PolicyVersion
 
 alice, bob = (User.objects.get(username=name) for name in ("alice", "bob"))
 dora = create_user(username="dora", password=PASSWORD, roles=["annotator"])
-policy = PolicyVersion.objects.create(name="a policy", path="speaks")
+policy = PolicyVersion.objects.create(name="a policy", path="varies")
 asked, made = [NewPrompt(messages=[{"role": "user", "content": "What is it?"}])], {}
 
 def make(kind, name, members=(alice, dora), **options):

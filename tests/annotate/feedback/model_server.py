@@ -34,6 +34,7 @@ class Server(BaseHTTPRequestHandler):
             self.say({"content": 5})
         words = {
             "repeats": [json.dumps({key: asked[key] for key in sorted(asked)})],
+            "varies": ["The heron fishes ", f"at {asked.get('seed')}."],
             "nul": ["a\0b", "\ud800"],
             "never-ends": ["word " * 10_000] * 30,
             "endless": [f"word{i} " for i in range(100_000)],
