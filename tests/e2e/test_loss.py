@@ -53,7 +53,8 @@ for name in NAMES:
     CampaignPolicy.objects.create(campaign=chat, policy_version=policy)
     for kind in ("ranking", "comparison"):
         judged = make(kind, name, num_completions=2)
-        [prompt] = add_prompts(judged, asked).created
+        # Whose answers one is still to judge is not answered in a chat.
+        [prompt] = add_prompts(judged, [NewPrompt(messages=[{"role": "user", "content": "And who is it?"}])]).created
         rows = [Completion.objects.create(prompt=prompt, text=text, model_name="by hand") for text in ("One.", "Two.")]
         queue_ranking_units(judged, [(prompt.id, [row.id for row in rows])])
     letters = make("demonstration", f"of bob, {name}", [bob])
