@@ -43,7 +43,9 @@ asked = [f"What is the harbour of island number {i} called?" for i in range(30)]
 as_prompts = [NewPrompt(messages=[{"role": "user", "content": text}]) for text in asked]
 queue_prompts(writing, as_prompts)
 candidates = []
-for prompt in add_prompts(ranking, as_prompts).created:
+# Other prompts: a policy suggests nothing to somebody who is still to judge its answers to the same one.
+judged = [NewPrompt(messages=[{"role": "user", "content": text.replace("harbour", "port")}]) for text in asked]
+for prompt in add_prompts(ranking, judged).created:
     texts = [f"It is called Port {prompt.id}.", "With pleasure! It is **Candlewick**.", "No idea.", "Harbour, harbour, harbour."]
     rows = Completion.objects.bulk_create(Completion(prompt=prompt, text=text, model_name="by hand") for text in texts)
     candidates.append((prompt.id, [row.id for row in rows]))
