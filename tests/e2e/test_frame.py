@@ -313,7 +313,8 @@ def test_a_clock_that_is_set_back_takes_no_time_away_and_reading_after_the_last_
     assert assignment_on(page) == here
     page.evaluate("() => { const real = Date.now; Date.now = () => real() - 600_000 }")
     page.keyboard.press("Control+Enter")
-    page.keyboard.press("Control+Enter")  # all are bad, and no flag says why
+    page.get_by_text("All are marked as bad, and no flag says why.").wait_for()
+    page.keyboard.press("Control+Enter")
     spent = "SELECT seconds_spent FROM feedback_ranking WHERE assignment_id = %s"
     site.wait_until(lambda: ask(site, spent, here) != [], 20, "the ranking was not stored")
     [(seconds,)] = ask(site, spent, here)
