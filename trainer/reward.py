@@ -479,12 +479,12 @@ def train(config: RewardConfig, run: RunDir) -> Outcome:
     rows = snapshot.rows("rankings", "train")
     train_set, counts = encode_rankings(tokenizer, rows, max_length, targets)
     eval_set, eval_counts = encode_rankings(tokenizer, snapshot.rows("rankings", "validation"), max_length)
+    log.info("Training on %s; validation: %d rankings", counts, len(eval_set))
     if not train_set:
         raise RunError(
             f"The snapshot {config.snapshot} has no ranking with a pair to train on; "
             "make one from a campaign with rankings, or raise max_length."
         )
-    log.info("Training on %s; validation: %d rankings", counts, len(eval_set))
     scale_from, references = reference_sequences(config, tokenizer, snapshot, train_set, max_length)
     choose_layouts(config, model, train_set, pad_id)
     counts["num_trees"] = sum(encoded.layout == "tree" for encoded in train_set)

@@ -153,7 +153,7 @@ def test_a_snapshot_without_a_usable_ranking_is_refused(tmp_path, base_model_dir
         writer.close()
     error = error_of(tmp_path / "run", snapshot=tmp_path / "tied", init_model=base_model_dir)
     assert "no ranking with a pair to train on" in error
-    assert "'num_left_out_no_pair': 1" in error
+    assert "'num_left_out_no_pair': 1" in (tmp_path / "run" / "log.txt").read_text()
 
 
 def test_a_reference_run_of_other_prompts_is_refused(tmp_path, snapshot_dir, base_model_dir):
@@ -260,7 +260,8 @@ def test_a_snapshot_of_ties_alone_needs_a_likelihood_for_them(tmp_path, base_mod
     rows = [ranking_row(at, PROMPT, [["sun", "moon"]], "train") for at in range(4)]
     arguments = {"snapshot": write_rankings(tmp_path / "tied", rows), "init_model": base_model_dir}
     if ties == "drop":
-        assert "'num_left_out_no_pair': 4" in error_of(tmp_path / "run", **arguments)
+        assert "no ranking with a pair" in error_of(tmp_path / "run", **arguments)
+        assert "'num_left_out_no_pair': 4" in (tmp_path / "run" / "log.txt").read_text()
         return
     metrics = finished(tmp_path / "run", arguments["snapshot"], base_model_dir, ties=ties)
     assert (metrics["num_ties"], metrics["num_pairs"]) == (4, 0)

@@ -14,6 +14,6 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='schedule',
             name='name',
-            field=models.CharField(max_length=200, unique=True, validators=[django.core.validators.RegexValidator('[\\x00-\\x1f\\x7f-\\x9f\\u2028\\u2029]', 'A name is one line, without control characters.', code='one_line', inverse_match=True)]),
+            field=models.CharField(max_length=200, unique=True, validators=[django.core.validators.RegexValidator('\\A[^\\x00-\\x1f\\x7f-\\x9f\\u2028\\u2029]*\\Z', 'A name is one line, without control characters.', code='one_line')]),
         ),
     ]
