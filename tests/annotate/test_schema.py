@@ -71,7 +71,7 @@ def one_connection(db):
 
 
 def test_no_answer_is_one_that_the_schema_does_not_tell(carol, places, one_connection):
-    """carol is annotator, admin and trainer; what others may not is tests/annotate/test_access.py's."""
+    """carol is annotator, admin and trainer; what others may not is tests/annotate/test_roles.py's."""
     schema = schemathesis.openapi.from_wsgi(
         "/api/schema/", get_wsgi_application(), headers={"Accept": "application/json"}
     )
