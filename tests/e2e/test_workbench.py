@@ -94,7 +94,7 @@ def test_terms_are_written_by_an_admin_and_agreed_to_before_the_first_unit(site,
     page = open_page("alice")
     page.goto(f"/annotate/{site.seeded['Terms']}")
     page.get_by_role("heading", name="Before you begin").wait_for()
-    assert page.locator("strong", has_text="trains").count() == 1
+    page.locator("strong", has_text="trains").wait_for()
     assert page.get_by_role("article", name="Completion A").count() == 0
     # They change while they are read: what is agreed to is what was read.
     admin.get_by_label("Text").fill("Only this.")
