@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 from tokenizers import Tokenizer
 
@@ -86,8 +87,9 @@ def browser_path() -> str:
 @pytest.fixture(scope="module")
 def browser(browser_path) -> Iterator:
     """For one file: Playwright keeps an event loop running, in which Django's database refuses to work."""
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(timeout=20_000)
     with sync_playwright() as playwright:
         options = [
             "--no-sandbox",
@@ -184,6 +186,21 @@ def open_page(request, browser, site):
             print(f"--- {page.url}\n{page.locator('body').inner_text()}")
         context.close()
     assert errors == []
+
+
+@pytest.fixture
+def speak(site):
+    """speak("carol", "fr") -> her pages are French until the test ends, however it ends: the site is everybody's."""
+    changed = set()
+
+    def set_language(name: str, language: str) -> None:
+        headers = {"Authorization": f"Token {site.seeded['tokens'][name]}"}
+        httpx.patch(f"{site.url}/api/me", json={"language": language}, headers=headers).raise_for_status()
+        changed.add(name)
+
+    yield set_language
+    for name in tuple(changed):
+        set_language(name, "en")
 
 
 def sign_in(page, username: str) -> None:

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.e2e.axe import violations
 from tests.e2e.test_demonstration import model_server_is_ready
@@ -99,7 +100,7 @@ def test_of_two_answers_one_is_chosen_and_the_next_made_better(site, open_page, 
     page.reload()  # the dialogue and the offered answers are there again
     two_answers(page)
     assert page.get_by_role("radio", name="Both are equally good").is_checked()
-    assert page.get_by_label("The answer as it should be").input_value() == "Nobody but herons."
+    expect(page.get_by_label("The answer as it should be")).to_have_value("Nobody but herons.")
     submit.click()
     page.get_by_text("nothing more for now").wait_for()
     stored = given(site, campaigns["Talks"])

@@ -5,6 +5,7 @@ import uuid
 
 import httpx
 import pytest
+from playwright.sync_api import expect
 
 from tests.e2e.axe import violations
 from tests.e2e.desk import ask, desk_site
@@ -93,14 +94,15 @@ def test_a_dialogue_is_mended_by_mouse(site, open_page, reviewed):
     page.get_by_role("button", name="Submit").click()
     page.get_by_role("alert").get_by_text("Accept it, mend it, or return it.").wait_for()
     page.get_by_role("radio", name="Mend it yourself").check(force=True)
-    assert field.input_value() == "It is Port."
+    expect(field).to_have_value("It is Port.")
     page.get_by_role("button", name="Submit").click()
     page.get_by_role("alert").get_by_text("You have changed nothing yet").wait_for()
     field.fill("It is Port Hope.")
     page.get_by_text("Saved", exact=True).wait_for()
     page.reload()  # the draft is there again
     field.wait_for()
-    assert field.input_value() == "It is Port Hope." and field.is_enabled()
+    expect(field).to_have_value("It is Port Hope.")
+    expect(field).to_be_enabled()
     page.get_by_role("button", name="Submit").click()
     page.get_by_text("nothing more for now").wait_for()
     wait_for_verdict(site, given, 2, "corrected")

@@ -1,6 +1,7 @@
 """The policy's words as they come, or fail to: whatever becomes of a stream, the page says it and no word is lost."""
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.e2e.desk import ask, desk_site, model_server
 from tests.e2e.phone import PHONE, fits
@@ -72,12 +73,12 @@ def test_a_suggestion_that_fails_says_so_and_a_good_one_is_taken_by_keyboard_alo
             page.get_by_role("button", name="Close").click()
         alert.wait_for(state="detached")
         page.keyboard.press("End")
-    assert field.input_value() == "Words of my own......"
+    expect(field).to_have_value("Words of my own......")
     serve(site, "Dialogues", "speaks")
     page.keyboard.press("Alt+s")
     page.get_by_role("button", name="Take and edit").wait_for()
     page.keyboard.press("Alt+e")
-    assert field.input_value() == SPOKEN
+    expect(field).to_have_value(SPOKEN)
     page.keyboard.type(" Really.")
     page.keyboard.press("Control+Enter")
     page.get_by_text("nothing more for now").wait_for()
@@ -112,7 +113,7 @@ def test_a_chat_on_a_phone_outlives_every_failure_of_its_policy(site, open_page)
     page.get_by_role("button", name="Send").tap()
     alert.get_by_text(TOO_LONG).wait_for()
     page.get_by_role("button", name="Take the message back").tap()
-    assert message.input_value() == "And who eats the fish?"
+    expect(message).to_have_value("And who eats the fish?")
     serve(site, "Talks", "speaks")
     page.get_by_role("button", name="Send").tap()
     page.get_by_text("Both answers are the same, word for word").wait_for()

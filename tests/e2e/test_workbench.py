@@ -4,6 +4,7 @@ long texts, and the turns of a dialogue."""
 import re
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.e2e.axe import violations
 from tests.e2e.desk import ask, desk_site
@@ -245,7 +246,7 @@ def test_letters_lead_to_completions_steps_are_undone_and_a_better_answer_is_clo
     page.get_by_text("Saved", exact=True).wait_for()
     page.reload()
     page.get_by_role("button", name="Take up your better answer again").click()
-    assert field.input_value() == "Rivers bring it."
+    expect(field).to_have_value("Rivers bring it.")
 
 
 FRAMES = """() => new Promise(done => {
@@ -471,7 +472,7 @@ def test_ones_own_keys_and_text_size_come_with_the_account_and_everything_is_fou
     elsewhere.keyboard.press("Escape")
     field.focus()
     elsewhere.keyboard.type(";/")  # while one writes they are letters
-    assert field.input_value() == ";/"
+    expect(field).to_have_value(";/")
     elsewhere.keyboard.press("Escape")  # and keys again when one has left the text
     elsewhere.keyboard.press(";")
     elsewhere.get_by_role("dialog", name="Skip this unit?").wait_for()
@@ -490,7 +491,7 @@ def test_letters_typed_at_once_are_in_the_dialog_that_a_key_opened(site, open_pa
     page.keyboard.press("r")
     page.keyboard.type("Which harbour? Sharks?")
     written = page.get_by_role("dialog", name="Tell an administrator").get_by_role("textbox")
-    assert written.input_value() == "Which harbour? Sharks?"
+    expect(written).to_have_value("Which harbour? Sharks?")
 
 
 def test_an_admin_chooses_two_policies_for_a_campaign(site, open_page):
