@@ -9,9 +9,7 @@ import { ErrorBoundary, NotFound } from "./error-page";
 import { Shell } from "./shell";
 import { workKinds } from "./work-kinds";
 
-const WorkPage = lazy(() =>
-  import("@/features/assignments/work-page").then((m) => ({ default: m.WorkPage })),
-);
+const WorkPage = lazy(() => import("@/features/work/frame/work-page").then((m) => ({ default: m.WorkPage })));
 const AccountPage = lazy(() =>
   import("@/features/accounts/account-page").then((m) => ({ default: m.AccountPage })),
 );

@@ -3,7 +3,7 @@ import { useTranslation } from "react-i18next";
 import type { Message } from "@/lib/api/types";
 import { roleInWords } from "@/lib/roles";
 import classes from "./dialogue.module.css";
-import { Markdown } from "./markdown";
+import { Markdown } from "./markdown/markdown";
 
 export interface DialogueProps {
   messages: Message[];

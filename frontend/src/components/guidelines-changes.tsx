@@ -3,8 +3,8 @@ import { useEffect } from "react";
 import { useTranslation } from "react-i18next";
 import { api, bodyOf } from "@/lib/api/client";
 import { Dialog } from "./dialog";
-import { Markdown } from "./markdown";
-import { MarkdownChanges } from "./markdown-changes";
+import { MarkdownChanges } from "./markdown/changes";
+import { Markdown } from "./markdown/markdown";
 import { ProblemNote, Waiting } from "./notes";
 
 const at = (campaign_id: number) => ({ params: { path: { campaign_id } } });

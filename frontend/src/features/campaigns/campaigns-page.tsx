@@ -5,7 +5,7 @@ import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Link } from "react-router";
 import { CardTable } from "@/components/card-table";
-import { ShareBar } from "@/components/figures";
+import { ShareBar } from "@/components/figures/figures";
 import { Empty, ProblemNote, Waiting } from "@/components/notes";
 import { Page } from "@/components/page";
 import { Pager } from "@/components/pager";

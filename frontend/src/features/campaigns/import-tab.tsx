@@ -2,7 +2,7 @@ import { Button, FileButton, NativeSelect, Title } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { type DragEvent, useState } from "react";
 import { useTranslation } from "react-i18next";
-import { ShareBar } from "@/components/figures";
+import { ShareBar } from "@/components/figures/figures";
 import { Empty, ProblemNote } from "@/components/notes";
 import type { Campaign } from "@/lib/api/types";
 import { useFormat } from "@/lib/format";

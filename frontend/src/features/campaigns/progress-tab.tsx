@@ -2,7 +2,7 @@ import { Stack, Title } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { useTranslation } from "react-i18next";
 import { Link } from "react-router";
-import { Figures, ShareBar } from "@/components/figures";
+import { Figures, ShareBar } from "@/components/figures/figures";
 import { Empty, ProblemNote, Waiting } from "@/components/notes";
 import type { Campaign, Progress } from "@/lib/api/types";
 import { useFormat } from "@/lib/format";

@@ -1,7 +1,7 @@
 import { Button, Group, Textarea, Title } from "@mantine/core";
 import { useMutation } from "@tanstack/react-query";
 import { useTranslation } from "react-i18next";
-import { Markdown } from "@/components/markdown";
+import { Markdown } from "@/components/markdown/markdown";
 import { ProblemNote } from "@/components/notes";
 import { UnsavedLine, useUnsavedForm } from "@/components/unsaved";
 import classes from "./campaigns.module.css";

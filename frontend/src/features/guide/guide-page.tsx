@@ -1,6 +1,6 @@
 import guide from "@docs/annotators/index.md?raw";
 import { useTranslation } from "react-i18next";
-import { Markdown } from "@/components/markdown";
+import { Markdown } from "@/components/markdown/markdown";
 import { Note } from "@/components/notes";
 import { Page } from "@/components/page";
 

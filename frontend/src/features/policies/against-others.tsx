@@ -1,7 +1,7 @@
 import { Title } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { useTranslation } from "react-i18next";
-import { Interval } from "@/components/figures";
+import { Interval } from "@/components/figures/figures";
 import { ProblemNote } from "@/components/notes";
 import { useFormat } from "@/lib/format";
 import { comparisonsQuery } from "./api";

@@ -4,7 +4,7 @@ import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Link, useParams } from "react-router";
 import { Facts } from "@/components/facts";
-import { Headline, MetricFigures } from "@/components/metrics";
+import { Headline, MetricFigures } from "@/components/figures/metrics";
 import { Empty, ProblemNote, Waiting } from "@/components/notes";
 import { Page } from "@/components/page";
 import { Promotions } from "@/components/promotions";

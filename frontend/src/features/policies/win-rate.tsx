@@ -1,5 +1,5 @@
 import { useTranslation } from "react-i18next";
-import { Interval } from "@/components/figures";
+import { Interval } from "@/components/figures/figures";
 import { StateBadge } from "@/components/state-badge";
 import type { Evaluation } from "@/lib/api/types";
 import { useFormat } from "@/lib/format";

@@ -2,7 +2,7 @@ import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { memo, useEffect } from "react";
 import { useTranslation } from "react-i18next";
 import { CartesianGrid, Line, LineChart, ResponsiveContainer, Tooltip, XAxis, YAxis } from "recharts";
-import { useMetricName, useMetricValue } from "@/components/metrics";
+import { useMetricName, useMetricValue } from "@/components/figures/metrics";
 import { Empty, ProblemNote, Waiting } from "@/components/notes";
 import { useFormat } from "@/lib/format";
 import { inOrder, isShare, roundSteps } from "@/lib/metrics";

@@ -4,7 +4,7 @@ import { lazy, Suspense, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Link, useParams } from "react-router";
 import { Facts } from "@/components/facts";
-import { Headline, MetricFigures } from "@/components/metrics";
+import { Headline, MetricFigures } from "@/components/figures/metrics";
 import { Empty, Note, ProblemNote, Waiting } from "@/components/notes";
 import { Page } from "@/components/page";
 import { StateBadge } from "@/components/state-badge";

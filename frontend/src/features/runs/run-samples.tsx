@@ -1,8 +1,8 @@
 import { useQuery } from "@tanstack/react-query";
 import { useTranslation } from "react-i18next";
 import { Dialogue } from "@/components/dialogue";
-import { Markdown } from "@/components/markdown";
-import { useMetricName, useMetricValue } from "@/components/metrics";
+import { useMetricName, useMetricValue } from "@/components/figures/metrics";
+import { Markdown } from "@/components/markdown/markdown";
 import { Empty, ProblemNote, Waiting } from "@/components/notes";
 import type { Message } from "@/lib/api/types";
 import { figuresOf } from "@/lib/metrics";

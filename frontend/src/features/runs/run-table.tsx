@@ -1,8 +1,8 @@
 import { useTranslation } from "react-i18next";
 import { Link } from "react-router";
 import { CardTable } from "@/components/card-table";
-import { ShareBar } from "@/components/figures";
-import { DecidingFigure } from "@/components/metrics";
+import { ShareBar } from "@/components/figures/figures";
+import { DecidingFigure } from "@/components/figures/metrics";
 import { StateBadge } from "@/components/state-badge";
 import type { Run } from "@/lib/api/types";
 import { useFormat } from "@/lib/format";

@@ -1,9 +1,9 @@
 import { diffArrays } from "diff";
 import { useEffect, useMemo, useRef } from "react";
 import { useTranslation } from "react-i18next";
+import classes from "./changes.module.css";
 import { Markdown } from "./markdown";
-import classes from "./markdown-changes.module.css";
-import { parse } from "./markdown-parse";
+import { parse } from "./parse";
 
 /** A text in the parts that are read as one: a paragraph, a heading, a table, an entry of a list. */
 export function partsOf(text: string): string[] {

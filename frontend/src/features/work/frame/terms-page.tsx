@@ -3,7 +3,7 @@ import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useEffect, useRef } from "react";
 import { useTranslation } from "react-i18next";
 import { Link } from "react-router";
-import { Markdown } from "@/components/markdown";
+import { Markdown } from "@/components/markdown/markdown";
 import { ProblemNote, Waiting } from "@/components/notes";
 import { asProblem } from "@/lib/api/problem";
 import { giveConsent, readTerms } from "./api";

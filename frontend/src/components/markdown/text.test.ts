@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
-import { directionOf, pictureOf } from "./markdown-characters";
-import { formulaAt } from "./markdown-math";
-import { parse } from "./markdown-parse";
-import { beginningOf, LONGEST_AT_ONCE, piecesOf } from "./markdown-pieces";
+import { directionOf, pictureOf } from "./characters";
+import { formulaAt } from "./math";
+import { parse } from "./parse";
+import { beginningOf, LONGEST_AT_ONCE, piecesOf } from "./pieces";
 
 interface Node {
   type: string;

@@ -1,6 +1,6 @@
 import { type ReactNode, useEffect, useRef, useState } from "react";
-import { withPictures } from "./markdown-characters";
-import { whenSeen } from "./markdown-seen";
+import { withPictures } from "./characters";
+import { whenSeen } from "./seen";
 
 /** Longer code stays in one colour: colouring it would hold up the page. */
 const LONGEST_COLOURED = 20_000;
@@ -22,7 +22,7 @@ export function Code({ text, info }: CodeProps) {
     if (!element || !language || text.length > LONGEST_COLOURED) return;
     let isGone = false;
     const forget = whenSeen(element, async () => {
-      const { colour } = await import("./markdown-highlight");
+      const { colour } = await import("./highlight");
       const lines = await colour(text, language);
       if (lines && !isGone) setColoured({ of: text, lines });
     });

@@ -1,5 +1,5 @@
 import { Marked, type Token } from "marked";
-import { formulas, mayHoldFormulas } from "./markdown-math";
+import { formulas, mayHoldFormulas } from "./math";
 
 const plain = new Marked({ gfm: true });
 const withFormulas = new Marked({ gfm: true });

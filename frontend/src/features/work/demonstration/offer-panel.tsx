@@ -2,7 +2,7 @@ import { Button } from "@mantine/core";
 import { useMemo, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { KeyHint } from "@/components/key-hint";
-import { Markdown } from "@/components/markdown";
+import { Markdown } from "@/components/markdown/markdown";
 import type { Offer } from "@/lib/use-suggestions";
 import classes from "./demonstration.module.css";
 import { sentencesOf } from "./sentences";

@@ -1,7 +1,7 @@
 import type { LanguageFn } from "highlight.js";
 import { createLowlight } from "lowlight";
 import type { ReactNode } from "react";
-import { withPictures } from "./markdown-characters";
+import { withPictures } from "./characters";
 
 // What people and models write most; each is a piece of its own, loaded when a text has it.
 const LANGUAGES: Record<string, () => Promise<{ default: LanguageFn }>> = {

@@ -6,7 +6,7 @@ import card from "@/components/answer-card.module.css";
 import { ChoiceScale } from "@/components/choice-scale";
 import { Dialogue } from "@/components/dialogue";
 import { KeyHint } from "@/components/key-hint";
-import { Markdown } from "@/components/markdown";
+import { Markdown } from "@/components/markdown/markdown";
 import { WritingField } from "@/components/writing-field";
 import { type Choice, choiceInWords, scaleOf } from "@/lib/choice";
 import { lettersOfTwo } from "@/lib/keyboard/letters";

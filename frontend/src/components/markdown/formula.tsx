@@ -1,5 +1,5 @@
 import { useEffect, useLayoutEffect, useRef } from "react";
-import { whenSeen } from "./markdown-seen";
+import { whenSeen } from "./seen";
 
 interface FormulaProps {
   tex: string;
@@ -23,7 +23,7 @@ export function Formula({ tex, source, isBlock }: FormulaProps) {
     const element = place.current;
     if (!element) return;
     return whenSeen(element, async () => {
-      const { setFormula } = await import("./markdown-katex");
+      const { setFormula } = await import("./katex");
       if (element.isConnected) element.dataset.set = setFormula(element, tex, isBlock) ? "true" : "broken";
     });
   }, [tex, isBlock]);

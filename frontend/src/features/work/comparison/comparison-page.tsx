@@ -3,7 +3,7 @@ import { useTranslation } from "react-i18next";
 import card from "@/components/answer-card.module.css";
 import { ChoiceScale } from "@/components/choice-scale";
 import { KeyHint } from "@/components/key-hint";
-import { Markdown } from "@/components/markdown";
+import { Markdown } from "@/components/markdown/markdown";
 import { Prompt } from "@/components/prompt";
 import { BOTH_BAD, type Choice, choiceInWords, scaleOf } from "@/lib/choice";
 import { lettersOfTwo } from "@/lib/keyboard/letters";

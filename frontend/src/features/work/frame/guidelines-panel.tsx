@@ -4,7 +4,7 @@ import { PanelRightClose } from "lucide-react";
 import { useCallback, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Dialog } from "@/components/dialog";
-import { Markdown } from "@/components/markdown";
+import { Markdown } from "@/components/markdown/markdown";
 import type { Assignment } from "@/lib/api/types";
 import classes from "./guidelines-panel.module.css";
 

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { partsOf } from "./markdown-changes";
+import { partsOf } from "./changes";
 
 test("a text is compared by what is read as one: a paragraph, a table, an entry of a list", () => {
   const table = "| a | b |\n| --- | --- |\n| 1 | 2 |";

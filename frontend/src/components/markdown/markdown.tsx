@@ -1,10 +1,10 @@
 import { Component, type ReactNode, useDeferredValue, useMemo, useState } from "react";
 import { useTranslation } from "react-i18next";
+import { withPictures } from "./characters";
 import classes from "./markdown.module.css";
-import { withPictures } from "./markdown-characters";
-import { parse } from "./markdown-parse";
-import { beginningOf, LONGEST_AT_ONCE, LONGEST_RENDERED, piecesOf } from "./markdown-pieces";
-import { MarkdownTokens } from "./markdown-tokens";
+import { parse } from "./parse";
+import { beginningOf, LONGEST_AT_ONCE, LONGEST_RENDERED, piecesOf } from "./pieces";
+import { MarkdownTokens } from "./tokens";
 
 interface MarkdownProps {
   text: string;

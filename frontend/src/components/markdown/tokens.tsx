@@ -1,10 +1,10 @@
 import type { MarkedToken, Token } from "marked";
 import { Fragment, memo, type ReactNode } from "react";
 import { useTranslation } from "react-i18next";
-import { directionOf, withPictures } from "./markdown-characters";
-import { Code } from "./markdown-code";
-import { Formula } from "./markdown-formula";
-import type { FormulaToken } from "./markdown-math";
+import { directionOf, withPictures } from "./characters";
+import { Code } from "./code";
+import { Formula } from "./formula";
+import type { FormulaToken } from "./math";
 
 /**
  * Markdown (GFM, with formulas) as React elements. No HTML is ever made from the text: the parser only gives tokens,
