@@ -23,7 +23,18 @@ const NewCampaignPage = lazy(() =>
 const CampaignPage = lazy(() =>
   import("@/features/campaigns/campaign-page").then((m) => ({ default: m.CampaignPage })),
 );
-const RunsPage = lazy(() => import("@/features/runs/runs-page").then((m) => ({ default: m.RunsPage })));
+/** Rounds are a feature of their own; they stand on the page of runs. */
+const RunsPage = lazy(async () => {
+  const [{ RunsPage: Runs }, { Rounds }, { Schedules }, { StartRound }] = await Promise.all([
+    import("@/features/runs/runs-page"),
+    import("@/features/rounds/rounds"),
+    import("@/features/rounds/schedules"),
+    import("@/features/rounds/start-round"),
+  ]);
+  return {
+    default: () => <Runs rounds={<Rounds />} schedules={<Schedules />} startRound={<StartRound />} />,
+  };
+});
 const RunPage = lazy(() => import("@/features/runs/run-page").then((m) => ({ default: m.RunPage })));
 const PoliciesPage = lazy(() =>
   import("@/features/policies/policies-page").then((m) => ({ default: m.PoliciesPage })),

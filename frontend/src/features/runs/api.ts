@@ -1,12 +1,11 @@
 import { queryOptions } from "@tanstack/react-query";
 import { api, bodyOf } from "@/lib/api/client";
+import { IDLE_MS, LIVE_MS } from "@/lib/api/query";
 import type { components } from "@/lib/api/schema";
 import type { RunKind, RunState } from "@/lib/api/types";
 
 type Schemas = components["schemas"];
 export type NewRun = Schemas["NewRunRequest"];
-export type NewRound = Schemas["NewRoundRequest"];
-export type NewSchedule = Schemas["ScheduleRequest"];
 export type MetricRow = { step: number } & Record<string, unknown>;
 
 export const RUN_KINDS = [
@@ -34,10 +33,6 @@ export interface RunFilter {
 
 const at = (run_id: number) => ({ params: { path: { run_id } } });
 
-// What is under way is looked at often; what is finished hardly at all.
-const LIVE_MS = 2000;
-const IDLE_MS = 15_000;
-
 export const runsQuery = (filter: RunFilter) =>
   queryOptions({
     queryKey: ["runs", filter],
@@ -45,17 +40,6 @@ export const runsQuery = (filter: RunFilter) =>
     placeholderData: (before) => before,
     refetchInterval: (query) =>
       query.state.data?.results.some((run) => isUnfinished(run.state)) ? LIVE_MS : IDLE_MS,
-  });
-
-export const ROUNDS_AT_FIRST = 5;
-
-export const roundsQuery = (limit: number) =>
-  queryOptions({
-    queryKey: ["rounds", limit],
-    queryFn: () => bodyOf(api.GET("/api/rounds", { params: { query: { limit } } })),
-    placeholderData: (before) => before,
-    refetchInterval: (query) =>
-      query.state.data?.results.some((round) => round.state === "running") ? LIVE_MS : IDLE_MS,
   });
 
 export const runQuery = (id: number) =>
@@ -72,11 +56,6 @@ export const modelServerQuery = queryOptions({
   refetchInterval: IDLE_MS,
 });
 
-export const schedulesQuery = queryOptions({
-  queryKey: ["schedules"],
-  queryFn: () => bodyOf(api.GET("/api/schedules")),
-});
-
 export const readMetrics = async (id: number, after_step: number) =>
   (await bodyOf(
     api.GET("/api/runs/{run_id}/metrics", { params: { path: { run_id: id }, query: { after_step } } }),
@@ -89,19 +68,5 @@ export const readSamples = (id: number) =>
   bodyOf(api.GET("/api/runs/{run_id}/samples", { params: { path: { run_id: id }, query: { limit: 30 } } }));
 
 export const createRun = (body: NewRun) => bodyOf(api.POST("/api/runs", { body }));
-export const createRound = (body: NewRound) => bodyOf(api.POST("/api/rounds", { body }));
-export const createSchedule = (body: NewSchedule) => bodyOf(api.POST("/api/schedules", { body }));
 export const cancelRun = (id: number) => bodyOf(api.POST("/api/runs/{run_id}/cancel", at(id)));
 export const resumeRun = (id: number) => bodyOf(api.POST("/api/runs/{run_id}/resume", at(id)));
-
-export const cancelRound = (round_id: number) =>
-  bodyOf(api.POST("/api/rounds/{round_id}/cancel", { params: { path: { round_id } } }));
-
-export const resumeRound = (round_id: number) =>
-  bodyOf(api.POST("/api/rounds/{round_id}/resume", { params: { path: { round_id } } }));
-
-export const changeSchedule = (schedule_id: number, body: Schemas["PatchedScheduleRequest"]) =>
-  bodyOf(api.PATCH("/api/schedules/{schedule_id}", { params: { path: { schedule_id } }, body }));
-
-export const deleteSchedule = (schedule_id: number) =>
-  api.DELETE("/api/schedules/{schedule_id}", { params: { path: { schedule_id } } });

@@ -1,38 +1,29 @@
 import { Button, Group, NativeSelect, Stack, Title } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
-import { Plus, RefreshCw } from "lucide-react";
-import { useState } from "react";
+import { Plus } from "lucide-react";
+import { type ReactNode, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Empty, Note, ProblemNote, Waiting } from "@/components/notes";
 import { Page } from "@/components/page";
 import { Pager } from "@/components/pager";
 import { StateBadge } from "@/components/state-badge";
 import type { RunKind, RunState } from "@/lib/api/types";
-import { useFormat } from "@/lib/format";
 import { may, useMe } from "@/lib/me";
-import {
-  modelServerQuery,
-  PAGE_SIZE,
-  ROUNDS_AT_FIRST,
-  RUN_KINDS,
-  RUN_STATES,
-  type RunFilter,
-  roundsQuery,
-  runsQuery,
-} from "./api";
-import { RoundCard } from "./round-card";
+import { modelServerQuery, PAGE_SIZE, RUN_KINDS, RUN_STATES, type RunFilter, runsQuery } from "./api";
 import { RunTable } from "./run-table";
-import classes from "./runs.module.css";
-import { Schedules } from "./schedules";
-import { StartRound } from "./start-round";
 import { StartRun } from "./start-run";
 
+interface RunsPageProps {
+  rounds: ReactNode;
+  schedules: ReactNode;
+  startRound: ReactNode;
+}
+
 /** What is being learned: rounds of the loop, single runs, and what starts by itself. */
-export function RunsPage() {
+export function RunsPage({ rounds, schedules, startRound }: RunsPageProps) {
   const { t } = useTranslation();
   const me = useMe();
-  const [opened, setOpened] = useState<"round" | "run" | null>(null);
-  const close = () => setOpened(null);
+  const [isStarting, setStarting] = useState(false);
   return (
     <Page
       title={t("nav.runs")}
@@ -41,62 +32,22 @@ export function RunsPage() {
       actions={
         may(me, "create_run") && (
           <>
-            <Button variant="default" leftSection={<Plus size={16} />} onClick={() => setOpened("run")}>
+            <Button variant="default" leftSection={<Plus size={16} />} onClick={() => setStarting(true)}>
               {t("runs.start")}
             </Button>
-            <Button leftSection={<RefreshCw size={16} />} onClick={() => setOpened("round")}>
-              {t("rounds.start")}
-            </Button>
+            {startRound}
           </>
         )
       }
     >
       <Stack gap={48}>
         {!may(me, "create_run") && <Note>{t("runs.readOnly")}</Note>}
-        <Rounds />
+        {rounds}
         <Runs />
-        <Schedules canChange={may(me, "create_schedule")} />
+        {schedules}
       </Stack>
-      {opened === "round" && <StartRound onClose={close} />}
-      {opened === "run" && <StartRun onClose={close} />}
+      {isStarting && <StartRun onClose={() => setStarting(false)} />}
     </Page>
-  );
-}
-
-function Rounds() {
-  const { t } = useTranslation();
-  const format = useFormat();
-  const me = useMe();
-  const [limit, setLimit] = useState(ROUNDS_AT_FIRST);
-  const rounds = useQuery(roundsQuery(limit));
-  const { results = [], count = 0 } = rounds.data ?? {};
-  return (
-    <section>
-      <Title order={2} mb="sm">
-        {t("rounds.title")}
-      </Title>
-      {rounds.isPending && <Waiting />}
-      <ProblemNote error={rounds.error} retry={() => void rounds.refetch()} />
-      {rounds.data && !count && <Empty title={t("rounds.none")}>{t("rounds.noneText")}</Empty>}
-      {results.map((round) => (
-        <RoundCard key={round.id} round={round} canCancel={may(me, "cancel_round")} />
-      ))}
-      {results.length < count && (
-        <Group gap="sm">
-          <Button
-            variant="default"
-            size="xs"
-            loading={rounds.isPlaceholderData}
-            onClick={() => setLimit(limit + 4 * ROUNDS_AT_FIRST)}
-          >
-            {t("rounds.more")}
-          </Button>
-          <span className={classes.quiet}>
-            {t("rounds.shown", { shown: format.number(results.length), total: format.number(count) })}
-          </span>
-        </Group>
-      )}
-    </section>
   );
 }
 

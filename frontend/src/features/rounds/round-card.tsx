@@ -7,7 +7,7 @@ import { StateBadge } from "@/components/state-badge";
 import type { Round, Stage } from "@/lib/api/types";
 import { useFormat } from "@/lib/format";
 import { cancelRound, resumeRound } from "./api";
-import classes from "./runs.module.css";
+import classes from "./rounds.module.css";
 
 /** One pass of the loop as a line of stages. */
 export function RoundCard({ round, canCancel }: { round: Round; canCancel: boolean }) {

@@ -1,5 +1,6 @@
 import { Button, Group, NativeSelect, Stack, Text, TextInput } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { RefreshCw } from "lucide-react";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { ChooseCampaigns } from "@/components/choose-campaigns";
@@ -11,8 +12,21 @@ import { NEWEST, policiesQuery } from "@/lib/api/lists";
 import { useFormat } from "@/lib/format";
 import { createRound } from "./api";
 
-/** Starts one pass of the loop over the campaigns chosen. */
-export function StartRound({ onClose }: { onClose: () => void }) {
+/** The button that starts one pass of the loop over campaigns of one's choice. */
+export function StartRound() {
+  const { t } = useTranslation();
+  const [isOpen, setOpen] = useState(false);
+  return (
+    <>
+      <Button leftSection={<RefreshCw size={16} />} onClick={() => setOpen(true)}>
+        {t("rounds.start")}
+      </Button>
+      {isOpen && <NewRound onClose={() => setOpen(false)} />}
+    </>
+  );
+}
+
+function NewRound({ onClose }: { onClose: () => void }) {
   const { t } = useTranslation();
   const format = useFormat();
   const queryClient = useQueryClient();

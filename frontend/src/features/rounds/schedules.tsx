@@ -7,13 +7,15 @@ import { Confirm } from "@/components/confirm";
 import { Empty, ProblemNote } from "@/components/notes";
 import type { Schedule } from "@/lib/api/types";
 import { useFormat } from "@/lib/format";
+import { may, useMe } from "@/lib/me";
 import { changeSchedule, deleteSchedule, schedulesQuery } from "./api";
 import { NewSchedule } from "./new-schedule";
-import classes from "./runs.module.css";
+import classes from "./rounds.module.css";
 
 /** Rounds that start by themselves: every so often, or after so much new feedback. */
-export function Schedules({ canChange }: { canChange: boolean }) {
+export function Schedules() {
   const { t } = useTranslation();
+  const canChange = may(useMe(), "create_schedule");
   const [isAdding, setAdding] = useState(false);
   const schedules = useQuery(schedulesQuery);
   return (
