@@ -1,8 +1,11 @@
 """The few moves that most tests of annotators' work make."""
 
+import re
 import uuid
+from collections.abc import Iterable
 from datetime import timedelta
 
+from django.db import connection
 from django.utils import timezone
 from rest_framework.test import APIClient
 
@@ -52,3 +55,20 @@ def time_passes(assignment: dict, seconds: float = 10_000) -> None:
     Assignment.objects.filter(id=assignment["id"]).update(
         lease_expires_at=timezone.now() - timedelta(seconds=seconds)
     )
+
+
+def rows_touched(*tables: str) -> int:
+    """Rows of these tables that this transaction has read so far, and look-ups in their indexes."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT sum(seq_tup_read + coalesce(idx_tup_fetch, 0) + coalesce(idx_scan, 0))"
+            " FROM pg_stat_xact_user_tables WHERE relname = ANY(%s)",
+            [list(tables)],
+        )
+        return int(cursor.fetchone()[0])
+
+
+def columns_saved(queries: Iterable[dict], table: str) -> set[str]:
+    """What the queries that were captured have written on rows of a table that were there."""
+    saved = [query["sql"] for query in queries if query["sql"].startswith(f'UPDATE "{table}" SET ')]
+    return {name for sql in saved for name in re.findall(r'"(\w+)" = ', sql.split(" WHERE ")[0])}

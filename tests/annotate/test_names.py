@@ -19,4 +19,5 @@ def test_names_are_one_line(carol_client, tom_client, new_campaign, db, name):
     ]
     for send, address, body in asked:
         answer = send(address, body, format="json")
-        assert (answer.status_code, answer.json()["errors"][0]["field"]) == (400, "name"), address
+        assert answer.status_code == 400, address
+        assert answer.json()["errors"][0]["field"] == "name", address

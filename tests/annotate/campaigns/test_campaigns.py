@@ -12,7 +12,7 @@ from annotate.campaigns.models import Campaign, Guidelines, default_flags
 from annotate.campaigns.overview import members_of
 from annotate.campaigns.services import NewPrompt, add_prompts, prompt_key
 from annotate.feedback.models import Unit
-from tests.annotate.moves import lease, leased, submit
+from tests.annotate.moves import columns_saved, lease, leased, submit
 
 pytestmark = pytest.mark.django_db
 NEW = {"name": "Marsh letters", "kind": "ranking", "language": "fr", "overlap": 2, "num_completions": 5}
@@ -95,6 +95,12 @@ def test_a_campaign_that_another_one_names_is_named_to_those_who_may_see_it(
         named = seen["of it"]["reviewed_campaign"], seen["talks"]["ranking_campaign"]
         expected = ({"id": first.id, "name": first.name}, {"id": ranked.id, "name": ranked.name})
         assert named == (expected if are_named else (None, None))
+
+
+def test_a_change_saves_what_it_names_and_no_other_setting(carol_client, new_campaign):
+    with CaptureQueriesContext(connection) as queries:
+        carol_client.patch(f"/api/campaigns/{new_campaign().id}", {"name": "Fens"}, format="json")
+    assert columns_saved(queries, "campaigns_campaign") == {"name"}
 
 
 def test_what_is_not_there_or_not_open_to_one_is_said_in_a_sentence_of_ours(alice_client, new_campaign):

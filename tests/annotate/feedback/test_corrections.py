@@ -4,12 +4,14 @@ import uuid
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 from django.db.models import F
+from django.test.utils import CaptureQueriesContext
 
 from annotate.campaigns.models import Completion
 from annotate.feedback.models import Comparison, Demonstration, Ranking, Rating, Revision
 from annotate.feedback.services import update_campaign
-from tests.annotate.moves import dialogue, ids_shown, leased, submit
+from tests.annotate.moves import columns_saved, dialogue, ids_shown, leased, submit
 
 pytestmark = pytest.mark.django_db
 
@@ -42,6 +44,14 @@ def test_a_corrected_dialogue_is_the_row_that_snapshots_read_and_the_old_words_a
     assert (kept.number, kept.content, kept.seconds_spent) == (1, {"messages": dialogue(written)}, 12.5)
     assert kept.given_at == stored.created_at < stored.corrected_at
     assert opened(alice_client, written)["submitted"]["content"] == {"messages": dialogue(written, "Better.")}
+
+
+def test_a_correction_saves_what_it_changes_and_nothing_that_others_decide(alice_client, written):
+    with CaptureQueriesContext(connection) as queries:
+        submit(alice_client, written, messages=dialogue(written, "Better."), revises=1)
+    saved = columns_saved(queries, "feedback_demonstration")
+    assert {"messages", "revision", "corrected_at"} <= saved
+    assert not {"annotator_id", "is_surplus", "created_at"} & saved
 
 
 def test_every_correction_keeps_the_one_before(alice_client, written):
