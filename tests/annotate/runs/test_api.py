@@ -285,10 +285,13 @@ def test_schedules_are_made_changed_and_deleted(tom_client, base, new_campaign):
     assert not Schedule.objects.exists()
 
 
-def test_a_long_ancestry_costs_no_more_queries_than_a_short_one(base, django_assert_num_queries):
+def test_a_long_ancestry_costs_no_more_queries_than_a_short_one(base, snapshot, django_assert_num_queries):
     newest = base
     for _ in range(12):
-        newest = make_policy(parent=newest)
+        newest = make_policy(parent=newest, run=queue_run(kind="sft", policy=newest, snapshot=snapshot))
+    newest = PolicyVersion.objects.get(pk=newest.pk)  # as a request finds it, without its parents
     with django_assert_num_queries(2):
         line = ancestry_of(newest)
+        made_from = [link["run"] and link["run"].snapshot for link in line]
     assert [len(line), line[0]["policy_version"], line[-1]["policy_version"]] == [13, newest, base]
+    assert made_from == [snapshot] * 12 + [None]

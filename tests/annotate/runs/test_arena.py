@@ -4,15 +4,17 @@ import json
 import uuid
 
 import pytest
+from django.db import connection
 
+from annotate.campaigns.models import Completion
 from annotate.campaigns.services import add_prompts
 from annotate.feedback.models import Ranking
 from annotate.runs import advancing
-from annotate.runs.arena import win_share
+from annotate.runs.arena import against_others, win_share
 from annotate.runs.models import Run
 from annotate.runs.sampling import prompts_to_sample
 from annotate.runs.services import queue_run
-from tests.annotate.moves import leased, prompts
+from tests.annotate.moves import leased, prompts, rows_touched
 from tests.annotate.runs.moves import job_of, make_policy, running
 
 pytestmark = pytest.mark.django_db
@@ -98,6 +100,32 @@ def test_win_shares_of_people_s_choices(arena, base, alice_client, tom_client):
     assert mirrored["share"] == pytest.approx(0.5 / 3)
     assert mirrored["share_high"] == pytest.approx(1 - against["share_low"])
     assert alice_client.get(f"/api/policy-versions/{base.pk}/comparisons").status_code == 403
+
+
+def judged(campaign, better, worse, num: int) -> None:
+    """So many comparisons of the two, each of another prompt."""
+    asked = add_prompts(campaign, prompts(num, start=campaign.prompts.count())).created
+    two = (better, worse)
+    made = Completion.objects.bulk_create(
+        Completion(prompt=prompt, text=policy.name, policy_version=policy)
+        for prompt in asked
+        for policy in two
+    )
+    Ranking.objects.bulk_create(
+        Ranking(campaign=campaign, prompt=one.prompt, shown_order=[one.pk, other.pk], tiers=[[one.pk], [other.pk]])
+        for one, other in zip(made[::2], made[1::2], strict=True)
+    )  # fmt: skip
+
+
+def test_a_policys_record_is_read_from_its_own_completions_however_much_others_were_judged(arena, base):
+    judged(arena, base, make_policy("rival"), 2)
+    judged(arena, make_policy("third"), make_policy("fourth"), 2000)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
+    before = rows_touched("feedback_ranking")
+    (against,) = against_others(base.pk)
+    assert (against.num_wins, against.num_losses) == (2, 0)
+    assert rows_touched("feedback_ranking") - before <= 50
 
 
 def test_the_interval_is_wilsons():

@@ -33,7 +33,8 @@ def test_a_setting_that_names_another_file_is_refused(path, tom_client, base, sn
     config = {"annotator_weights": path.format(data=tmp_path)}
     body = {"kind": "reward", "policy": base.pk, "snapshot": snapshot.pk, "config": config}
     answer = tom_client.post("/api/runs", body, format="json")
-    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (400, "config.annotator_weights")
+    assert answer.status_code == 400
+    assert answer.json()["errors"][0]["field"] == "config.annotator_weights"
     assert "inputs" in answer.json()["detail"]
     assert "SECRET" not in answer.content.decode()
 

@@ -268,8 +268,11 @@ def states_of(made: Round) -> dict[str, str]:
 
 def test_a_cancelled_round_tells_where_it_stopped_and_goes_on_from_there(base, writing, judging, tom_client):
     made = look(start_round(campaigns=[writing, judging], base_policy=base))
+    Run.objects.filter(round=made, kind="sft").update(step=3, total_steps=10)
     rounds.cancel_round(made)
     made.refresh_from_db()
+    stage = rounds.describe_stages(made, list(made.runs.all()))[1]
+    assert (stage["stage"], stage["progress"]) == ("sft", 0.3)
     states = states_of(made)
     assert (states["snapshot"], states["sft"], states["reward"]) == ("done", "cancelled", "skipped")
     assert (states["promote"], states["sample"]) == ("not_reached", "not_reached")
@@ -289,19 +292,22 @@ def test_a_round_that_failed_goes_on_with_a_new_snapshot_where_that_had_failed(b
     assert look(made).stage == "sft"
 
 
-def test_a_run_that_ended_in_between_does_not_save_those_after_it(base, writing, judging, new_campaign):
+@pytest.mark.parametrize("at", [0, 1], ids=["the first", "the second"])
+def test_a_run_that_ended_in_between_does_not_save_the_other(base, writing, judging, new_campaign, at):
     other = new_campaign("ranking")
     add_prompts(other)
     made = pass_through(start_round(campaigns=[writing, judging, other], base_policy=base))
-    first = made.runs.filter(kind="sample").order_by("pk")[0]
+    ended, other_run = (made.runs.filter(kind="sample").order_by("pk")[i] for i in (at, 1 - at))
     stopping = threading.Thread(target=lambda: (rounds.cancel_round(made), connection.close()))
     with transaction.atomic():
-        Run.objects.filter(pk=first.pk).update(state=Run.State.SUCCEEDED)
-        stopping.start()  # it still sees both queued, and waits for the first
+        Run.objects.filter(pk=ended.pk).update(state=Run.State.SUCCEEDED)
+        stopping.start()  # it still sees both queued, and waits for this one
         while made.state != Round.State.CANCELLED:
             made.refresh_from_db()
     stopping.join()
-    assert [run.state for run in made.runs.filter(kind="sample").order_by("pk")] == ["succeeded", "cancelled"]
+    for run in (ended, other_run):
+        run.refresh_from_db()
+    assert (ended.state, other_run.state) == ("succeeded", "cancelled")
 
 
 def test_a_round_whose_snapshot_failed_says_why(base, writing):

@@ -3,12 +3,14 @@
 from datetime import timedelta
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from annotate.feedback.models import Demonstration
 from annotate.runs import tasks
 from annotate.runs.models import Round, Schedule
-from annotate.runs.schedules import save_schedule
+from annotate.runs.schedules import num_feedback, save_schedule
 from annotate.snapshots.models import Snapshot
 
 
@@ -94,6 +96,14 @@ def test_feedback_given_before_the_schedule_does_not_count(base, new_campaign):
     save_schedule(None, {"name": "s", "campaigns": [campaign], "base_policy": base, "min_new_feedback": 10})
     tasks.start_due_schedules()
     assert not Round.objects.exists()
+
+
+def test_the_clock_reads_counts_and_walks_over_no_feedback(schedule):
+    eager = schedule(min_new_feedback=10)
+    give(eager, 3)
+    with CaptureQueriesContext(connection) as queries:
+        assert num_feedback(list(eager.campaigns.all())) == 3
+    assert not [query for query in queries if "feedback_demonstration" in query["sql"]]
 
 
 def test_a_change_does_not_undo_what_the_clock_has_just_written(schedule):

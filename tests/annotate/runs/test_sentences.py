@@ -79,6 +79,8 @@ def test_it_is_there_in_french_with_the_same_places(sentence):
 
 
 def test_a_failure_is_told_in_the_readers_language_without_places(tom_client, base, snapshot):
+    snapshot.name = "of June"  # not what its folder is called
+    snapshot.save()
     run = running(queue_run(kind="dpo", policy=base, snapshot=snapshot))
     job_of(run).fail(
         f"The snapshot {snapshot.path} has nothing to learn from in its train rankings; make one with rankings of two "

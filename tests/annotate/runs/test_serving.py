@@ -2,7 +2,9 @@
 
 import http.server
 import json
+import os
 import shutil
+import socket
 import subprocess
 import sys
 import threading
@@ -97,12 +99,25 @@ def test_a_server_never_outlives_what_tends_it(model_dir, tmp_path):
     with subprocess.Popen(
         [*program, *places, "--patience", "2"], stderr=subprocess.PIPE, text=True
     ) as server:
-        while not answers(f"http://127.0.0.1:{port}/health"):
-            assert server.poll() is None, server.stderr.read()
-            tended.touch()
-            time.sleep(0.2)
-        assert server.wait(20) == 1
-        assert "Nobody has tended" in server.stderr.read()
+        try:
+            while not answers(f"http://127.0.0.1:{port}/health"):
+                assert server.poll() is None, server.stderr.read()
+                tended.touch()
+                time.sleep(0.2)
+            assert server.wait(20) == 1
+            assert "Nobody has tended" in server.stderr.read()
+        finally:
+            server.kill()  # where it did outlive them
+
+
+def test_each_look_touches_the_file_that_the_servers_watch(base, model_dir):
+    tended = serving._tended_file()
+    tended.touch()
+    os.utime(tended, (0, 0))
+    tasks.tend_model_server()
+    assert time.time() - tended.stat().st_mtime < 60
+    line = serving._command(ModelServer(url="http://x:1/v1", model_name="/links"), model_dir, base)
+    assert line[line.index("--tended") + 1] == str(tended)
 
 
 def answers(address: str) -> bool:
@@ -151,6 +166,28 @@ def tend_until(is_there, seconds: float = 120):
         tasks.tend_model_server()
         time.sleep(0.5)
     return serving.current_state()
+
+
+def test_where_the_memory_does_not_hold_two_the_old_one_makes_room_when_the_new_one_has_tried(
+    base, new_campaign, tmp_path
+):
+    new = make_policy()
+    promote_policy(policy=new, campaigns=[new_campaign("chat")])
+    process = launchers.start_process(["sleep", "600"], tmp_path / "output", dict(os.environ))
+    now = timezone.now()
+    old = ModelServer.objects.create(
+        url="http://127.0.0.1:9/v1", policy_version=base, state="ready", launch=process, started_at=now
+    )
+    tried = {"url": "http://127.0.0.1:9/v2", "policy_version": new, "state": "unreachable", "started_at": now}
+    tried |= {"num_failures": 1, "launch": {"host": socket.gethostname()}}
+    failed = ModelServer.objects.create(**tried, detail="The model server ended: No module named x")
+    tasks.tend_model_server()
+    assert launchers.is_alive(old.launch)
+    ModelServer.objects.filter(pk=failed.pk).update(detail="The model server ended: CUDA out of memory.")
+    tasks.tend_model_server()
+    old.refresh_from_db()
+    assert old.state == ModelServer.State.STOPPING
+    tend_until(lambda _: not launchers.is_alive(old.launch))
 
 
 def answer_of(server: ModelServer, seed: int = 1) -> str:

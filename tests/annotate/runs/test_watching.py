@@ -8,12 +8,15 @@ from pathlib import Path
 
 import psutil
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 
-from annotate.runs import advancing, launchers, tasks
+from annotate.campaigns.services import add_prompts
+from annotate.feedback.services import update_campaign
+from annotate.runs import advancing, launchers, sampling, tasks
 from annotate.runs.models import Evaluation, PolicyVersion, RewardModel, Run
 from annotate.runs.services import cancel_run, queue_run, resume_run
+from tests.annotate.moves import prompts
 from tests.annotate.runs.moves import (
     finished,
     job_of,
@@ -22,6 +25,7 @@ from tests.annotate.runs.moves import (
     running,
     write_model,
 )
+from tests.annotate.runs.test_promoting import elsewhere
 
 
 @pytest.fixture
@@ -315,3 +319,22 @@ def is_somebodys_turn(pk: int) -> bool:
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = %s", [pk])
         return bool(cursor.fetchone()[0])
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_change_of_the_campaign_does_not_wait_for_completions_to_be_stored(base, new_campaign, monkeypatch):
+    monkeypatch.setattr(sampling, "CHUNK", 1)
+    campaign, names = new_campaign("ranking"), []
+    asked = add_prompts(campaign, prompts(3)).created
+    run = queue_run(kind="sample", policy=base, campaign=campaign)
+
+    def groups():
+        for prompt in asked:
+            name = f"named before prompt {prompt.pk}"
+            elsewhere(lambda name=name: names.append(update_campaign(campaign, {"name": name}).name)).join()
+            yield prompt.pk, [{"prompt_id": prompt.pk, "index": i, "text": f"Answer {i}."} for i in (0, 1)]
+
+    with transaction.atomic():
+        sampling.store_completions(run, groups())
+    assert len(names) == 3
+    assert run.metrics["num_queued_units"] == 3
