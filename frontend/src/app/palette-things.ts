@@ -3,8 +3,16 @@ import { useQuery } from "@tanstack/react-query";
 import { useTranslation } from "react-i18next";
 import { useNavigate } from "react-router";
 import { api, bodyOf } from "@/lib/api/client";
-import { campaignsQuery, NEWEST, policiesQuery, rewardModelsQuery, snapshotsQuery } from "@/lib/api/lists";
+import { keys } from "@/lib/keys";
 import { may, useMe } from "@/lib/me";
+import {
+  campaignsQuery,
+  NEWEST,
+  policiesQuery,
+  rewardModelsQuery,
+  snapshotsQuery,
+  usersQuery,
+} from "@/lib/queries";
 
 export interface Found {
   key: string;
@@ -19,7 +27,7 @@ export interface Found {
 const RECENT = { staleTime: 60_000 };
 
 const runsToFind = {
-  queryKey: ["runs", "newest"],
+  queryKey: keys.newestRuns,
   queryFn: async () => (await bodyOf(api.GET("/api/runs", { params: { query: { limit: NEWEST } } }))).results,
   ...RECENT,
 };
@@ -36,12 +44,7 @@ export function useThings(asked: string): Found[] {
   const models = useQuery({ ...rewardModelsQuery, ...RECENT, enabled: may(me, "reward_models") }).data ?? [];
   const snapshots = useQuery({ ...snapshotsQuery, ...RECENT, enabled: may(me, "snapshots") }).data ?? [];
   const people =
-    useQuery({
-      queryKey: ["users", search],
-      queryFn: () => bodyOf(api.GET("/api/users", { params: { query: { search, limit: 20 } } })),
-      enabled: may(me, "users") && search.length > 0,
-      placeholderData: (before) => before,
-    }).data?.results ?? [];
+    useQuery({ ...usersQuery(search), enabled: may(me, "users") && search.length > 0 }).data ?? [];
 
   const thing = (key: string, name: string, about: string, to: string): Found => ({
     key,

@@ -1,6 +1,6 @@
 import { Checkbox, Stack } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
-import { campaignsQuery } from "@/lib/api/lists";
+import { campaignsQuery } from "@/lib/queries";
 
 interface ChooseCampaignsProps {
   label: string;

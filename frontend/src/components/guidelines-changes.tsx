@@ -2,6 +2,7 @@ import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useEffect } from "react";
 import { useTranslation } from "react-i18next";
 import { api, bodyOf } from "@/lib/api/client";
+import { keys } from "@/lib/keys";
 import { Dialog } from "./dialog";
 import { MarkdownChanges } from "./markdown/changes";
 import { Markdown } from "./markdown/markdown";
@@ -14,7 +15,7 @@ export function GuidelinesChanges({ campaignId, onClose }: { campaignId: number;
   const { t } = useTranslation();
   const queryClient = useQueryClient();
   const seen = useQuery({
-    queryKey: ["guidelines-seen", campaignId],
+    queryKey: keys.guidelinesSeen(campaignId),
     queryFn: () => bodyOf(api.GET("/api/campaigns/{campaign_id}/guidelines", at(campaignId))),
     // What was read last is asked once: from now on it is the newest.
     staleTime: Number.POSITIVE_INFINITY,
@@ -28,8 +29,8 @@ export function GuidelinesChanges({ campaignId, onClose }: { campaignId: number;
       body: { version },
     });
     const refresh = () => {
-      void queryClient.invalidateQueries({ queryKey: ["campaigns"] });
-      void queryClient.invalidateQueries({ queryKey: ["campaign", campaignId] });
+      void queryClient.invalidateQueries({ queryKey: keys.campaigns });
+      void queryClient.invalidateQueries({ queryKey: keys.campaign(campaignId) });
     };
     // Not reached: they are still marked as changed, and may be read again.
     void reading.then(refresh, () => undefined);

@@ -5,6 +5,7 @@ import { useTranslation } from "react-i18next";
 import { Link } from "react-router";
 import { api, bodyOf } from "@/lib/api/client";
 import { useFormat } from "@/lib/format";
+import { keys } from "@/lib/keys";
 import { CardTable } from "./card-table";
 import { ProblemNote } from "./notes";
 import { Pager } from "./pager";
@@ -24,7 +25,7 @@ export function Promotions({ title, of }: PromotionsProps) {
   const [offset, setOffset] = useState(0);
   const query = { ...of, offset, limit: PAGE_SIZE };
   const moves = useQuery({
-    queryKey: ["promotions", query],
+    queryKey: keys.promotionPage(query),
     queryFn: () => bodyOf(api.GET("/api/promotions", { params: { query } })),
     placeholderData: (before) => before,
   });

@@ -6,6 +6,7 @@ import { api, bodyOf } from "@/lib/api/client";
 import type { components } from "@/lib/api/schema";
 import type { Assignment } from "@/lib/api/types";
 import { useFormat } from "@/lib/format";
+import { keys } from "@/lib/keys";
 import type { AnyWorkKind } from "@/lib/work";
 import { Dialog } from "./dialog";
 import { Differences } from "./differences";
@@ -29,7 +30,7 @@ export function Versions({ assignmentId, assignment, kind, isOwn, onClose }: Ver
   const { t } = useTranslation();
   const format = useFormat();
   const versions = useQuery({
-    queryKey: ["versions", assignmentId],
+    queryKey: keys.versions(assignmentId),
     queryFn: () =>
       bodyOf(
         api.GET("/api/assignments/{assignment_id}/versions", {

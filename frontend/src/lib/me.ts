@@ -2,10 +2,11 @@ import { queryOptions, useQuery, useSuspenseQuery } from "@tanstack/react-query"
 import { api, bodyOf } from "./api/client";
 import { Problem } from "./api/problem";
 import type { Me, Operation } from "./api/types";
+import { keys } from "./keys";
 
 /** Who is signed in; null when nobody is. */
 export const meQuery = queryOptions({
-  queryKey: ["me"],
+  queryKey: keys.me,
   queryFn: async (): Promise<Me | null> => {
     try {
       return await bodyOf(api.GET("/api/me"));

@@ -19,6 +19,7 @@ import { Empty, Note, ProblemNote, Waiting } from "@/components/notes";
 import { asProblem } from "@/lib/api/problem";
 import type { Token } from "@/lib/api/types";
 import { useFormat } from "@/lib/format";
+import { keys } from "@/lib/keys";
 import { dropToken, listTokens, makeToken } from "./api";
 
 const DAYS = [7, 30, 90, 365];
@@ -27,8 +28,8 @@ const DAYS = [7, 30, 90, 365];
 export function Tokens() {
   const { t } = useTranslation();
   const queryClient = useQueryClient();
-  const tokens = useQuery({ queryKey: ["tokens"], queryFn: listTokens });
-  const reload = () => queryClient.invalidateQueries({ queryKey: ["tokens"] });
+  const tokens = useQuery({ queryKey: keys.tokens, queryFn: listTokens });
+  const reload = () => queryClient.invalidateQueries({ queryKey: keys.tokens });
   const making = useMutation({ mutationFn: makeToken, onSuccess: reload });
   const [ending, setEnding] = useState<Token | null>(null);
   const dropping = useMutation({

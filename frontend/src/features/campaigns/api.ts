@@ -17,8 +17,6 @@ export const ROWS_PER_PAGE = 50;
 export const listCampaigns = (offset: number) =>
   bodyOf(api.GET("/api/campaigns", { params: { query: { offset, limit: ROWS_PER_PAGE } } }));
 
-export const readCampaign = (id: number) => bodyOf(api.GET("/api/campaigns/{campaign_id}", at(id)));
-
 export const createCampaign = (body: NewCampaign) => bodyOf(api.POST("/api/campaigns", { body }));
 
 export const changeCampaign = (id: number, body: CampaignChanges) =>
@@ -26,8 +24,6 @@ export const changeCampaign = (id: number, body: CampaignChanges) =>
 
 export const writeGuidelines = (id: number, text: string) =>
   bodyOf(api.PUT("/api/campaigns/{campaign_id}/guidelines", { ...at(id), body: { text } }));
-
-export const readTerms = (id: number) => bodyOf(api.GET("/api/campaigns/{campaign_id}/terms", at(id)));
 
 export const writeTerms = (id: number, text: string) =>
   bodyOf(api.PUT("/api/campaigns/{campaign_id}/terms", { ...at(id), body: { text } }));
@@ -74,9 +70,6 @@ export const removeMember = (campaign_id: number, user_id: number) =>
   api.DELETE("/api/campaigns/{campaign_id}/members/{user_id}", {
     params: { path: { campaign_id, user_id } },
   });
-
-export const findUsers = (search: string) =>
-  bodyOf(api.GET("/api/users", { params: { query: { search, limit: 8 } } }));
 
 export const readProgress = (id: number) => bodyOf(api.GET("/api/campaigns/{campaign_id}/progress", at(id)));
 

@@ -7,8 +7,10 @@ import { Page } from "@/components/page";
 import { StateBadge } from "@/components/state-badge";
 import { useHasUnsaved, useUnsavedForm } from "@/components/unsaved";
 import type { CampaignDetail, CampaignStatus } from "@/lib/api/types";
+import { keys } from "@/lib/keys";
 import { may, useMe } from "@/lib/me";
-import { changeCampaign, readCampaign } from "./api";
+import { campaignQuery } from "@/lib/queries";
+import { changeCampaign } from "./api";
 import { type CampaignFields, changesOf, fieldsOf } from "./campaign-fields";
 import { CampaignForm } from "./campaign-form";
 import classes from "./campaigns.module.css";
@@ -41,7 +43,7 @@ export function CampaignPage() {
   const navigate = useNavigate();
   const { campaignId, tab } = useParams();
   const id = Number(campaignId);
-  const campaign = useQuery({ queryKey: ["campaign", id], queryFn: () => readCampaign(id) });
+  const campaign = useQuery(campaignQuery(id));
   const hasUnsaved = useHasUnsaved();
 
   if (!campaign.data) {
@@ -140,8 +142,8 @@ function Settings({ campaign }: { campaign: CampaignDetail }) {
       changeCampaign(campaign.id, changesOf(fields)),
     onSuccess: (changed, { fields }) => {
       form.settle(fields, fieldsOf(changed, changed.language));
-      queryClient.setQueryData(["campaign", campaign.id], changed);
-      void queryClient.invalidateQueries({ queryKey: ["campaigns"] });
+      queryClient.setQueryData(campaignQuery(campaign.id).queryKey, changed);
+      void queryClient.invalidateQueries({ queryKey: keys.campaigns });
     },
   });
   const save = (fields: CampaignFields) => saving.mutate({ fields, was: campaign.status });

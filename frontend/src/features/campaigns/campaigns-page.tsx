@@ -13,6 +13,7 @@ import { StateBadge } from "@/components/state-badge";
 import type { Campaign } from "@/lib/api/types";
 import { useFormat } from "@/lib/format";
 import { nameOfLanguage } from "@/lib/i18n";
+import { keys } from "@/lib/keys";
 import { may, useMe } from "@/lib/me";
 import { listCampaigns, ROWS_PER_PAGE } from "./api";
 import classes from "./campaigns.module.css";
@@ -23,7 +24,7 @@ export function CampaignsPage() {
   const me = useMe();
   const [offset, setOffset] = useState(0);
   const campaigns = useQuery({
-    queryKey: ["campaigns", "page", offset],
+    queryKey: keys.campaignPage(offset),
     queryFn: () => listCampaigns(offset),
     placeholderData: (before) => before,
   });

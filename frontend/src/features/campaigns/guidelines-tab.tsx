@@ -1,6 +1,7 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { useTranslation } from "react-i18next";
 import type { CampaignDetail } from "@/lib/api/types";
+import { campaignQuery } from "@/lib/queries";
 import { writeGuidelines } from "./api";
 import { VersionedText } from "./versioned-text";
 
@@ -16,7 +17,7 @@ export function GuidelinesTab({ campaign }: { campaign: CampaignDetail }) {
       inForce={campaign.guidelines}
       save={(text) => writeGuidelines(campaign.id, text)}
       onSaved={(guidelines) =>
-        queryClient.setQueryData(["campaign", campaign.id], { ...campaign, guidelines })
+        queryClient.setQueryData(campaignQuery(campaign.id).queryKey, { ...campaign, guidelines })
       }
     />
   );

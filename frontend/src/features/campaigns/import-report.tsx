@@ -8,6 +8,7 @@ import { Note, ProblemNote, Waiting } from "@/components/notes";
 import { StateBadge } from "@/components/state-badge";
 import type { Import, ImportDetail } from "@/lib/api/types";
 import { useFormat } from "@/lib/format";
+import { keys } from "@/lib/keys";
 import { listRefusals, readImport, removeImport } from "./api";
 import classes from "./campaigns.module.css";
 
@@ -77,7 +78,7 @@ function Remove({ row, campaignId }: { row: Import; campaignId: number }) {
     mutationFn: () => removeImport(row.id),
     onSuccess: () => {
       setAsked(false);
-      void queryClient.invalidateQueries({ queryKey: ["imports", campaignId] });
+      void queryClient.invalidateQueries({ queryKey: keys.imports(campaignId) });
     },
   });
   return (
@@ -107,7 +108,7 @@ function Remove({ row, campaignId }: { row: Import; campaignId: number }) {
 }
 
 function Report({ row }: { row: Import }) {
-  const detail = useQuery({ queryKey: ["import", row.id], queryFn: () => readImport(row.id) });
+  const detail = useQuery({ queryKey: keys.import(row.id), queryFn: () => readImport(row.id) });
   if (detail.isPending) return <Waiting lines={2} />;
   return (
     <div className={classes.report}>
@@ -162,7 +163,7 @@ function Refusals({ row }: { row: Import }) {
   const { t } = useTranslation();
   const format = useFormat();
   const pages = useInfiniteQuery({
-    queryKey: ["refusals", row.id],
+    queryKey: keys.refusals(row.id),
     queryFn: ({ pageParam }) => listRefusals(row.id, pageParam),
     initialPageParam: 0,
     getNextPageParam: (last, all) => {

@@ -6,6 +6,7 @@ import { ShareBar } from "@/components/figures/figures";
 import { Empty, ProblemNote } from "@/components/notes";
 import type { Campaign } from "@/lib/api/types";
 import { useFormat } from "@/lib/format";
+import { keys } from "@/lib/keys";
 import { listImportFormats, listImports, uploadFile } from "./api";
 import classes from "./campaigns.module.css";
 import { ImportReport } from "./import-report";
@@ -19,9 +20,9 @@ export function ImportTab({ campaign }: { campaign: Campaign }) {
   const [asked, setAsked] = useState("auto");
   const [share, setShare] = useState(0);
   const [isOver, setOver] = useState(false);
-  const formats = useQuery({ queryKey: ["import-formats"], queryFn: listImportFormats });
+  const formats = useQuery({ queryKey: keys.importFormats, queryFn: listImportFormats });
   const imports = useQuery({
-    queryKey: ["imports", campaign.id],
+    queryKey: keys.imports(campaign.id),
     queryFn: () => listImports(campaign.id),
     refetchInterval: (query) => (query.state.data?.some(isUnfinished) ? 1000 : false),
   });
@@ -29,7 +30,7 @@ export function ImportTab({ campaign }: { campaign: Campaign }) {
     mutationFn: (file: File) => uploadFile(campaign.id, file, asked, setShare),
     onSettled: () => {
       setShare(0);
-      void queryClient.invalidateQueries({ queryKey: ["imports", campaign.id] });
+      void queryClient.invalidateQueries({ queryKey: keys.imports(campaign.id) });
     },
   });
 

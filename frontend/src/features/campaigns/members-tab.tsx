@@ -11,22 +11,24 @@ import { Pager } from "@/components/pager";
 import { asProblem } from "@/lib/api/problem";
 import type { Campaign, Member } from "@/lib/api/types";
 import { useFormat } from "@/lib/format";
-import { addMember, findUsers, listMembers, ROWS_PER_PAGE, removeMember } from "./api";
+import { keys } from "@/lib/keys";
+import { usersQuery } from "@/lib/queries";
+import { addMember, listMembers, ROWS_PER_PAGE, removeMember } from "./api";
 
 export function MembersTab({ campaign }: { campaign: Campaign }) {
   const { t } = useTranslation();
   const queryClient = useQueryClient();
   const [offset, setOffset] = useState(0);
   const members = useQuery({
-    queryKey: ["members", campaign.id, offset],
+    queryKey: keys.memberPage(campaign.id, offset),
     queryFn: () => listMembers(campaign.id, offset),
     placeholderData: (before) => before,
   });
   const rows = members.data?.results;
   const reload = () => {
-    void queryClient.invalidateQueries({ queryKey: ["members", campaign.id] });
-    void queryClient.invalidateQueries({ queryKey: ["campaign", campaign.id] });
-    void queryClient.invalidateQueries({ queryKey: ["campaigns"] });
+    void queryClient.invalidateQueries({ queryKey: keys.members(campaign.id) });
+    void queryClient.invalidateQueries({ queryKey: keys.campaign(campaign.id) });
+    void queryClient.invalidateQueries({ queryKey: keys.campaigns });
   };
   const [removed, setRemoved] = useState<Member["user"] | null>(null);
   const removing = useMutation({
@@ -76,12 +78,7 @@ function AddMember({ campaignId, onAdded }: { campaignId: number; onAdded: () =>
   const { t } = useTranslation();
   const [username, setUsername] = useState("");
   const [search] = useDebouncedValue(username.trim(), 200);
-  const found = useQuery({
-    queryKey: ["users", search],
-    queryFn: () => findUsers(search),
-    enabled: search.length > 0,
-    placeholderData: (before) => before,
-  });
+  const found = useQuery({ ...usersQuery(search), enabled: search.length > 0 });
   const adding = useMutation({
     mutationFn: () => addMember(campaignId, username.trim()),
     onSuccess: () => {
@@ -114,7 +111,7 @@ function AddMember({ campaignId, onAdded }: { campaignId: number; onAdded: () =>
             onChange={(event) => setUsername(event.currentTarget.value)}
           />
           <datalist id="people">
-            {found.data?.results.map((user) => (
+            {found.data?.map((user) => (
               <option key={user.id} value={user.username} label={user.name} />
             ))}
           </datalist>

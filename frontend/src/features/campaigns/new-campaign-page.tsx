@@ -3,6 +3,7 @@ import { useTranslation } from "react-i18next";
 import { useNavigate } from "react-router";
 import { Page } from "@/components/page";
 import { useUnsavedForm } from "@/components/unsaved";
+import { keys } from "@/lib/keys";
 import { createCampaign } from "./api";
 import { fieldsOf, newCampaignOf } from "./campaign-fields";
 import { CampaignForm } from "./campaign-form";
@@ -16,7 +17,7 @@ export function NewCampaignPage() {
     mutationFn: createCampaign,
     onSuccess: (campaign) => {
       form.discard();
-      void queryClient.invalidateQueries({ queryKey: ["campaigns"] });
+      void queryClient.invalidateQueries({ queryKey: keys.campaigns });
       void navigate(`/campaigns/${campaign.id}/members`);
     },
   });

@@ -11,6 +11,7 @@ import { UnsavedLine, useUnsavedForm } from "@/components/unsaved";
 import type { components } from "@/lib/api/schema";
 import type { Campaign } from "@/lib/api/types";
 import { useFormat } from "@/lib/format";
+import { keys } from "@/lib/keys";
 import { choosePolicies, readPolicies, readSampling } from "./api";
 
 type Policies = components["schemas"]["PoliciesOfCampaign"];
@@ -19,7 +20,7 @@ type Policies = components["schemas"]["PoliciesOfCampaign"];
 export function PoliciesTab({ campaign }: { campaign: Campaign }) {
   const { t } = useTranslation();
   const policies = useQuery({
-    queryKey: ["policies-of", campaign.id],
+    queryKey: keys.policiesOf(campaign.id),
     queryFn: () => readPolicies(campaign.id),
     // What is being chosen is not replaced behind it.
     refetchOnWindowFocus: false,
@@ -65,9 +66,9 @@ function Choice({ campaign, stored }: { campaign: Campaign; stored: Policies }) 
       }),
     onSuccess: (chosen, sent) => {
       form.settle({ rows: sent.rows }, { rows: rowsOf(chosen) });
-      queryClient.setQueryData(["policies-of", campaign.id], chosen);
-      void queryClient.invalidateQueries({ queryKey: ["promotions"] });
-      void queryClient.invalidateQueries({ queryKey: ["campaign", campaign.id] });
+      queryClient.setQueryData(keys.policiesOf(campaign.id), chosen);
+      void queryClient.invalidateQueries({ queryKey: keys.promotions });
+      void queryClient.invalidateQueries({ queryKey: keys.campaign(campaign.id) });
       setSample(false);
     },
   });
@@ -167,7 +168,7 @@ function Choice({ campaign, stored }: { campaign: Campaign; stored: Policies }) 
 function Saved({ campaign, sampled }: { campaign: Campaign; sampled: boolean }) {
   const { t } = useTranslation();
   const runs = useQuery({
-    queryKey: ["runs", "sampling", campaign.id],
+    queryKey: keys.samplingOf(campaign.id),
     queryFn: () => readSampling(campaign.id),
     enabled: sampled,
     gcTime: 0,

@@ -6,6 +6,7 @@ import { Figures, ShareBar } from "@/components/figures/figures";
 import { Empty, ProblemNote, Waiting } from "@/components/notes";
 import type { Campaign, Progress } from "@/lib/api/types";
 import { useFormat } from "@/lib/format";
+import { keys } from "@/lib/keys";
 import { readProgress } from "./api";
 import classes from "./campaigns.module.css";
 import { DayBars } from "./day-bars";
@@ -14,7 +15,7 @@ export function ProgressTab({ campaign }: { campaign: Campaign }) {
   const { t } = useTranslation();
   const format = useFormat();
   const progress = useQuery({
-    queryKey: ["progress", campaign.id],
+    queryKey: keys.progress(campaign.id),
     queryFn: () => readProgress(campaign.id),
     refetchInterval: 15_000,
   });

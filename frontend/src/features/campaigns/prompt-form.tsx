@@ -5,6 +5,7 @@ import { useTranslation } from "react-i18next";
 import { Note, ProblemNote } from "@/components/notes";
 import { UnsavedLine, useUnsavedForm } from "@/components/unsaved";
 import type { Campaign } from "@/lib/api/types";
+import { keys } from "@/lib/keys";
 import { addPrompts } from "./api";
 import classes from "./campaigns.module.css";
 
@@ -31,8 +32,8 @@ export function PromptForm({ campaign }: { campaign: Campaign }) {
       ),
     onSuccess: (_added, sent) => {
       form.settle(sent, { ...sent, text: "" });
-      void queryClient.invalidateQueries({ queryKey: ["progress", campaign.id] });
-      void queryClient.invalidateQueries({ queryKey: ["campaign", campaign.id] });
+      void queryClient.invalidateQueries({ queryKey: keys.progress(campaign.id) });
+      void queryClient.invalidateQueries({ queryKey: keys.campaign(campaign.id) });
     },
   });
 

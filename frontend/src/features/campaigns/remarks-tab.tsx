@@ -7,6 +7,7 @@ import { Pager } from "@/components/pager";
 import type { components } from "@/lib/api/schema";
 import type { Campaign } from "@/lib/api/types";
 import { useFormat } from "@/lib/format";
+import { keys } from "@/lib/keys";
 import { may, useMe } from "@/lib/me";
 import { listRemarks, REMARKS_PER_PAGE, settleRemark } from "./api";
 import classes from "./campaigns.module.css";
@@ -19,14 +20,13 @@ export function RemarksTab({ campaign }: { campaign: Campaign }) {
   const queryClient = useQueryClient();
   const [isSettled, setSettled] = useState(false);
   const [offset, setOffset] = useState(0);
-  const queryKey = ["remarks", campaign.id];
   const remarks = useQuery({
-    queryKey: [...queryKey, isSettled, offset],
+    queryKey: keys.remarkPage(campaign.id, isSettled, offset),
     queryFn: () => listRemarks(campaign.id, isSettled, offset),
   });
   const settling = useMutation({
     mutationFn: (remark: Remark) => settleRemark(remark.id, !remark.settled_at),
-    onSuccess: () => queryClient.invalidateQueries({ queryKey }),
+    onSuccess: () => queryClient.invalidateQueries({ queryKey: keys.remarks(campaign.id) }),
   });
   const page = remarks.data;
 

@@ -4,10 +4,11 @@ import { useTranslation } from "react-i18next";
 import { Link } from "react-router";
 import { Empty, ProblemNote, Waiting } from "@/components/notes";
 import { Page } from "@/components/page";
-import { campaignsQuery } from "@/lib/api/lists";
 import type { Campaign } from "@/lib/api/types";
 import { draftsOnDevice } from "@/lib/drafts/device-store";
+import { keys } from "@/lib/keys";
 import { may, useMe } from "@/lib/me";
+import { campaignsQuery } from "@/lib/queries";
 import { readOwnAgreement, readOwnWork } from "./api";
 import { CampaignLine } from "./campaign-line";
 import classes from "./home-page.module.css";
@@ -19,12 +20,12 @@ export function HomePage() {
   const me = useMe();
   const campaigns = useQuery(campaignsQuery);
   const work = useQuery({
-    queryKey: ["my-work"],
+    queryKey: keys.ownWork,
     queryFn: () => readOwnWork(draftsOnDevice(me.id)),
     enabled: may(me, "own_work"),
   });
   const agreement = useQuery({
-    queryKey: ["my-agreement"],
+    queryKey: keys.ownAgreement,
     queryFn: readOwnAgreement,
     enabled: may(me, "own_agreement"),
   });

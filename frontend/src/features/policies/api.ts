@@ -1,6 +1,7 @@
 import { queryOptions } from "@tanstack/react-query";
 import { api, bodyOf } from "@/lib/api/client";
 import type { components } from "@/lib/api/schema";
+import { keys } from "@/lib/keys";
 
 type Schemas = components["schemas"];
 
@@ -11,7 +12,7 @@ export const PAGE_SIZE = 50;
 /** A page of the list; under the name of the whole, so that a new policy renews it too. */
 export const policyPageQuery = (offset: number) =>
   queryOptions({
-    queryKey: ["policies", "page", offset],
+    queryKey: keys.policyPage(offset),
     queryFn: () =>
       bodyOf(api.GET("/api/policy-versions", { params: { query: { offset, limit: PAGE_SIZE } } })),
     placeholderData: (before) => before,
@@ -20,13 +21,13 @@ export const policyPageQuery = (offset: number) =>
 
 export const policyQuery = (id: number) =>
   queryOptions({
-    queryKey: ["policy", id],
+    queryKey: keys.policy(id),
     queryFn: () => bodyOf(api.GET("/api/policy-versions/{policy_version_id}", at(id))),
   });
 
 export const comparisonsQuery = (id: number) =>
   queryOptions({
-    queryKey: ["policy", id, "comparisons"],
+    queryKey: keys.comparisonsOf(id),
     queryFn: () => bodyOf(api.GET("/api/policy-versions/{policy_version_id}/comparisons", at(id))),
   });
 

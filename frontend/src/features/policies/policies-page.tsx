@@ -15,6 +15,7 @@ import { Pager } from "@/components/pager";
 import { asProblem } from "@/lib/api/problem";
 import type { PolicyVersion } from "@/lib/api/types";
 import { useFormat } from "@/lib/format";
+import { keys } from "@/lib/keys";
 import { may, useMe } from "@/lib/me";
 import { PAGE_SIZE, policyPageQuery, registerPolicy } from "./api";
 import { latest, verdictOf } from "./gate";
@@ -123,7 +124,7 @@ function Register({ onClose }: { onClose: () => void }) {
   const registering = useMutation({
     mutationFn: registerPolicy,
     onSuccess: () => {
-      void queryClient.invalidateQueries({ queryKey: ["policies"] });
+      void queryClient.invalidateQueries({ queryKey: keys.policies });
       onClose();
     },
   });

@@ -7,6 +7,7 @@ import { Dialog } from "@/components/dialog";
 import { Note, ProblemNote } from "@/components/notes";
 import { asProblem } from "@/lib/api/problem";
 import type { PolicyVersionDetail } from "@/lib/api/types";
+import { keys } from "@/lib/keys";
 import { policyQuery, promote } from "./api";
 import { latest } from "./gate";
 import { WinRate } from "./win-rate";
@@ -22,10 +23,10 @@ export function Promotion({ policy, onClose }: { policy: PolicyVersionDetail; on
   const promoting = useMutation({
     mutationFn: () => promote(policy.id, { campaigns, sample: samples, override: overrides }),
     onSuccess: () => {
-      void queryClient.invalidateQueries({ queryKey: ["policies"] });
-      void queryClient.invalidateQueries({ queryKey: ["promotions"] });
+      void queryClient.invalidateQueries({ queryKey: keys.policies });
+      void queryClient.invalidateQueries({ queryKey: keys.promotions });
       void queryClient.invalidateQueries({ queryKey: policyQuery(policy.id).queryKey });
-      void queryClient.invalidateQueries({ queryKey: ["campaigns"] });
+      void queryClient.invalidateQueries({ queryKey: keys.campaigns });
       onClose();
     },
   });

@@ -2,6 +2,7 @@ import { queryOptions } from "@tanstack/react-query";
 import { api, bodyOf } from "@/lib/api/client";
 import { IDLE_MS, LIVE_MS } from "@/lib/api/query";
 import type { components } from "@/lib/api/schema";
+import { keys } from "@/lib/keys";
 
 type Schemas = components["schemas"];
 export type NewRound = Schemas["NewRoundRequest"];
@@ -11,7 +12,7 @@ export const ROUNDS_AT_FIRST = 5;
 
 export const roundsQuery = (limit: number) =>
   queryOptions({
-    queryKey: ["rounds", limit],
+    queryKey: keys.roundPage(limit),
     queryFn: () => bodyOf(api.GET("/api/rounds", { params: { query: { limit } } })),
     placeholderData: (before) => before,
     refetchInterval: (query) =>
@@ -19,7 +20,7 @@ export const roundsQuery = (limit: number) =>
   });
 
 export const schedulesQuery = queryOptions({
-  queryKey: ["schedules"],
+  queryKey: keys.schedules,
   queryFn: () => bodyOf(api.GET("/api/schedules")),
 });
 

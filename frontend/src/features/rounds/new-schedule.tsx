@@ -6,7 +6,8 @@ import { ChooseCampaigns } from "@/components/choose-campaigns";
 import { Dialog } from "@/components/dialog";
 import { Form } from "@/components/form";
 import { ProblemNote } from "@/components/notes";
-import { policiesQuery } from "@/lib/api/lists";
+import { keys } from "@/lib/keys";
+import { policiesQuery } from "@/lib/queries";
 import { createSchedule } from "./api";
 
 export function NewSchedule({ onClose }: { onClose: () => void }) {
@@ -23,7 +24,7 @@ export function NewSchedule({ onClose }: { onClose: () => void }) {
   const creating = useMutation({
     mutationFn: createSchedule,
     onSuccess: () => {
-      void queryClient.invalidateQueries({ queryKey: ["schedules"] });
+      void queryClient.invalidateQueries({ queryKey: keys.schedules });
       onClose();
     },
   });

@@ -6,6 +6,7 @@ import { Note, ProblemNote } from "@/components/notes";
 import { StateBadge } from "@/components/state-badge";
 import type { Round, Stage } from "@/lib/api/types";
 import { useFormat } from "@/lib/format";
+import { keys } from "@/lib/keys";
 import { cancelRound, resumeRound } from "./api";
 import classes from "./rounds.module.css";
 
@@ -16,11 +17,11 @@ export function RoundCard({ round, canCancel }: { round: Round; canCancel: boole
   const queryClient = useQueryClient();
   const cancelling = useMutation({
     mutationFn: () => cancelRound(round.id),
-    onSuccess: () => queryClient.invalidateQueries({ queryKey: ["rounds"] }),
+    onSuccess: () => queryClient.invalidateQueries({ queryKey: keys.rounds }),
   });
   const resuming = useMutation({
     mutationFn: () => resumeRound(round.id),
-    onSuccess: () => queryClient.invalidateQueries({ queryKey: ["rounds"] }),
+    onSuccess: () => queryClient.invalidateQueries({ queryKey: keys.rounds }),
   });
   const list = new Intl.ListFormat(format.language, { type: "conjunction" });
   return (

@@ -7,6 +7,7 @@ import { Confirm } from "@/components/confirm";
 import { Empty, ProblemNote } from "@/components/notes";
 import type { Schedule } from "@/lib/api/types";
 import { useFormat } from "@/lib/format";
+import { keys } from "@/lib/keys";
 import { may, useMe } from "@/lib/me";
 import { changeSchedule, deleteSchedule, schedulesQuery } from "./api";
 import { NewSchedule } from "./new-schedule";
@@ -47,7 +48,7 @@ function ScheduleLine({ schedule, canChange }: { schedule: Schedule; canChange: 
   const { t } = useTranslation();
   const format = useFormat();
   const queryClient = useQueryClient();
-  const reload = () => queryClient.invalidateQueries({ queryKey: ["schedules"] });
+  const reload = () => queryClient.invalidateQueries({ queryKey: keys.schedules });
   const switching = useMutation({
     mutationFn: (is_enabled: boolean) => changeSchedule(schedule.id, { is_enabled }),
     onSuccess: reload,

@@ -8,8 +8,9 @@ import { ConfigField, configOf } from "@/components/config-field";
 import { Dialog } from "@/components/dialog";
 import { Form } from "@/components/form";
 import { ProblemNote } from "@/components/notes";
-import { NEWEST, policiesQuery } from "@/lib/api/lists";
 import { useFormat } from "@/lib/format";
+import { keys } from "@/lib/keys";
+import { NEWEST, policiesQuery } from "@/lib/queries";
 import { createRound } from "./api";
 
 /** The button that starts one pass of the loop over campaigns of one's choice. */
@@ -38,7 +39,7 @@ function NewRound({ onClose }: { onClose: () => void }) {
   const starting = useMutation({
     mutationFn: createRound,
     onSuccess: () => {
-      void queryClient.invalidateQueries({ queryKey: ["rounds"] });
+      void queryClient.invalidateQueries({ queryKey: keys.rounds });
       onClose();
     },
   });

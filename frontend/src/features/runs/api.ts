@@ -3,6 +3,7 @@ import { api, bodyOf } from "@/lib/api/client";
 import { IDLE_MS, LIVE_MS } from "@/lib/api/query";
 import type { components } from "@/lib/api/schema";
 import type { RunKind, RunState } from "@/lib/api/types";
+import { keys } from "@/lib/keys";
 
 type Schemas = components["schemas"];
 export type NewRun = Schemas["NewRunRequest"];
@@ -35,7 +36,7 @@ const at = (run_id: number) => ({ params: { path: { run_id } } });
 
 export const runsQuery = (filter: RunFilter) =>
   queryOptions({
-    queryKey: ["runs", filter],
+    queryKey: keys.runPage(filter),
     queryFn: () => bodyOf(api.GET("/api/runs", { params: { query: { limit: PAGE_SIZE, ...filter } } })),
     placeholderData: (before) => before,
     refetchInterval: (query) =>
@@ -44,14 +45,14 @@ export const runsQuery = (filter: RunFilter) =>
 
 export const runQuery = (id: number) =>
   queryOptions({
-    queryKey: ["run", id],
+    queryKey: keys.run(id),
     queryFn: () => bodyOf(api.GET("/api/runs/{run_id}", at(id))),
     refetchInterval: (query) =>
       query.state.data && !isUnfinished(query.state.data.state) ? IDLE_MS : LIVE_MS,
   });
 
 export const modelServerQuery = queryOptions({
-  queryKey: ["model-server"],
+  queryKey: keys.modelServer,
   queryFn: () => bodyOf(api.GET("/api/model-server")),
   refetchInterval: IDLE_MS,
 });

@@ -5,6 +5,7 @@ import { CartesianGrid, Line, LineChart, ResponsiveContainer, Tooltip, XAxis, YA
 import { useMetricName, useMetricValue } from "@/components/figures/metrics";
 import { Empty, ProblemNote, Waiting } from "@/components/notes";
 import { useFormat } from "@/lib/format";
+import { keys } from "@/lib/keys";
 import { inOrder, isShare, roundSteps } from "@/lib/metrics";
 import { type MetricRow, readMetrics } from "./api";
 import { CURVE_GROUPS, groupOf, metricNames, pointsOf } from "./metric-rows";
@@ -15,7 +16,7 @@ export function Curves({ runId, attempt, isLive }: { runId: number; attempt: num
   const { t } = useTranslation();
   const queryClient = useQueryClient();
   // An attempt that resumes from a checkpoint writes some steps anew.
-  const key = ["run", runId, "metrics", attempt];
+  const key = keys.metrics(runId, attempt);
   const metrics = useQuery({
     queryKey: key,
     queryFn: async () => {

@@ -2,6 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { useEffect, useRef } from "react";
 import { useTranslation } from "react-i18next";
 import { Empty, ProblemNote, Waiting } from "@/components/notes";
+import { keys } from "@/lib/keys";
 import { readLog } from "./api";
 import classes from "./runs.module.css";
 
@@ -9,7 +10,7 @@ import classes from "./runs.module.css";
 export function RunLog({ runId, isLive }: { runId: number; isLive: boolean }) {
   const { t } = useTranslation();
   const log = useQuery({
-    queryKey: ["run", runId, "log"],
+    queryKey: keys.log(runId),
     queryFn: () => readLog(runId),
     refetchInterval: isLive ? 2000 : false,
   });

@@ -5,6 +5,7 @@ import { useMetricName, useMetricValue } from "@/components/figures/metrics";
 import { Markdown } from "@/components/markdown/markdown";
 import { Empty, ProblemNote, Waiting } from "@/components/notes";
 import type { Message } from "@/lib/api/types";
+import { keys } from "@/lib/keys";
 import { figuresOf } from "@/lib/metrics";
 import { readSamples } from "./api";
 import classes from "./runs.module.css";
@@ -15,7 +16,7 @@ type Sample = Record<string, unknown>;
 export function RunSamples({ runId, isLive }: { runId: number; isLive: boolean }) {
   const { t } = useTranslation();
   const samples = useQuery({
-    queryKey: ["run", runId, "samples"],
+    queryKey: keys.samples(runId),
     queryFn: () => readSamples(runId),
     refetchInterval: isLive ? 5000 : false,
   });

@@ -6,9 +6,10 @@ import { useNavigate } from "react-router";
 import { ConfigField, configOf } from "@/components/config-field";
 import { Dialog } from "@/components/dialog";
 import { ProblemNote } from "@/components/notes";
-import { campaignsQuery, NEWEST, policiesQuery, rewardModelsQuery, snapshotsQuery } from "@/lib/api/lists";
 import type { Named, RunKind, Snapshot } from "@/lib/api/types";
 import { useFormat } from "@/lib/format";
+import { keys } from "@/lib/keys";
+import { campaignsQuery, NEWEST, policiesQuery, rewardModelsQuery, snapshotsQuery } from "@/lib/queries";
 import { createRun, RUN_KINDS } from "./api";
 
 type Input = "policy" | "snapshot" | "ref_policy" | "reward_model" | "campaign";
@@ -62,7 +63,7 @@ export function StartRun({ onClose }: { onClose: () => void }) {
   const starting = useMutation({
     mutationFn: createRun,
     onSuccess: (run) => {
-      void queryClient.invalidateQueries({ queryKey: ["runs"] });
+      void queryClient.invalidateQueries({ queryKey: keys.runs });
       void navigate(`/runs/${run.id}`);
     },
   });

@@ -14,6 +14,7 @@ import { StateBadge } from "@/components/state-badge";
 import { api, bodyOf } from "@/lib/api/client";
 import type { Snapshot } from "@/lib/api/types";
 import { useFormat } from "@/lib/format";
+import { keys } from "@/lib/keys";
 import { may, useMe } from "@/lib/me";
 
 const PAGE_SIZE = 50;
@@ -26,7 +27,7 @@ export function SnapshotsPage() {
   const [isAdding, setAdding] = useState(false);
   const [offset, setOffset] = useState(0);
   const snapshots = useQuery({
-    queryKey: ["snapshots", "page", offset],
+    queryKey: keys.snapshotPage(offset),
     queryFn: () => bodyOf(api.GET("/api/snapshots", { params: { query: { offset, limit: PAGE_SIZE } } })),
     placeholderData: (before) => before,
     refetchInterval: (query) =>
@@ -127,7 +128,7 @@ function NewSnapshot({ onClose }: { onClose: () => void }) {
   const creating = useMutation({
     mutationFn: () => bodyOf(api.POST("/api/snapshots", { body: { campaigns, name: name.trim() } })),
     onSuccess: () => {
-      void queryClient.invalidateQueries({ queryKey: ["snapshots"] });
+      void queryClient.invalidateQueries({ queryKey: keys.snapshots });
       onClose();
     },
   });

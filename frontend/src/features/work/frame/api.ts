@@ -21,8 +21,6 @@ export const releaseAhead = (id: number) =>
     keepalive: true,
   });
 
-export const readCampaign = (id: number) => bodyOf(api.GET("/api/campaigns/{campaign_id}", campaign(id)));
-
 export const readAssignment = (id: number) =>
   bodyOf(api.GET("/api/assignments/{assignment_id}", assignment(id)));
 
@@ -35,8 +33,6 @@ export const putDraft = (id: number, content: unknown, revision: number, isLeavi
 
 export const renewLease = (id: number) =>
   bodyOf(api.POST("/api/assignments/{assignment_id}/renew", assignment(id)));
-
-export const readTerms = (id: number) => bodyOf(api.GET("/api/campaigns/{campaign_id}/terms", campaign(id)));
 
 export const giveConsent = (id: number, version: number) =>
   api.POST("/api/campaigns/{campaign_id}/consent", { ...campaign(id), body: { version } });

@@ -6,7 +6,9 @@ import { Link } from "react-router";
 import { Markdown } from "@/components/markdown/markdown";
 import { ProblemNote, Waiting } from "@/components/notes";
 import { asProblem } from "@/lib/api/problem";
-import { giveConsent, readTerms } from "./api";
+import { keys } from "@/lib/keys";
+import { termsQuery } from "@/lib/queries";
+import { giveConsent } from "./api";
 import classes from "./work-page.module.css";
 
 interface TermsPageProps {
@@ -19,16 +21,12 @@ interface TermsPageProps {
 export function TermsPage({ campaignId, name, onAgreed }: TermsPageProps) {
   const { t } = useTranslation();
   const queryClient = useQueryClient();
-  const terms = useQuery({
-    queryKey: ["terms", campaignId],
-    queryFn: () => readTerms(campaignId),
-    staleTime: 0,
-  });
+  const terms = useQuery({ ...termsQuery(campaignId), staleTime: 0 });
   const heading = useRef<HTMLHeadingElement>(null);
   const agreeing = useMutation({
     mutationFn: (version: number) => giveConsent(campaignId, version),
     onSuccess: () => {
-      void queryClient.invalidateQueries({ queryKey: ["campaigns"] });
+      void queryClient.invalidateQueries({ queryKey: keys.campaigns });
       onAgreed();
     },
     // They may have been written anew while they were read here.

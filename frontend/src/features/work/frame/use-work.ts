@@ -5,6 +5,7 @@ import { asProblem } from "@/lib/api/problem";
 import { onSessionChange } from "@/lib/api/session";
 import type { Assignment } from "@/lib/api/types";
 import { isSkip, type Outgoing, outbox } from "@/lib/drafts/outbox";
+import { keys } from "@/lib/keys";
 import { useMe } from "@/lib/me";
 import { makeUuid } from "@/lib/uuid";
 import type { AnyWorkKind, WorkKinds } from "@/lib/work";
@@ -182,8 +183,8 @@ export function useWork(campaignId: number, kinds: WorkKinds) {
       if (stored && !isSkip(outgoing))
         setSent({ id: outgoing.assignmentId, isCorrection: outgoing.submission.revises !== undefined });
       if (problem && countsAsDone(outgoing)) setNumDone((count) => count - 1);
-      void queryClient.invalidateQueries({ queryKey: ["campaigns"], refetchType: "none" });
-      void queryClient.invalidateQueries({ queryKey: ["my-work"], refetchType: "none" });
+      void queryClient.invalidateQueries({ queryKey: keys.campaigns, refetchType: "none" });
+      void queryClient.invalidateQueries({ queryKey: keys.ownWork, refetchType: "none" });
       const page = current.current;
       if (page.name !== "working" || page.assignment.id !== outgoing.assignmentId) return;
       // Nothing has taken its place yet: refused, it is the person's again at once.

@@ -8,8 +8,8 @@ import { Empty, Note, ProblemNote, useSentence, Waiting } from "@/components/not
 import { usePageTitle } from "@/components/page";
 import type { Campaign } from "@/lib/api/types";
 import { type Entry, outbox, useOutbox } from "@/lib/drafts/outbox";
+import { campaignQuery } from "@/lib/queries";
 import type { WorkKinds } from "@/lib/work";
-import { readCampaign } from "./api";
 import { Unit } from "./unit";
 import { useWork } from "./use-work";
 import classes from "./work-page.module.css";
@@ -27,7 +27,7 @@ export function WorkPage({ kinds }: { kinds: WorkKinds }) {
 
 function Desk({ campaignId, kinds }: { campaignId: number; kinds: WorkKinds }) {
   const { t } = useTranslation();
-  const campaign = useQuery({ queryKey: ["campaign", campaignId], queryFn: () => readCampaign(campaignId) });
+  const campaign = useQuery(campaignQuery(campaignId));
   const work = useWork(campaignId, kinds);
   const { shown } = work;
   const outgoing = useOutbox();
