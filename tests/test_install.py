@@ -2,6 +2,9 @@
 
 import importlib.util
 import os
+import re
+import tomllib
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -41,3 +44,18 @@ def test_a_machines_node_is_used_when_it_is_new_enough(install, tmp_path, monkey
     assert not install.has_node(), "npm is missing, as in a distribution that packs it apart"
     put(tmp_path, "npm", "exit 0")
     assert install.has_node() is is_enough
+
+
+def names_in(lines: Iterable[str]) -> set[str]:
+    return {re.split(r"[^\w.-]", line)[0].lower().replace("_", "-") for line in lines if line[:1].isalnum()}
+
+
+def test_no_image_installs_a_development_tool(install):
+    wanted = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]["dev"]
+    of_images, of_tools = (
+        names_in(path.read_text().splitlines()) for path in (install.CONSTRAINTS, install.DEV_CONSTRAINTS)
+    )
+    assert not of_images & of_tools
+    assert names_in(wanted) <= of_tools
+    for image in (ROOT / "deploy").glob("*.Containerfile"):
+        assert "constraints-dev" not in image.read_text()

@@ -2,11 +2,13 @@
 
 import asyncio
 import json
+import re
 from collections.abc import Callable
 
 import pytest
 
 from annotate import asgi
+from tests.site import ROOT
 
 
 def answered(receive: Callable, **headers: str) -> tuple[int, dict]:
@@ -65,3 +67,11 @@ def test_a_body_whose_sender_leaves_reaches_no_view():
         return {"type": "http.disconnect"}
 
     assert answered(pieces(b'{"user', then=leave), content_length="1000") == (0, {})
+
+
+def test_the_proxy_lets_through_large_bodies_for_imports_alone():
+    proxy = (ROOT / "deploy" / "Caddyfile").read_text()
+    sizes = dict(re.findall(r"request_body @(\w+) \{\s*max_size (\w+)", proxy))
+    assert re.search(r"@imports path (.*)", proxy)[1] == re.search(r"@others not path (.*)", proxy)[1]
+    assert asgi.IMPORTS.fullmatch(re.search(r"@imports path (.*)", proxy)[1].replace("*", "1"))
+    assert sizes == {"imports": "4GB", "others": "10MB"}

@@ -52,6 +52,7 @@ def test_no_page_can_be_framed_or_run_strange_scripts(client, db, path):
     assert "frame-ancestors 'none'" in policy and "script-src 'self';" in policy
     assert answer.headers["X-Frame-Options"] == "DENY"
     assert answer.headers["Cross-Origin-Opener-Policy"] == "same-origin"
+    assert "Access-Control-Allow-Origin" not in answer.headers
 
 
 def test_the_page_of_the_api_has_no_script_within_itself(client, db):

@@ -2,9 +2,12 @@
 
 import threading
 import time
+from contextlib import nullcontext
 
 import pytest
+import redis
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
+from django.core.cache import cache
 from django.db import connections
 from rest_framework.test import APIClient
 
@@ -36,6 +39,26 @@ def test_a_name_is_guessed_at_a_few_times_from_one_place_however_it_is_spelt(ali
     assert refused.status_code == 429  # the right password too: otherwise it would be told
     assert 0 < int(refused["Retry-After"]) <= brake.WINDOW_SECONDS
     assert sign_in(APIClient(), "bob").status_code == 200
+
+
+def test_tries_are_counted_in_redis_for_all_processes(alice, settings):
+    guess(2)
+    counted = redis.from_url(settings.REDIS_URL).keys(f"{cache.key_prefix}:*tries:*")
+    assert len(counted) == 2  # of the name, and of the address
+
+
+def test_many_at_once_are_no_way_around(alice, rf, monkeypatch):
+    """A try counts before its password is looked at: here each begins while the ones before it are looked at."""
+    monkeypatch.setattr(brake, "_one_of_few", nullcontext)
+    looked_at = []
+
+    def while_it_is_looked_at() -> None:
+        looked_at.append(1)
+        brake.checked(rf.get("/"), "alice", while_it_is_looked_at if len(looked_at) < 9 else lambda: None)
+
+    with pytest.raises(brake.TooManyTries):
+        brake.checked(rf.get("/"), "alice", while_it_is_looked_at)
+    assert len(looked_at) == 3
 
 
 def test_who_guesses_elsewhere_locks_nobody_out(alice):

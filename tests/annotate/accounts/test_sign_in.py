@@ -1,5 +1,6 @@
 """Sign-in and one's own login. tests/annotate/accounts/test_brake.py has the guessing, test_tokens.py the programs."""
 
+import logging
 import time
 
 import pytest
@@ -8,7 +9,6 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from annotate.accounts.services import create_token
-from annotate.logs import OneLine
 from tests.conftest import PASSWORD, signed_in
 
 pytestmark = pytest.mark.django_db
@@ -152,19 +152,41 @@ def test_who_was_deactivated_and_is_active_again_signs_in_anew(alice, carol_clie
     assert sign_in(APIClient()).status_code == 200
 
 
-def test_what_happens_at_the_doors_is_in_the_log_without_passwords(alice, carol_client, caplog):
+def test_what_happens_at_the_doors_is_in_the_log_without_passwords(
+    alice, alice_client, carol_client, caplog, settings
+):
     caplog.set_level("INFO", "annotate")
+    settings.SIGN_IN_TRIES = 1
     sign_in(APIClient(), username="ali\nce\u2028x", password="guessed wrongly")
     sign_in(APIClient())
+    made = alice_client.post("/api/tokens", {"name": "nightly", "days": 7}, format="json").json()
+    alice_client.delete(f"/api/tokens/{made['id']}")
+    changed = {"old_password": PASSWORD, "new_password": "four green doors"}
+    alice_client.post("/api/password", changed, format="json")
     carol_client.patch(f"/api/users/{alice.pk}", {"roles": ["trainer"]}, format="json")
     carol_client.patch(f"/api/users/{alice.pk}", {"password": "three blue doors"}, format="json")
-    formatter = OneLine("%(message)s")
-    lines = [formatter.format(record) for record in caplog.records if record.name.startswith("annotate")]
+    new = {"username": "dora", "password": "five red doors", "roles": ["admin"]}
+    carol_client.post("/api/users", new, format="json")
+    for _ in range(2):
+        sign_in(APIClient(), username="dora", password="guessed wrongly")
+    [configured] = [one for one in logging.getLogger().handlers if one.name == "stderr"]
+    lines = [
+        configured.format(record).partition(": ")[2]
+        for record in caplog.records
+        if record.name.startswith("annotate")
+    ]
     for told in (
         "wrong password for ali\\x0ace\\u2028x from 127.0.0.1",
         "alice signed in from 127.0.0.1",
+        f"token {made['id']} (nightly) of alice was made, for 7 days",
+        f"token {made['id']} of alice was ended by alice",
+        "login alice has a new password of its own",
+        "login dora was made by carol, roles: admin",
+        "sign-in of dora from 127.0.0.1 was put off: too many wrong tries",
         "login alice was changed by carol: is_annotator, is_trainer",
         "login alice was changed by carol: password, signed_out_at",
     ):
         assert told in lines
-    assert not any(secret in line for line in lines for secret in ("guessed", PASSWORD, "doors"))
+    assert not any(
+        secret in line for line in lines for secret in ("guessed", PASSWORD, "doors", made["token"])
+    )

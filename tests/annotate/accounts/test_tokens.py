@@ -1,8 +1,10 @@
 """Tokens for programs: what they are for, when they end, and who ends them."""
 
 from datetime import timedelta
+from importlib import import_module
 
 import pytest
+from django.apps import apps
 from django.contrib.sessions.models import Session
 from django.utils import timezone
 from knox.models import AuthToken
@@ -90,10 +92,21 @@ def test_an_admin_sees_and_ends_somebodys_tokens(alice, carol_client):
     assert carol_client.delete(f"/api/users/{root.pk}/tokens/{of_root}").status_code == 403
 
 
-def test_what_has_ended_is_cleared_away(alice, alice_client, bob_client):
+def test_what_has_ended_is_cleared_away(alice, alice_client, bob_client, settings):
     kept = create_token(alice)[0]
     AuthToken.objects.filter(pk=create_token(alice)[0].pk).update(expiry=timezone.now())
     Session.objects.filter(pk=bob_client.session.session_key).update(expire_date=timezone.now())
+    clock = {one["task"]: one["schedule"] for one in settings.CELERY_BEAT_SCHEDULE.values()}
+    assert clock[clear_ended.name] == 3600
     clear_ended()
     assert list(AuthToken.objects.all()) == [kept]
     assert alice_client.get("/api/me").status_code == 200 and Session.objects.count() == 1
+
+
+def test_tokens_of_before_end_within_a_year(alice):
+    endless, kept = (create_token(alice)[0] for _ in range(2))
+    AuthToken.objects.filter(pk=endless.pk).update(expiry=None)
+    import_module("annotate.accounts.migrations.0003_sign_in").end_old_tokens(apps, None)
+    endless.refresh_from_db()
+    assert endless.expiry - timezone.now() == pytest.approx(timedelta(days=365), abs=timedelta(seconds=5))
+    assert AuthToken.objects.get(pk=kept.pk).expiry == kept.expiry

@@ -6,7 +6,7 @@ from importlib import import_module
 import pytest
 from django.apps import apps
 from django.core.management import CommandError, call_command
-from django.db import connection, connections
+from django.db import IntegrityError, connection, connections
 from rest_framework.test import APIClient
 
 from annotate.accounts.models import Annotator, User
@@ -137,6 +137,11 @@ class TestCreateUserCommand:
         dora = User.objects.get(username="dora")
         assert (dora.roles, dora.check_password("y")) == (["admin"], True)
 
+    def test_a_login_is_found_however_its_name_is_spelt(self):
+        for spelt in ("Dora", "DORA"):
+            call_command("create_user", spelt, "--password", "x")
+        assert list(User.objects.values_list("username", flat=True)) == ["dora"]
+
     def test_a_name_that_cannot_be_a_login_is_one_sentence(self):
         with pytest.raises(CommandError, match="username"):
             call_command("create_user", "a b")
@@ -173,6 +178,11 @@ def test_a_person_keeps_their_text_size_and_keys_with_their_login(alice, alice_c
         assert alice_client.patch("/api/me", {"preferences": odd}, format="json").status_code == 400
     answer = carol_client.patch(f"/api/users/{alice.id}", {"preferences": {"keys": {}}}, format="json")
     assert answer.json()["preferences"] == mine  # nobody's hands but their own
+
+
+def test_the_database_itself_holds_a_login_name_once(alice, bob):
+    with pytest.raises(IntegrityError, match="login_name_once_in_any_case"):
+        User.objects.filter(pk=bob.pk).update(username="ALICE")
 
 
 def test_logins_that_become_one_name_keep_their_rows(db):

@@ -38,11 +38,12 @@ class Server(BaseHTTPRequestHandler):
             "nul": ["a\0b", "\ud800"],
             "never-ends": ["word " * 10_000] * 30,
             "endless": [f"word{i} " for i in range(100_000)],
+            "goes-on": [f"word{i} " for i in range(300)],
         }.get(model, ["The ", "heron ", "fishes ", "— à l’aube."])
         self.say({"role": "assistant"})
         for word in words:
             self.say({"content": word})
-            if model == "endless":
+            if model in ("endless", "goes-on"):
                 time.sleep(0.01)
         if model == "stalls":
             time.sleep(60)

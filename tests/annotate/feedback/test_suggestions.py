@@ -120,6 +120,13 @@ def test_a_server_that_never_ends_is_stopped_and_what_had_come_is_kept(alice_cli
     assert len(kept.text) == 200_000 and kept.is_complete is False
 
 
+def test_a_server_that_goes_on_slowly_is_stopped_after_ten_waits(alice_client, suggesting, settings):
+    settings.MODEL_SERVER_TIMEOUT_SECONDS = 0.1
+    said = events(suggest(alice_client, leased(alice_client, suggesting("goes-on"))))
+    assert said[-1][0] == "error" and "too long" in said[-1][1]["detail"]
+    assert Suggestion.objects.get().text.startswith("word0 word1 ")
+
+
 def test_a_server_that_is_not_there_is_said_so(alice_client, suggesting, settings):
     assignment = leased(alice_client, suggesting("polite"))
     settings.MODEL_SERVER_URL = "http://127.0.0.1:1/v1"

@@ -30,8 +30,9 @@ def refuse_at_the_gate(policy, base, snapshot):
 
 
 def test_an_override_and_who_gave_it_stay_told_after_the_next_promotion(
-    tom_client, base, snapshot, new_campaign
+    tom_client, base, snapshot, new_campaign, caplog
 ):
+    caplog.set_level("INFO", "annotate")
     campaign, better = new_campaign("ranking"), make_policy(name="better")
     refuse_at_the_gate(better, base, snapshot)
     assert promote(tom_client, base, campaign).status_code == 200
@@ -39,6 +40,7 @@ def test_an_override_and_who_gave_it_stay_told_after_the_next_promotion(
     assert promote(tom_client, better, campaign, override=True).status_code == 200
     assert promote(tom_client, base, campaign, override=True).status_code == 200
 
+    assert f"campaign {campaign.name} samples from better now, by tom (override)" in caplog.messages
     told = tom_client.get(f"/api/promotions?policy_version={better.pk}").json()["results"]
     moves = [
         (m["policy_version"]["name"], m["how"], [one["name"] for one in m["replaced"]], m["promoted_by"])
