@@ -14,7 +14,7 @@ def main() -> None:
     try:
         execute_from_command_line(sys.argv)
     except (OperationalError, ProgrammingError, OSError) as error:
-        from annotate.errors import outage
+        from annotate.api.errors import outage
 
         if "--traceback" in sys.argv or not (out := outage(error)):
             raise

@@ -22,7 +22,7 @@ from typing import IO, Any
 import django
 from asgiref.sync import sync_to_async
 
-from annotate.starting import end_with_parent
+from annotate.operating.starting import end_with_parent
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "annotate.settings")
 django.setup()
@@ -36,7 +36,7 @@ from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.utils import translation
 from django.utils.translation import gettext as _
 
-from annotate.errors import outage, refusal
+from annotate.api.errors import outage, refusal
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]

@@ -7,7 +7,7 @@ from typing import Any
 from celery import Celery, Task
 from celery.signals import worker_process_init
 
-from annotate.starting import end_with_parent
+from annotate.operating.starting import end_with_parent
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "annotate.settings")
 log = logging.getLogger(__name__)
@@ -17,7 +17,7 @@ class Look(Task):
     """A database that is away is one line in the log, not a traceback every few seconds; the next look tries again."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        from annotate.errors import outage  # the applications are not loaded when this module is
+        from annotate.api.errors import outage  # the applications are not loaded when this module is
 
         try:
             return super().__call__(*args, **kwargs)

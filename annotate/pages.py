@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt, ensure_csrf_cookie
 from django.views.decorators.http import require_GET, require_safe
 
-from annotate.errors import outage, refusal
+from annotate.api.errors import outage, refusal
 
 
 @require_GET

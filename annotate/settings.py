@@ -10,7 +10,7 @@ from urllib.parse import unquote
 import environ
 from django.utils.translation import get_language_info, to_language
 
-from annotate import servers
+from annotate.operating import servers
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
@@ -85,10 +85,12 @@ INSTALLED_APPS = [
     "knox",
     "drf_spectacular",
     "drf_spectacular_sidecar",
+    "annotate.operating",
     "annotate.accounts",
     "annotate.campaigns",
     "annotate.feedback",
     "annotate.quality",
+    "annotate.exchange",
     "annotate.snapshots",
     "annotate.runs",
     "annotate.demo",
@@ -98,7 +100,7 @@ MIDDLEWARE = [
     "annotate.pages.health_first",
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",  # before static files, which are a way to the pages too
-    "annotate.errors.content_security_policy",
+    "annotate.api.security_headers.content_security_policy",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
@@ -125,7 +127,7 @@ TEMPLATES = [
     }
 ]
 
-# One database, one broker. Where none is named, the servers that Parley carries (annotate/servers.py).
+# One database, one broker. Where none is named, the servers that Parley carries (annotate/operating/servers.py).
 CARRIES_POSTGRES = not env.str("DATABASE_URL", default="")
 CARRIES_REDIS = not env.str("REDIS_URL", default="")
 try:
@@ -166,6 +168,7 @@ CELERY_TASK_DEFAULT_QUEUE = "web"
 # Imports and snapshots may last long: in the queue "files" nothing that others wait for stands behind them.
 CELERY_TASK_ROUTES = {
     "annotate.runs.tasks.*": {"queue": "train"},
+    "annotate.exchange.tasks.*": {"queue": "files"},
     "annotate.snapshots.tasks.*": {"queue": "files"},
 }
 CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 600, "socket_connect_timeout": 5}
@@ -177,8 +180,10 @@ CELERY_BEAT_SCHEDULE = {
     for name, task, seconds in [
         ("clear what has ended", "annotate.accounts.tasks.clear_ended", 3600.0),
         ("expire leases", "annotate.feedback.tasks.expire_leases", 30.0),
+        ("queue reviews", "annotate.feedback.tasks.queue_all_reviews", 30.0),
+        ("fold tallies", "annotate.feedback.tasks.fold_tallies", 30.0),
         ("count agreement", "annotate.quality.tasks.count_agreement", 30.0),
-        ("advance imports", "annotate.snapshots.tasks.advance_imports", 5.0),
+        ("advance imports", "annotate.exchange.tasks.advance_imports", 5.0),
         ("advance snapshots", "annotate.snapshots.tasks.advance_snapshots", 5.0),
         ("advance runs", "annotate.runs.tasks.advance_runs", 3.0),
         ("advance rounds", "annotate.runs.tasks.advance_rounds", 3.0),
@@ -199,15 +204,15 @@ REST_FRAMEWORK = {
         "annotate.accounts.authentication.TokenAuthentication",  # first: its header is what makes "not signed in" a 401
         "annotate.accounts.authentication.SessionAuthentication",
     ],
-    "DEFAULT_PERMISSION_CLASSES": ["annotate.permissions.ByOperation"],
+    "DEFAULT_PERMISSION_CLASSES": ["annotate.accounts.permissions.ByOperation"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_METADATA_CLASS": None,
-    "DEFAULT_PARSER_CLASSES": ["annotate.parsers.JSONBodyParser"],
+    "DEFAULT_PARSER_CLASSES": ["annotate.api.parsers.JSONBodyParser"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "DEFAULT_PAGINATION_CLASS": "annotate.paging.Pages",
+    "DEFAULT_PAGINATION_CLASS": "annotate.api.paging.Pages",
     "PAGE_SIZE": 50,
     "URL_FORMAT_OVERRIDE": None,  # answers are JSON; a parameter `format` is an operation's own, or nobody's
-    "EXCEPTION_HANDLER": "annotate.errors.exception_handler",
+    "EXCEPTION_HANDLER": "annotate.api.errors.exception_handler",
     # How many proxies of one's own stand before the site: the brake counts by the address behind them.
     "NUM_PROXIES": env.int("PARLEY_PROXIES", default=1 if HTTPS else 0),
 }
@@ -225,7 +230,7 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
-        "annotate.schema.declare_errors",
+        "annotate.api.schema.declare_errors",
     ],
     "ENUM_NAME_OVERRIDES": {
         "Operation": "annotate.accounts.serializers.OPERATION_NAMES",
@@ -236,7 +241,7 @@ SPECTACULAR_SETTINGS = {
         "RoundState": "annotate.runs.models.Round.State",
         "RoundStage": "annotate.runs.models.Round.Stage",
         "SnapshotState": "annotate.snapshots.models.Snapshot.State",
-        "ImportState": "annotate.snapshots.models.FeedbackImport.State",
+        "ImportState": "annotate.exchange.models.FeedbackImport.State",
         "AssignmentState": "annotate.feedback.models.Assignment.State",
         "RemarkReason": "annotate.feedback.models.Remark.Reason",
         "ReviewVerdict": "annotate.feedback.models.Verdict",
@@ -289,7 +294,7 @@ LOGGING = {
     "disable_existing_loggers": False,
     "formatters": {
         "one_line": {
-            "()": "annotate.logs.OneLine",
+            "()": "annotate.operating.logs.OneLine",
             "format": "%(asctime)s %(levelname)s %(name)s: %(message)s",
         }
     },

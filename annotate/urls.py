@@ -4,14 +4,15 @@ from django.contrib import admin
 from django.urls import include, path, re_path
 from django.views.generic import RedirectView
 
+from annotate.api.schema import DocsView, schema
 from annotate.pages import admin_sign_in, not_found, single_page_app
-from annotate.schema import DocsView, schema
 
 urlpatterns = [
     path("api/", include("annotate.accounts.urls")),
     path("api/", include("annotate.campaigns.urls")),
     path("api/", include("annotate.feedback.urls")),
     path("api/", include("annotate.quality.urls")),
+    path("api/", include("annotate.exchange.urls")),
     path("api/", include("annotate.snapshots.urls")),
     path("api/", include("annotate.runs.urls")),
     path("api/schema/", schema, name="schema"),

@@ -28,7 +28,7 @@ from annotate.accounts.models import User
 from annotate.accounts.services import create_token
 from annotate.campaigns.models import Completion, Membership
 from annotate.campaigns.services import NewPrompt, add_prompts, create_campaign
-from annotate.feedback.services import queue_ranking_units
+from annotate.feedback.queue.units import queue_ranking_units
 units, annotators = {units}, {annotators}
 campaign = create_campaign(name="load", kind="ranking", num_completions=4)
 prompts = add_prompts(campaign, [NewPrompt([{{"role": "user", "content": f"[{{i}}] " + "word " * 30}}])

@@ -28,7 +28,9 @@ from annotate.accounts.models import User
 from annotate.accounts.services import annotator_of, create_user
 from annotate.campaigns.models import Campaign
 from annotate.campaigns.services import NewPrompt, add_member, add_prompts, create_campaign
-from annotate.feedback.services import NewUnit, lease_next_assignment, queue_units, submit_demonstration
+from annotate.feedback.kinds.demonstration import submit_demonstration
+from annotate.feedback.queue.leases import lease_next_assignment
+from annotate.feedback.queue.units import NewUnit, queue_units
 
 SIZES = (1_000, 100_000)
 ROUNDS, LOOPS, WARM_UP = 6, 40, 5

@@ -38,7 +38,7 @@ import json, os, random
 from annotate.accounts.services import create_user
 from annotate.campaigns.models import Completion
 from annotate.campaigns.services import NewPrompt, add_member, add_prompts, create_campaign
-from annotate.feedback.services import queue_prompts, queue_ranking_units
+from annotate.feedback.queue.units import queue_prompts, queue_ranking_units
 rng = random.Random(0)
 words = "the harbour lies below a hill and every boat that comes in late rings twice so people know".split()
 def text(length):

@@ -47,7 +47,7 @@ def test_every_queue_has_a_worker_wherever_parley_is_started():
     """Work in a queue that nobody listens to would wait for ever, without a word."""
     routes = [route["queue"] for route in settings.CELERY_TASK_ROUTES.values()]
     for place in (
-        "annotate/demo/processes.py",
+        "annotate/operating/processes.py",
         "deploy/compose.yaml",
         "docs/operators/deploy.md",
         "tests/site.py",
@@ -66,7 +66,7 @@ def test_what_lasts_long_never_stands_before_what_people_wait_for():
         if name.startswith("annotate.")
     }
     assert {name for name, queue in queues.items() if queue == "files"} == {
-        "annotate.snapshots.tasks.advance_imports",
+        "annotate.exchange.tasks.advance_imports",
         "annotate.snapshots.tasks.advance_snapshots",
     }
     assert queues["annotate.feedback.tasks.expire_leases"] == "web"

@@ -28,9 +28,9 @@ SEED = """
 import json, os
 from annotate.accounts.services import create_token, create_user
 from annotate.campaigns.services import NewPrompt, add_member, create_campaign
-from annotate.feedback.services import queue_prompts
-from annotate.runs.registering import register_policy
-from annotate.runs.services import promote_policy
+from annotate.feedback.queue.units import queue_prompts
+from annotate.runs.policies.registry import register_policy
+from annotate.runs.loop.promoting import promote_policy
 ada = create_user(username="ada", password="a long enough phrase", roles=["annotator", "admin", "trainer"])
 sampling = {"temperature": 1.0, "top_p": 1.0, "max_new_tokens": 8}
 campaign = create_campaign(name="Talk", kind="chat", created_by=ada, num_completions=1, sampling=sampling)

@@ -21,7 +21,7 @@ import httpx
 import psutil
 import pytest
 
-from annotate import servers
+from annotate.operating import servers
 from tests.site import Site
 
 NUM_KILLS = int(os.environ.get("PARLEY_KILLS", "30"))
@@ -51,7 +51,7 @@ import json
 from annotate.accounts.services import create_token, create_user
 from annotate.campaigns.models import Completion
 from annotate.campaigns.services import NewPrompt, add_member, add_prompts, create_campaign
-from annotate.feedback.services import queue_prompts, queue_ranking_units
+from annotate.feedback.queue.units import queue_prompts, queue_ranking_units
 people = [create_user(username=f"person{i}", password="a long enough phrase") for i in range(NUM_PEOPLE)]
 made = {}
 for kind, overlap in KINDS.items():
@@ -263,7 +263,7 @@ def test_an_import_whose_worker_is_killed_is_finished_once(site):
     site.kill("worker")
     was = current()["state"]
     site.python(  # a heartbeat that stopped long ago, so that the test need not wait for it
-        "from annotate.snapshots.models import FeedbackImport as I\n"
+        "from annotate.exchange.models import FeedbackImport as I\n"
         "from datetime import timedelta\nfrom django.db.models import F\n"
         "I.objects.filter(state='running').update(heartbeat_at=F('heartbeat_at') - timedelta(hours=1))"
     )

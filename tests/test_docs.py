@@ -6,7 +6,7 @@ import re
 import tomllib
 from pathlib import Path
 
-from annotate.starting import web_command
+from annotate.operating.starting import web_command
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]

@@ -20,7 +20,7 @@ import json, random
 from annotate.accounts.services import create_token, create_user
 from annotate.campaigns.services import NewPrompt, add_member, create_campaign
 from annotate.feedback.models import Demonstration
-from annotate.feedback.services import queue_prompts
+from annotate.feedback.queue.units import queue_prompts
 from tests.trainer.tiny import WORDS
 rng = random.Random(0)
 questions = [" ".join(rng.sample(WORDS, 3)) for _ in range(24)]

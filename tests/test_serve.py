@@ -12,7 +12,7 @@ import psutil
 import pytest
 from django.core.management import CommandError
 
-from annotate.demo.processes import Processes
+from annotate.operating.processes import Processes
 from tests.site import Site, free_port
 
 pytestmark = pytest.mark.slow

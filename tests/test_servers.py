@@ -11,7 +11,7 @@ import psycopg
 import pytest
 import redis
 
-from annotate import servers
+from annotate.operating import servers
 
 
 @pytest.fixture

@@ -19,7 +19,8 @@ pytestmark = pytest.mark.slow
 SET_UP = """
 from annotate.accounts.services import create_token, create_user
 from annotate.campaigns.services import NewPrompt, add_member, create_campaign
-from annotate.feedback.services import lease_next_assignment, queue_prompts
+from annotate.feedback.queue.leases import lease_next_assignment
+from annotate.feedback.queue.units import queue_prompts
 from annotate.runs.models import CampaignPolicy, PolicyVersion
 import json
 made = {}

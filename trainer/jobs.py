@@ -50,7 +50,7 @@ def option(
 
     What no job can work with is refused by `check_settings`: numbers below `at_least` (and then over `at_most`) or
     not above `above`, apart from `unless`; what is not `one_of` some. The web side reads these from the source
-    (annotate/runs/job_settings.py): they are literals, or names of literals.
+    (annotate/runs/jobs/settings.py): they are literals, or names of literals.
     """
     limits = {"at_least": at_least, "above": above, "at_most": at_most, "unless": unless, "one_of": one_of}
     return dataclasses.field(default=default, metadata={"help": help, **limits})

@@ -14,7 +14,7 @@ from rest_framework.exceptions import APIException
 
 from annotate.accounts import services
 from annotate.accounts.models import ROLES, Annotator, User
-from annotate.errors import sentence
+from annotate.api.errors import sentence
 
 # knox's page makes a token of anybody for whoever opens it, and shows it; groups mean nothing here.
 admin.site.unregister(AuthToken)

@@ -11,7 +11,7 @@ from rest_framework.authentication import SessionAuthentication as RestSessionAu
 from rest_framework.exceptions import AuthenticationFailed, NotAuthenticated
 from rest_framework.request import Request
 
-from annotate.languages import speak_own_language
+from annotate.api.languages import speak_own_language
 
 
 class TokenAuthentication(KnoxTokenAuthentication):

@@ -6,8 +6,8 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from annotate.accounts.models import ROLES, User
+from annotate.accounts.permissions import OPERATIONS, operations_of
 from annotate.accounts.services import DEFAULT_TOKEN_DAYS, MOST_TOKEN_DAYS
-from annotate.permissions import OPERATIONS, operations_of
 
 MAX_KEYS = 100
 OPERATION_NAMES = list(OPERATIONS)

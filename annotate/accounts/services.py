@@ -18,7 +18,7 @@ from knox.models import AuthToken
 from rest_framework.exceptions import PermissionDenied, ValidationError
 
 from annotate.accounts.models import ROLES, Annotator, TokenName, User
-from annotate.errors import Conflict
+from annotate.api.errors import Conflict
 
 log = logging.getLogger(__name__)
 # Alphabets whose letters look like each other's; a name of two of them is taken for another name.

@@ -17,6 +17,7 @@ from rest_framework.views import APIView
 
 from annotate.accounts import brake, services
 from annotate.accounts.models import User
+from annotate.accounts.permissions import SignedInRequest
 from annotate.accounts.serializers import (
     MeSerializer,
     NewTokenSerializer,
@@ -30,7 +31,7 @@ from annotate.accounts.serializers import (
     UserSerializer,
 )
 from annotate.accounts.sessions import begin_session
-from annotate.permissions import SignedInRequest
+from annotate.api.bodies import checked
 
 log = logging.getLogger(__name__)
 TOKEN_ID = OpenApiParameter("token_id", OpenApiTypes.STR, OpenApiParameter.PATH)
@@ -45,9 +46,8 @@ class MeView(APIView):
 
     @extend_schema(operation_id="me_update", request=ProfileChangesSerializer, responses=MeSerializer)
     def patch(self, request: SignedInRequest) -> Response:
-        changes = ProfileChangesSerializer(data=request.data, partial=True)  # what is not named stays
-        changes.is_valid(raise_exception=True)
-        user = services.update_user(request.user, changes.validated_data, by=request.user)
+        changes = checked(ProfileChangesSerializer, request.data, partial=True)  # what is not named stays
+        user = services.update_user(request.user, changes, by=request.user)
         return Response(MeSerializer(user).data)
 
 
@@ -63,10 +63,9 @@ class SessionView(APIView):
 
     @extend_schema(operation_id="sign_in", request=SignInSerializer, responses=MeSerializer, auth=[])
     def post(self, request: SignedInRequest) -> Response:
-        given = SignInSerializer(data=request.data)
-        given.is_valid(raise_exception=True)
-        name = given.validated_data["username"]
-        user = brake.checked(request, name, lambda: authenticate(request._request, **given.validated_data))
+        given = checked(SignInSerializer, request.data)
+        name = given["username"]
+        user = brake.checked(request, name, lambda: authenticate(request._request, **given))
         if user is None:
             raise ValidationError(_("This user name and password do not go together."), code="sign_in")
         login(request._request, user)
@@ -88,12 +87,11 @@ class SessionView(APIView):
 class PasswordView(APIView):
     @extend_schema(operation_id="change_password", request=PasswordChangeSerializer, responses={204: None})
     def post(self, request: SignedInRequest) -> Response:
-        given = PasswordChangeSerializer(data=request.data)
-        given.is_valid(raise_exception=True)
+        given = checked(PasswordChangeSerializer, request.data)
         user = brake.checked(
             request,
             request.user.username,
-            lambda: services.change_password(request.user, **given.validated_data),
+            lambda: services.change_password(request.user, **given),
         )
         if user is None:
             raise ValidationError({"old_password": [_("This is not your present password.")]})
@@ -126,9 +124,8 @@ class TokensView(APIView):
         operation_id="create_token", request=TokenWishSerializer, responses={201: NewTokenSerializer}
     )
     def post(self, request: SignedInRequest) -> Response:
-        given = TokenWishSerializer(data=request.data)
-        given.is_valid(raise_exception=True)
-        token, secret = services.create_token(request.user, **given.validated_data)
+        given = checked(TokenWishSerializer, request.data)
+        token, secret = services.create_token(request.user, **given)
         return Response({"id": token.token_key, "token": secret}, status=status.HTTP_201_CREATED)
 
 
@@ -181,9 +178,8 @@ class UsersView(generics.GenericAPIView):
 
     @extend_schema(operation_id="create_user", request=NewUserSerializer, responses={201: UserSerializer})
     def post(self, request: SignedInRequest) -> Response:
-        given = NewUserSerializer(data=request.data)
-        given.is_valid(raise_exception=True)
-        user = services.create_user(**given.validated_data, by=request.user)
+        given = checked(NewUserSerializer, request.data)
+        user = services.create_user(**given, by=request.user)
         return Response(UserSerializer(user).data, status=status.HTTP_201_CREATED)
 
 
@@ -194,9 +190,6 @@ class UserView(APIView):
 
     @extend_schema(operation_id="update_user", request=UserChangesSerializer, responses=UserSerializer)
     def patch(self, request: SignedInRequest, user_id: int) -> Response:
-        changes = UserChangesSerializer(data=request.data)
-        changes.is_valid(raise_exception=True)
+        changes = checked(UserChangesSerializer, request.data)
         user = get_object_or_404(User, id=user_id)
-        return Response(
-            UserSerializer(services.update_user(user, changes.validated_data, by=request.user)).data
-        )
+        return Response(UserSerializer(services.update_user(user, changes, by=request.user)).data)

@@ -2,7 +2,7 @@
 
 from django.conf import settings
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from annotate.accounts.models import Annotator
@@ -189,7 +189,7 @@ class Consent(models.Model):
 
 
 class Membership(models.Model):
-    """A login that works in a campaign, and where its next look into the queue begins (see feedback.assigning)."""
+    """A login that works in a campaign, and where its next look into the queue begins (see feedback.queue.leasing)."""
 
     campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="memberships")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships")
@@ -210,48 +210,6 @@ class Membership(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["campaign", "user"], name="membership_once")]
-
-
-class Tree(models.Model):
-    """An imported message tree (Open-Assistant's form), kept whole so that it can be given back."""
-
-    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="trees")
-    external_id = models.CharField(max_length=200)
-    source = models.CharField(max_length=64)
-    state = models.CharField(max_length=64, blank=True, default="")
-    language = models.CharField(max_length=16, blank=True, default="")
-    metadata = models.JSONField(default=dict, blank=True)
-    created_at = models.DateTimeField(auto_now_add=True)
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["campaign", "external_id"], name="tree_once_per_campaign")
-        ]
-
-
-class Message(models.Model):
-    """One message of an imported tree. `rank` 0 is best among its siblings; null was never ranked."""
-
-    tree = models.ForeignKey(Tree, on_delete=models.CASCADE, related_name="messages")
-    parent = models.ForeignKey(
-        "self", null=True, blank=True, on_delete=models.CASCADE, related_name="replies"
-    )
-    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="+")
-    external_id = models.CharField(max_length=200)
-    role = models.CharField(max_length=16)
-    text = models.TextField(blank=True)
-    language = models.CharField(max_length=16, blank=True, default="")
-    author = models.ForeignKey(Annotator, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
-    rank = models.PositiveSmallIntegerField(null=True, blank=True)
-    is_deleted = models.BooleanField(default=False)
-    is_synthetic = models.BooleanField(default=False)
-    metadata = models.JSONField(default=dict, blank=True, help_text="every other field, as it came")
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["campaign", "external_id"], name="message_once_per_campaign"),
-            models.CheckConstraint(condition=~Q(parent=F("id")), name="message_not_its_own_parent"),
-        ]
 
 
 class Prompt(models.Model):

@@ -2,9 +2,9 @@
 
 from rest_framework import serializers
 
+from annotate.api.names import one_line
 from annotate.campaigns.limits import MAX_TEXT
 from annotate.campaigns.models import Campaign, default_flags, default_sampling
-from annotate.names import one_line
 
 ROLES = ("system", "user", "assistant")
 LANGUAGE = r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*$"

@@ -13,8 +13,8 @@ from django.utils.translation import gettext as _
 from rest_framework.exceptions import ValidationError
 
 from annotate.accounts.models import Annotator, User
+from annotate.api.errors import Conflict
 from annotate.campaigns.models import Campaign, Consent, Guidelines, Membership, Prompt, Terms
-from annotate.errors import Conflict
 
 BATCH = 2000
 Versioned = TypeVar("Versioned", Guidelines, Terms)
@@ -103,7 +103,7 @@ def _save_with_own_name(campaign: Campaign, columns: Sequence[str] | None = None
 
 @transaction.atomic
 def change_settings(campaign: Campaign, changes: dict[str, Any]) -> Campaign:
-    """Change a campaign's own row; `feedback.services.update_campaign` does it, and what it means for its units."""
+    """Change a campaign's own row; `feedback.queue.units.update_campaign` does it, and what it means for its units."""
     campaign = Campaign.objects.select_for_update(no_key=True).get(id=campaign.id)
     for name, value in changes.items():
         setattr(campaign, name, value)
@@ -164,7 +164,7 @@ def add_member(campaign: Campaign, user: User) -> tuple[Membership, bool]:
 
 
 def remove_member(campaign: Campaign, user_id: int) -> bool:
-    """Whether there was one. What the person gave stays; what they hold goes to others (feedback.assigning.sweep)."""
+    """Whether there was one. What the person gave stays; what they hold goes to others (feedback.queue.leasing.sweep)."""
     deleted, _rows = Membership.objects.filter(campaign=campaign, user_id=user_id).delete()
     return deleted > 0
 
@@ -233,3 +233,18 @@ def add_prompts(campaign: Campaign, prompts: Iterable[NewPrompt]) -> AddedPrompt
             new.append(known[key])
         added.created += Prompt.objects.bulk_create(new)
     return added
+
+
+def guidelines_seen_by(campaign: Campaign, user: User) -> dict[str, Any] | None:
+    """The guidelines in force, and in `read` the version that this login read last where it is an older one."""
+    in_force = campaign.guidelines.first()
+    if in_force is None:
+        return None
+    seen = Membership.objects.filter(campaign=campaign, user=user).values("guidelines_read")
+    read = campaign.guidelines.filter(version__in=seen, version__lt=in_force.version).first()
+    return {
+        "version": in_force.version,
+        "text": in_force.text,
+        "created_at": in_force.created_at,
+        "read": read,
+    }

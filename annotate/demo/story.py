@@ -21,12 +21,12 @@ from annotate.accounts.services import create_user
 from annotate.campaigns.models import Campaign
 from annotate.campaigns.services import NewPrompt, add_member, create_campaign
 from annotate.demo.scripted_work import rank_all, scripted_login
-from annotate.feedback.services import queue_prompts
-from annotate.runs import looping
+from annotate.exchange.importing import import_file
+from annotate.feedback.queue.units import queue_prompts
+from annotate.runs.jobs.queueing import queue_run
+from annotate.runs.loop import seeing_through
+from annotate.runs.loop.rounds import start_round
 from annotate.runs.models import PolicyVersion, Round, Run
-from annotate.runs.rounds import start_round
-from annotate.runs.services import queue_run
-from annotate.snapshots.importing import import_file
 
 HERE = Path(__file__).parent
 SAMPLING = ("temperature", "top_p", "max_new_tokens")
@@ -121,7 +121,7 @@ def pretrain_base(options: dict[str, Any], tell: Tell) -> PolicyVersion:
             line += [f"--{name}", str(value)]
         _run_telling(line, tell)
         being_made.rename(out)
-    return looping.base_policy_for(str(out))
+    return seeing_through.base_policy_for(str(out))
 
 
 def _run_telling(line: list[str], tell: Tell) -> None:
@@ -154,7 +154,7 @@ def run_round(name: str, cast: Cast, base_policy: PolicyVersion, config: dict[st
             config=config,
             triggered_by=cast.trainer,
         )
-    ended = looping.see_through(demo_round, tell, by_worker=True)
+    ended = seeing_through.see_through(demo_round, tell, by_worker=True)
     if ended.state != Round.State.SUCCEEDED:
         raise CommandError(
             f"{ended.name} ended {ended.state}: {ended.error or ended.outcome} Correct that, "
@@ -183,7 +183,7 @@ def evaluate_base(cast: Cast, learned: Round, config: dict[str, Any], tell: Tell
         config=config,
         triggered_by=cast.trainer,
     )
-    return looping.see_run_through(run, tell)
+    return seeing_through.see_run_through(run, tell)
 
 
 def what_waits(ranking: Campaign, learned: Round) -> str:

@@ -11,10 +11,16 @@ from django.utils.translation import gettext as _
 from annotate.accounts.models import User
 from annotate.campaigns.access import workers
 from annotate.campaigns.models import Campaign, Completion, Guidelines
-from annotate.campaigns.overview import progress_of, tallies_of
+from annotate.feedback.kinds.revisions import (
+    SUBMISSIONS,
+    can_correct,
+    content_of,
+    correct_until,
+    submission_of,
+)
 from annotate.feedback.models import Assignment, Draft, Suggestion, Unit
 from annotate.feedback.naming import names_of, renamed
-from annotate.feedback.revisions import SUBMISSIONS, can_correct, content_of, correct_until, submission_of
+from annotate.feedback.overview import progress_of, tallies_of
 from annotate.feedback.suggestions import can_suggest
 
 

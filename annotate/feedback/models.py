@@ -79,7 +79,7 @@ class Tally(models.Model):
 
     Counting the units themselves would cost more with every unit that waits, and one counter would make all who
     lease at once wait for its row. So the database adds a row for each statement that adds or takes away (triggers
-    in migration 0003), and `tallying.fold_tallies` makes one of many. Names: units, open (units with an open slot),
+    in migration 0002), and `queue.tallies.fold_tallies` makes one of many. Names: units, open (units with an open slot),
     prompts, completions, comparisons, surplus, and by day (UTC) demonstrations, rankings and reviews; of these, what
     was imported has no day.
     """
@@ -421,7 +421,7 @@ class Rating(models.Model):
 
 
 class Comparison(models.Model):
-    """A pair a ranking implies. Derived by feedback.comparisons; kept so that counts and exports are one query."""
+    """A pair a ranking implies. Derived by feedback.kinds.pairs; kept so that counts and exports are one query."""
 
     ranking = models.ForeignKey(Ranking, on_delete=models.CASCADE, related_name="comparisons")
     campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="+")

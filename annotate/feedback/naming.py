@@ -8,7 +8,7 @@ goes on with them (`Assignment.shows_ids`), so that their drafts and what waits 
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from annotate.feedback.checks import OWN
+from annotate.feedback.kinds.checks import OWN
 from annotate.feedback.models import Assignment
 
 NONE_SUCH = -1  # what stands for a name that was never given out: no completion has it

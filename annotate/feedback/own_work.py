@@ -23,10 +23,10 @@ from django.utils import timezone
 from annotate.accounts.models import User
 from annotate.campaigns.access import workers
 from annotate.campaigns.models import Campaign
-from annotate.campaigns.overview import Median
+from annotate.feedback.kinds.revisions import can_correct, correct_until
 from annotate.feedback.models import Assignment, Review, Verdict
+from annotate.feedback.overview import Median
 from annotate.feedback.remarks import asked_in
-from annotate.feedback.revisions import can_correct, correct_until
 
 NUM_DRAFTS, NUM_RECENT = 50, 20
 COLUMNS = ("id", "campaign_id", "campaign__name", "campaign__kind", "campaign__language")

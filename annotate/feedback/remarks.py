@@ -11,9 +11,9 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from annotate.accounts.models import User
+from annotate.api.errors import Conflict
 from annotate.campaigns.models import Campaign
-from annotate.errors import Conflict
-from annotate.feedback.checks import refuse
+from annotate.feedback.kinds.checks import refuse
 from annotate.feedback.models import Assignment, Remark
 
 EXCERPT = 160

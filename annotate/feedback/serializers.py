@@ -11,12 +11,7 @@ from rest_framework import serializers
 
 from annotate.campaigns.limits import MAX_MESSAGES, MAX_TEXT, too_long_prompt
 from annotate.campaigns.models import Campaign
-from annotate.campaigns.serializers import (
-    LANGUAGE,
-    GuidelinesSerializer,
-    MessageSerializer,
-    PersonSerializer,
-)
+from annotate.campaigns.serializers import LANGUAGE, GuidelinesSerializer, MessageSerializer, PersonSerializer
 from annotate.feedback.models import STRONGEST, Assignment, Remark, Suggestion, Verdict
 
 THIRTY_DAYS = 30 * 86_400

@@ -20,10 +20,10 @@ from django.utils.translation import gettext as _
 from httpx_sse import EventSource, SSEError, aconnect_sse
 
 from annotate.accounts.models import Annotator
+from annotate.api.errors import Conflict, TooMany
 from annotate.campaigns.access import workers
 from annotate.campaigns.models import Campaign, default_sampling
-from annotate.errors import Conflict, TooMany
-from annotate.feedback.checks import refuse
+from annotate.feedback.kinds.checks import refuse
 from annotate.feedback.models import Assignment, Suggestion, Unit
 
 log = logging.getLogger(__name__)

@@ -1,12 +1,20 @@
-"""Celery says when to look; services do the work."""
+"""Celery says when to look; what is called does the work."""
 
 from celery import shared_task
 
-from annotate.feedback import services, tallying
+from annotate.feedback.queue import leases, tallies, units
 
 
-@shared_task(name="annotate.feedback.tasks.expire_leases")
+@shared_task
 def expire_leases() -> None:
-    services.expire_leases()
-    services.queue_all_reviews()
-    tallying.fold_tallies()
+    leases.expire_leases()
+
+
+@shared_task
+def queue_all_reviews() -> None:
+    units.queue_all_reviews()
+
+
+@shared_task
+def fold_tallies() -> None:
+    tallies.fold_tallies()

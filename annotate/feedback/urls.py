@@ -1,13 +1,15 @@
 from django.urls import path
 
-from annotate.feedback import views
+from annotate.feedback import campaign_views, views
 
 urlpatterns = [
-    path("campaigns/<int:campaign_id>", views.CampaignSettingsView.as_view()),
+    path("campaigns", campaign_views.CampaignsView.as_view()),
+    path("campaigns/<int:campaign_id>", campaign_views.CampaignView.as_view()),
+    path("campaigns/<int:campaign_id>/members", campaign_views.MembersView.as_view()),
     path("campaigns/<int:campaign_id>/assignments/next", views.NextAssignmentView.as_view()),
     path("campaigns/<int:campaign_id>/assignments/ahead", views.AheadAssignmentView.as_view()),
-    path("campaigns/<int:campaign_id>/prompts", views.PromptsView.as_view()),
-    path("campaigns/<int:campaign_id>/progress", views.ProgressView.as_view()),
+    path("campaigns/<int:campaign_id>/prompts", campaign_views.PromptsView.as_view()),
+    path("campaigns/<int:campaign_id>/progress", campaign_views.ProgressView.as_view()),
     path("assignments/<int:assignment_id>", views.AssignmentView.as_view()),
     path("assignments/<int:assignment_id>/draft", views.DraftView.as_view()),
     path("assignments/<int:assignment_id>/renew", views.RenewView.as_view()),

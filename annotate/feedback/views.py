@@ -1,4 +1,4 @@
-"""An annotator's work: the next assignment, its lease, draft, suggestions and submission; and a campaign's prompts."""
+"""An annotator's work: the next assignment, its lease, draft, suggestions and submission."""
 
 from typing import Any
 
@@ -12,19 +12,21 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from annotate.accounts.models import Annotator, User
+from annotate.accounts.permissions import SignedInRequest
+from annotate.api.bodies import checked
+from annotate.api.languages import spoken_now
 from annotate.campaigns.access import visible_campaign, visible_to
 from annotate.campaigns.models import Campaign
-from annotate.campaigns.serializers import CampaignChangesSerializer, CampaignDetailSerializer
-from annotate.campaigns.services import NewPrompt
-from annotate.campaigns.views import CampaignView, shown
-from annotate.feedback import chats, remarks, services, suggestions
-from annotate.feedback.desk import lay_out, nothing_now, own_assignment, progress
+from annotate.feedback import remarks, suggestions
+from annotate.feedback.desk import lay_out, nothing_now, own_assignment
+from annotate.feedback.kinds.chat import place_of_answer
+from annotate.feedback.kinds.review import SUBMITS
+from annotate.feedback.kinds.revisions import versions_of
 from annotate.feedback.models import Assignment
 from annotate.feedback.naming import ids_of, renamed
 from annotate.feedback.own_work import own_work
-from annotate.feedback.revisions import versions_of
+from annotate.feedback.queue import leases
 from annotate.feedback.serializers import (
-    AddedPromptsSerializer,
     AssignmentSerializer,
     ChatSubmissionSerializer,
     ComparisonSubmissionSerializer,
@@ -32,11 +34,9 @@ from annotate.feedback.serializers import (
     DraftSavedSerializer,
     DraftSaveSerializer,
     LeaseSerializer,
-    NewPromptSerializer,
     NextSerializer,
     OwnWorkRequestSerializer,
     OwnWorkSerializer,
-    ProgressSerializer,
     RankingSubmissionSerializer,
     ReleaseSerializer,
     RemarkRequestSerializer,
@@ -48,14 +48,6 @@ from annotate.feedback.serializers import (
     SubmittedVersionSerializer,
     SuggestionRequestSerializer,
 )
-from annotate.languages import spoken_now
-from annotate.permissions import SignedInRequest
-
-
-def _given(serializer: Any, request: SignedInRequest, **options: Any) -> Any:
-    given = serializer(data=request.data, **options)
-    given.is_valid(raise_exception=True)
-    return given.validated_data
 
 
 def _annotator(user: User) -> Annotator:
@@ -66,19 +58,9 @@ def _annotator(user: User) -> Annotator:
     return annotator
 
 
-class CampaignSettingsView(CampaignView):
-    @extend_schema(
-        operation_id="update_campaign", request=CampaignChangesSerializer, responses=CampaignDetailSerializer
-    )
-    def patch(self, request: SignedInRequest, campaign_id: int) -> Response:
-        campaign = visible_campaign(request.user, campaign_id)
-        changes = _given(CampaignChangesSerializer, request)
-        return Response(shown(services.update_campaign(campaign, changes), request.user))
-
-
 def _next(request: SignedInRequest, campaign_id: int, *, is_ahead: bool) -> Response:
     campaign = visible_campaign(request.user, campaign_id)
-    found = services.lease_next_assignment(campaign, request.user, is_ahead=is_ahead)
+    found = leases.lease_next_assignment(campaign, request.user, is_ahead=is_ahead)
     if found.assignment is None:
         message = nothing_now(found.reason, campaign)
         return Response({"assignment": None, "reason": found.reason, "message": message})
@@ -113,8 +95,8 @@ class AssignmentView(APIView):
 class DraftView(APIView):
     @extend_schema(operation_id="save_draft", request=DraftSaveSerializer, responses=DraftSavedSerializer)
     def put(self, request: SignedInRequest, assignment_id: int) -> Response:
-        given = _given(DraftSaveSerializer, request)
-        draft = services.save_draft(assignment_id, _annotator(request.user), **given)
+        given = checked(DraftSaveSerializer, request.data)
+        draft = leases.save_draft(assignment_id, _annotator(request.user), **given)
         return Response(DraftSavedSerializer(draft).data)
 
 
@@ -122,7 +104,7 @@ class RenewView(APIView):
     @extend_schema(operation_id="renew_lease", request=None, responses=LeaseSerializer)
     def post(self, request: SignedInRequest, assignment_id: int) -> Response:
         own_assignment(request.user, assignment_id)
-        return Response(LeaseSerializer(services.renew_lease(assignment_id, _annotator(request.user))).data)
+        return Response(LeaseSerializer(leases.renew_lease(assignment_id, _annotator(request.user))).data)
 
 
 SUBMISSION_FORMS: dict[str, type] = {
@@ -171,12 +153,12 @@ class SubmitView(APIView):
         if assignment is None:
             raise Http404
         kind = assignment.campaign.kind
-        given = _given(SUBMISSION_FORMS[kind], request)
+        given = checked(SUBMISSION_FORMS[kind], request.data)
         if kind == Campaign.Kind.REVIEW:
             given = _with_correction(given, assignment)
         elif kind in Campaign.JUDGING:
             given = renamed(given, ids_of(assignment))
-        stored = services.SUBMITS[kind](assignment_id, annotator, **given)
+        stored = SUBMITS[kind](assignment_id, annotator, **given)
         submission = stored.submission
         return Response(
             {"id": submission.id, "kind": kind, "is_surplus": submission.is_surplus},
@@ -196,16 +178,16 @@ class VersionsView(APIView):
 class SkipView(APIView):
     @extend_schema(operation_id="skip", request=SkipSerializer, responses={204: None})
     def post(self, request: SignedInRequest, assignment_id: int) -> Response:
-        given = _given(SkipSerializer, request)
-        services.skip(assignment_id, _annotator(request.user), **given)
+        given = checked(SkipSerializer, request.data)
+        leases.skip(assignment_id, _annotator(request.user), **given)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
 class ReleaseView(APIView):
     @extend_schema(operation_id="release", request=ReleaseSerializer, responses={204: None})
     def post(self, request: SignedInRequest, assignment_id: int) -> Response:
-        given = _given(ReleaseSerializer, request)
-        services.release(assignment_id, _annotator(request.user), **given)
+        given = checked(ReleaseSerializer, request.data)
+        leases.release(assignment_id, _annotator(request.user), **given)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
@@ -215,7 +197,7 @@ class RemarkView(APIView):
     @extend_schema(operation_id="make_remark", request=RemarkRequestSerializer, responses={201: None})
     def post(self, request: SignedInRequest, assignment_id: int) -> Response:
         assignment = own_assignment(request.user, assignment_id)
-        remarks.make_remark(assignment, **_given(RemarkRequestSerializer, request))
+        remarks.make_remark(assignment, **checked(RemarkRequestSerializer, request.data))
         return Response(status=status.HTTP_201_CREATED)
 
 
@@ -244,7 +226,7 @@ class RemarksView(generics.GenericAPIView):
 class SettleRemarkView(APIView):
     @extend_schema(operation_id="settle_remark", request=SettleSerializer, responses=RemarkSerializer)
     def patch(self, request: SignedInRequest, remark_id: int) -> Response:
-        given = _given(SettleSerializer, request)
+        given = checked(SettleSerializer, request.data)
         campaigns = visible_to(request.user)
         remark = remarks.settle_remark(campaigns, remark_id, by=request.user, **given)
         return Response(RemarkSerializer(remark, context={"reader": request.user}).data)
@@ -257,10 +239,9 @@ class OwnWorkView(APIView):
         operation_id="own_work", parameters=[OwnWorkRequestSerializer], responses=OwnWorkSerializer
     )
     def get(self, request: SignedInRequest) -> Response:
-        asked = OwnWorkRequestSerializer(data=request.query_params)
-        asked.is_valid(raise_exception=True)
-        on_device = [int(id) for id in asked.validated_data.get("drafts", "").split(",") if id]
-        work = own_work(request.user, since=asked.validated_data.get("since"), on_device=on_device)
+        asked = checked(OwnWorkRequestSerializer, request.query_params)
+        on_device = [int(id) for id in asked.get("drafts", "").split(",") if id]
+        work = own_work(request.user, since=asked.get("since"), on_device=on_device)
         return Response(OwnWorkSerializer(work).data)
 
 
@@ -278,10 +259,10 @@ class SuggestionsView(APIView):
     )
     def post(self, request: SignedInRequest, assignment_id: int) -> Any:
         assignment = own_assignment(request.user, assignment_id)
-        given = _given(SuggestionRequestSerializer, request)
+        given = checked(SuggestionRequestSerializer, request.data)
         suggestions.refuse_where_none_is_offered(assignment, given["messages"])
         if assignment.campaign.kind == Campaign.Kind.CHAT:
-            policies, place = chats.place_of_answer(assignment, given)
+            policies, place = place_of_answer(assignment, given)
         else:
             policies, place = suggestions.draw_policies(assignment.campaign), {}
         suggestion = suggestions.begin_suggestion(assignment, given["turn"], policies[0], **place)
@@ -291,24 +272,3 @@ class SuggestionsView(APIView):
             content_type="text/event-stream",
             headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no"},
         )
-
-
-class PromptsView(APIView):
-    @extend_schema(
-        operation_id="add_prompts",
-        request=NewPromptSerializer(many=True),
-        responses={201: AddedPromptsSerializer},
-    )
-    def post(self, request: SignedInRequest, campaign_id: int) -> Response:
-        campaign = visible_campaign(request.user, campaign_id)
-        given = _given(NewPromptSerializer, request, many=True)
-        added = services.queue_prompts(campaign, [NewPrompt(**prompt) for prompt in given])
-        counts = {"num_created": len(added.created), "num_repeated": len(added.repeated)}
-        return Response(counts, status=status.HTTP_201_CREATED)
-
-
-class ProgressView(APIView):
-    @extend_schema(operation_id="progress", responses=ProgressSerializer)
-    def get(self, request: SignedInRequest, campaign_id: int) -> Response:
-        campaign = visible_campaign(request.user, campaign_id)
-        return Response(ProgressSerializer(progress(campaign)).data)

@@ -4,7 +4,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from annotate.permissions import SignedInRequest
+from annotate.accounts.permissions import SignedInRequest
 from annotate.quality.agreement import agreement_of
 from annotate.quality.serializers import OwnAgreementSerializer
 

@@ -5,9 +5,9 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from annotate.api.names import one_line
 from annotate.campaigns.models import Campaign
-from annotate.data_paths import DataPathField
-from annotate.names import one_line
+from annotate.operating.data_paths import DataPathField
 from annotate.snapshots.models import Snapshot
 
 

@@ -7,7 +7,8 @@ from rest_framework import serializers
 
 from annotate.campaigns.models import Campaign
 from annotate.campaigns.serializers import CampaignPolicySerializer, NamedSerializer
-from annotate.runs.job_settings import in_own_order
+from annotate.runs.jobs.settings import in_own_order
+from annotate.runs.loop.rounds import describe_stages
 from annotate.runs.models import (
     CampaignPolicy,
     Evaluation,
@@ -19,8 +20,7 @@ from annotate.runs.models import (
     Run,
     Schedule,
 )
-from annotate.runs.registering import ancestry_of
-from annotate.runs.rounds import describe_stages
+from annotate.runs.policies.registry import ancestry_of
 from annotate.runs.sentences import error_of_round, error_of_run, told
 from annotate.runs.serving import policy_being_loaded
 from annotate.snapshots.models import Snapshot
@@ -386,10 +386,3 @@ class ModelServerSerializer(serializers.ModelSerializer):
     def get_loading(self, server: ModelServer) -> NamedSerializer(allow_null=True):  # type: ignore[valid-type]
         policy = policy_being_loaded()
         return NamedSerializer(policy).data if policy else None
-
-
-def checked(serializer: type[serializers.Serializer], given: Any) -> dict[str, Any]:
-    """The validated values, or a 400 that names the field."""
-    made = serializer(data=given)
-    made.is_valid(raise_exception=True)
-    return made.validated_data

@@ -2,7 +2,9 @@
 
 from celery import shared_task
 
-from annotate.runs import advancing, rounds, schedules, serving
+from annotate.runs import serving
+from annotate.runs.jobs import advancing
+from annotate.runs.loop import rounds, schedules
 
 
 @shared_task

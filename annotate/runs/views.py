@@ -11,11 +11,16 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from annotate.accounts.permissions import SignedInRequest
+from annotate.api.bodies import checked
 from annotate.campaigns.access import visible_campaign
-from annotate.permissions import SignedInRequest
-from annotate.runs import arena, reading, registering, rounds, schedules, serving
-from annotate.runs import services as runs
+from annotate.runs import serving
+from annotate.runs.jobs import reading
+from annotate.runs.jobs.queueing import cancel_run, queue_run, resume_run
+from annotate.runs.loop import rounds, schedules
+from annotate.runs.loop.promoting import choose_policies, promote_policy
 from annotate.runs.models import PolicyVersion, Promotion, RewardModel, Round, Run, Schedule
+from annotate.runs.policies import arena, registry
 from annotate.runs.serializers import (
     AgainstSerializer,
     LimitFilterSerializer,
@@ -38,7 +43,6 @@ from annotate.runs.serializers import (
     RunSerializer,
     ScheduleSerializer,
     TailFilterSerializer,
-    checked,
 )
 
 NEWEST = 200  # more than a menu can hold
@@ -82,7 +86,7 @@ class RunsView(generics.ListAPIView):
     @extend_schema(operation_id="create_run", request=NewRunSerializer, responses={201: RunSerializer})
     def post(self, request: Request) -> Response:
         asked = checked(NewRunSerializer, request.data)
-        run = runs.queue_run(**asked, triggered_by=request.user)
+        run = queue_run(**asked, triggered_by=request.user)
         return Response(RunSerializer(all_runs().get(pk=run.pk)).data, status=status.HTTP_201_CREATED)
 
 
@@ -124,14 +128,14 @@ class RunSamplesView(APIView):
 class CancelRunView(APIView):
     @extend_schema(operation_id="cancel_run", request=None, responses=RunSerializer)
     def post(self, request: Request, run_id: int) -> Response:
-        run = runs.cancel_run(get_object_or_404(Run, pk=run_id))
+        run = cancel_run(get_object_or_404(Run, pk=run_id))
         return Response(RunSerializer(all_runs().get(pk=run.pk)).data)
 
 
 class ResumeRunView(APIView):
     @extend_schema(operation_id="resume_run", request=None, responses=RunSerializer)
     def post(self, request: Request, run_id: int) -> Response:
-        run = runs.resume_run(get_object_or_404(Run, pk=run_id))
+        run = resume_run(get_object_or_404(Run, pk=run_id))
         return Response(RunSerializer(all_runs().get(pk=run.pk)).data)
 
 
@@ -195,7 +199,7 @@ class PolicyVersionsView(generics.ListAPIView):
         responses={201: PolicyVersionSerializer},
     )
     def post(self, request: Request) -> Response:
-        policy = registering.register_policy(
+        policy = registry.register_policy(
             **checked(NewPolicyVersionSerializer, request.data), within=settings.MODEL_DIRS
         )
         described = PolicyVersionSerializer(all_policies().get(pk=policy.pk), context=policy_context()).data
@@ -227,7 +231,7 @@ class PromoteView(APIView):
     def post(self, request: Request, policy_version_id: int) -> Response:
         asked = checked(PromotionSerializer, request.data)
         policy = get_object_or_404(PolicyVersion, pk=policy_version_id)
-        runs.promote_policy(policy=policy, promoted_by=request.user, **asked)
+        promote_policy(policy=policy, promoted_by=request.user, **asked)
         promoted = all_policies().get(pk=policy_version_id)
         return Response(PolicyVersionSerializer(promoted, context=policy_context()).data)
 
@@ -274,9 +278,7 @@ class PoliciesOfCampaignView(APIView):
         campaign = visible_campaign(request.user, campaign_id)
         asked = checked(PolicyChoiceSerializer, request.data)
         weights = {chosen["policy_version"]: chosen["weight"] for chosen in asked["policies"]}
-        runs.choose_policies(
-            campaign=campaign, weights=weights, chosen_by=request.user, sample=asked["sample"]
-        )
+        choose_policies(campaign=campaign, weights=weights, chosen_by=request.user, sample=asked["sample"])
         return self.get(request, campaign_id)
 
 
@@ -306,9 +308,8 @@ class ScheduleView(APIView):
     @extend_schema(operation_id="update_schedule", request=ScheduleSerializer, responses=ScheduleSerializer)
     def patch(self, request: Request, schedule_id: int) -> Response:
         schedule = get_object_or_404(Schedule, pk=schedule_id)
-        asked = ScheduleSerializer(schedule, data=request.data, partial=True)
-        asked.is_valid(raise_exception=True)
-        return Response(ScheduleSerializer(schedules.save_schedule(schedule, asked.validated_data)).data)
+        changes = checked(ScheduleSerializer, request.data, instance=schedule, partial=True)
+        return Response(ScheduleSerializer(schedules.save_schedule(schedule, changes)).data)
 
     @extend_schema(operation_id="delete_schedule", responses={204: None})
     def delete(self, request: Request, schedule_id: int) -> Response:

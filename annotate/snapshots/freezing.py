@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from django.db.models import Model, Q, QuerySet
 
 from annotate.campaigns.models import Campaign, Completion, Prompt
+from annotate.exchange.rows import CHATS, completion_ids, completion_row, pseudonym, rating_row
 from annotate.feedback.models import Comparison, Demonstration, Ranking, Rating, Verdict
 from annotate.snapshots.models import Side
 from trainer.snapshot import SnapshotWriter, split_key, split_of
@@ -32,8 +33,6 @@ FILTERS = {
 
 
 RETURNED = Q(is_surplus=False, review_state=Verdict.RETURNED)
-# Most of a dialogue with a policy is the policy's own words: its choices and edited answers are what teaches.
-CHATS = Q(campaign__kind=Campaign.Kind.CHAT, assignment__isnull=False)
 KEPT = Q(is_surplus=False) & ~Q(review_state=Verdict.RETURNED)
 
 
@@ -188,35 +187,3 @@ class Frozen:
 def in_chunks(rows: Iterator[Row]) -> Iterator[list[Row]]:
     while chunk := list(islice(rows, CHUNK)):
         yield chunk
-
-
-def pseudonym(annotator: Any) -> str | None:
-    return str(annotator.pseudonym) if annotator else None
-
-
-def completion_ids(ranking: Ranking) -> list[int]:
-    """In the order shown, then those ranked but in no stored order (imported rankings)."""
-    ranked = [pk for tier in ranking.tiers for pk in tier]
-    return list(dict.fromkeys([*ranking.shown_order, *ranked]))
-
-
-def completion_row(completion: Completion) -> dict[str, Any]:
-    version = completion.policy_version
-    return {
-        "id": completion.pk,
-        "text": completion.text,
-        "policy_version": version.name if version else completion.model_name or None,
-        "sampling": completion.sampling,
-        "author": pseudonym(completion.author),
-    }
-
-
-def rating_row(rating: Rating) -> dict[str, Any]:
-    return {
-        "completion": rating.completion_id,
-        "criterion": rating.criterion,
-        "value": rating.value,
-        "scale_min": rating.scale_min,
-        "scale_max": rating.scale_max,
-        "flags": rating.flags,
-    }

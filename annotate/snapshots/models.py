@@ -1,12 +1,12 @@
-"""Frozen: snapshots (immutable, named, hashed directories) and imports of other people's feedback."""
+"""Frozen: snapshots, which are immutable, named, hashed directories."""
 
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
+from annotate.api.languages import spoken_now
 from annotate.campaigns.models import Campaign
-from annotate.data_paths import DataPathField
-from annotate.languages import spoken_now
+from annotate.operating.data_paths import DataPathField
 
 
 class Snapshot(models.Model):
@@ -60,42 +60,3 @@ class Side(models.Model):
         primary_key=True, help_text="of its first message: trainer.snapshot.split_key"
     )
     split = models.CharField(max_length=16)
-
-
-class FeedbackImport(models.Model):
-    """One uploaded file on its way into a campaign: a row is the queue entry, `report` what became of it."""
-
-    class State(models.TextChoices):
-        QUEUED = "queued"
-        RUNNING = "running"
-        SUCCEEDED = "succeeded"
-        FAILED = "failed"
-
-    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="imports")
-    file_name = models.CharField(max_length=255)
-    path = DataPathField(max_length=1000)
-    format = models.CharField(max_length=40, default="auto")
-    state = models.CharField(max_length=16, choices=State.choices, default=State.QUEUED)
-    num_records = models.PositiveIntegerField(default=0, help_text="records read so far")
-    num_accepted = models.PositiveIntegerField(default=0)
-    num_duplicates = models.PositiveIntegerField(default=0)
-    num_rejected = models.PositiveIntegerField(default=0)
-    num_parsed = models.PositiveIntegerField(
-        default=0, help_text="parts of the file that are done: where an import that broke off goes on"
-    )
-    found_format = models.CharField(max_length=40, blank=True, default="")
-    report = models.JSONField(null=True, blank=True, help_text="counts by file; small, whatever the file is")
-    rejected = models.JSONField(default=list, blank=True, help_text="the first thousand [{line, reason}]")
-    error = models.TextField(blank=True, default="")
-    language = models.CharField(
-        max_length=16, default=spoken_now, editable=False, help_text="of the sentences on this row"
-    )
-    created_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
-    )
-    created_at = models.DateTimeField(auto_now_add=True)
-    heartbeat_at = models.DateTimeField(null=True, blank=True)
-    num_attempts = models.PositiveSmallIntegerField(default=0, help_text="since it last got further")
-
-    class Meta:
-        ordering = ["-created_at", "-id"]

@@ -1,16 +1,8 @@
-"""The clock of this app: looks for queued imports and snapshots that wait to be written.
-
-Both may last long, so they have a queue of their own, and one of each runs at a time.
-"""
+"""The clock of this app: looks for snapshots that wait to be written; in the queue of what lasts long."""
 
 from celery import shared_task
 
 from annotate.snapshots import services
-
-
-@shared_task
-def advance_imports() -> None:
-    services.advance_imports()
 
 
 @shared_task

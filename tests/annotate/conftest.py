@@ -15,17 +15,14 @@ from annotate.campaigns.services import (
     write_guidelines,
     write_terms,
 )
+from annotate.exchange.models import FeedbackImport
 from annotate.feedback.models import Suggestion
+from annotate.feedback.queue.leases import lease_next_assignment
+from annotate.feedback.queue.units import queue_all_reviews, queue_prompts, queue_ranking_units
 from annotate.feedback.remarks import make_remark
-from annotate.feedback.services import (
-    lease_next_assignment,
-    queue_all_reviews,
-    queue_prompts,
-    queue_ranking_units,
-)
+from annotate.runs.jobs.queueing import queue_run
 from annotate.runs.models import CampaignPolicy, PolicyVersion, Round, Schedule
-from annotate.runs.services import queue_run
-from annotate.snapshots.models import FeedbackImport, Snapshot
+from annotate.snapshots.models import Snapshot
 from tests.annotate.moves import leased, prompts, submit
 
 

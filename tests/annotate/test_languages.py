@@ -13,7 +13,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils.translation import to_locale
 
 from annotate.accounts.services import create_token
-from annotate.snapshots.services import advance_imports
+from annotate.exchange.services import advance_imports
 from tests.annotate.moves import leased
 
 ROOT = Path(__file__).resolve().parent.parent.parent

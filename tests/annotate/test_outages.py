@@ -9,12 +9,14 @@ from pathlib import Path
 import pytest
 from celery import Celery
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.core.management import CommandError
+from django.core.management import CommandError, call_command
+from django.core.management.base import SystemCheckError
 from django.db import ProgrammingError, connection
+from django.db.migrations.recorder import MigrationRecorder
 
-from annotate.demo import processes
 from annotate.feedback.tasks import expire_leases
-from annotate.runs import looping
+from annotate.operating import processes
+from annotate.runs.loop import seeing_through
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 NOBODY = "postgres://u:p@127.0.0.1:1/parley"
@@ -102,7 +104,7 @@ def test_what_the_database_refuses_is_told_by_its_code(carol_client, caplog, cod
     answer = carol_client.post("/api/campaigns", {"name": "x", "kind": "ranking"}, format="json")
     assert answer.status_code == status
     assert says in answer.json()["detail"] and "reached" not in answer.json()["detail"]
-    [line] = [record for record in caplog.records if record.name == "annotate.errors"]
+    [line] = [record for record in caplog.records if record.name == "annotate.api.errors"]
     assert bool(line.exc_info) == is_traced
 
 
@@ -146,7 +148,13 @@ def test_without_a_broker_nothing_is_started_and_a_round_goes_on(monkeypatch, ca
     monkeypatch.setattr(processes, "app", nobody)
     with pytest.raises(CommandError, match="Start Redis or correct REDIS_URL"):
         processes.require_broker()
-    monkeypatch.setattr(looping, "app", nobody)
-    assert not looping.worker_answers()
-    looping.ask_worker("advance_rounds")
+    monkeypatch.setattr(seeing_through, "app", nobody)
+    assert not seeing_through.worker_answers()
+    seeing_through.ask_worker("advance_rounds")
     assert "The broker cannot be reached" in caplog.text
+
+
+def test_a_database_from_before_the_first_release_is_refused_in_words(db):
+    MigrationRecorder(connection).record_applied("accounts", "0001_initial")
+    with pytest.raises(SystemCheckError, match="start with an empty database"):
+        call_command("migrate", skip_checks=False)

@@ -5,7 +5,7 @@ import re
 import pytest
 from drf_spectacular.renderers import OpenApiYamlRenderer
 
-from annotate.schema import written
+from annotate.api.schema import written
 from tests.annotate.moves import leased
 from tests.site import ROOT
 

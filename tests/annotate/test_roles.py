@@ -1,4 +1,4 @@
-"""Who may do what: every operation of the schema against annotate/permissions.py's table, and nobody's work is another's.
+"""Who may do what: every operation of the schema against annotate/accounts/permissions.py's table, and nobody's work is another's.
 
 The operations are read from the schema, so that a new one is asked from its first day; one without a row is refused.
 """
@@ -13,9 +13,9 @@ from rest_framework.test import APIClient
 from rest_framework.views import APIView
 
 from annotate.accounts.models import User
+from annotate.accounts.permissions import ANYONE, OPERATIONS, SIGNED_IN, ByOperation
 from annotate.accounts.services import create_token, create_user
 from annotate.feedback.models import Assignment
-from annotate.permissions import ANYONE, OPERATIONS, SIGNED_IN, ByOperation
 from tests.annotate.whole_api import Api
 from tests.conftest import PASSWORD, signed_in
 

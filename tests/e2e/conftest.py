@@ -23,9 +23,9 @@ from django.db import connection
 from annotate.accounts.services import create_token, create_user
 from annotate.campaigns.models import Completion
 from annotate.campaigns.services import NewPrompt, add_member, add_prompts, create_campaign
-from annotate.feedback.services import queue_prompts, queue_ranking_units
-from annotate.runs.registering import register_policy
-from annotate.runs.services import promote_policy
+from annotate.feedback.queue.units import queue_prompts, queue_ranking_units
+from annotate.runs.policies.registry import register_policy
+from annotate.runs.loop.promoting import promote_policy
 
 password = os.environ["E2E_PASSWORD"]
 people = {}

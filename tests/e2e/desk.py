@@ -18,7 +18,7 @@ from django.db import connection
 from annotate.accounts.services import create_token, create_user
 from annotate.campaigns.models import Completion
 from annotate.campaigns.services import NewPrompt, add_member, add_prompts, create_campaign
-from annotate.feedback.services import queue_prompts, queue_ranking_units
+from annotate.feedback.queue.units import queue_prompts, queue_ranking_units
 
 password = os.environ["E2E_PASSWORD"]
 roles = {"alice": ["annotator"], "bob": ["annotator"], "carol": ["admin"], "tom": ["trainer"]}

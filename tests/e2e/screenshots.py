@@ -21,9 +21,10 @@ from annotate.accounts.services import annotator_of, create_user
 from annotate.campaigns.models import Completion
 from annotate.campaigns.services import NewPrompt, add_member, add_prompts, create_campaign, write_terms
 from annotate.feedback.models import Draft, Suggestion
-from annotate.feedback.services import (
-    lease_next_assignment, queue_all_reviews, queue_prompts, queue_ranking_units, submit_demonstration,
-    submit_ranking)
+from annotate.feedback.queue.leases import lease_next_assignment
+from annotate.feedback.queue.units import queue_all_reviews, queue_prompts, queue_ranking_units
+from annotate.feedback.kinds.demonstration import submit_demonstration
+from annotate.feedback.kinds.ranking import submit_ranking
 from annotate.quality.agreement import count_agreement
 
 password = os.environ["E2E_PASSWORD"]

@@ -85,9 +85,12 @@ from annotate.campaigns.models import Campaign
 from annotate.campaigns.services import add_member, create_campaign, write_guidelines, write_terms
 from annotate.feedback.models import Draft, Suggestion
 from annotate.feedback.remarks import make_remark
-from annotate.feedback.services import lease_next_assignment, submit_demonstration, submit_ranking
+from annotate.feedback.queue.leases import lease_next_assignment
+from annotate.feedback.kinds.demonstration import submit_demonstration
+from annotate.feedback.kinds.ranking import submit_ranking
 from annotate.runs.models import CampaignPolicy, PolicyVersion, Promotion, Round, Run, Schedule
-from annotate.snapshots.models import FeedbackImport, Snapshot
+from annotate.exchange.models import FeedbackImport
+from annotate.snapshots.models import Snapshot
 made, now = json.loads(MADE), timezone.now()
 campaign = {name: Campaign.objects.get(id=id) for name, id in made.items()}
 alice, bob = (User.objects.get(username=name) for name in ("alice", "bob"))

@@ -31,7 +31,9 @@ from annotate.accounts.models import User
 from annotate.accounts.services import annotator_of, create_token, create_user
 from annotate.campaigns.models import Completion
 from annotate.campaigns.services import NewPrompt, add_member, add_prompts, create_campaign
-from annotate.feedback.services import lease_next_assignment, queue_prompts, queue_ranking_units, submit_demonstration
+from annotate.feedback.queue.leases import lease_next_assignment
+from annotate.feedback.queue.units import queue_prompts, queue_ranking_units
+from annotate.feedback.kinds.demonstration import submit_demonstration
 from annotate.runs.models import CampaignPolicy, PolicyVersion
 
 alice, bob = (User.objects.get(username=name) for name in ("alice", "bob"))

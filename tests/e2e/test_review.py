@@ -295,7 +295,8 @@ from annotate.accounts.models import User
 from annotate.campaigns.models import Campaign
 from annotate.campaigns.services import prompt_key
 from annotate.feedback.models import Suggestion
-from annotate.feedback.services import lease_next_assignment, submit_chat
+from annotate.feedback.queue.leases import lease_next_assignment
+from annotate.feedback.kinds.chat import submit_chat
 
 campaign = Campaign.objects.get(id={id})
 talk = lease_next_assignment(campaign, User.objects.get(username="alice")).assignment

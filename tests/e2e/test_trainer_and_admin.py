@@ -113,7 +113,7 @@ def test_an_admin_makes_a_campaign_and_imports_a_file(site, open_page, tmp_path)
     page.locator("input[type=file]").set_input_files(str(upload))
     page.get_by_text("questions.jsonl").first.wait_for()
     code = (
-        "from annotate.snapshots.models import FeedbackImport as I\n"
+        "from annotate.exchange.models import FeedbackImport as I\n"
         "print([i.state for i in I.objects.order_by('-id')][:1])"
     )
     site.wait_until(lambda: "succeeded" in site.python(code), 90, "the import did not end", every=1)
@@ -124,7 +124,7 @@ def test_an_admin_makes_a_campaign_and_imports_a_file(site, open_page, tmp_path)
     page.get_by_text("Fields that were not read, with the number of records: topic (6).").wait_for()
     page.get_by_text("New in this campaign: 5 prompts, 5 demonstrations.").wait_for()
     stored = (
-        "from annotate.snapshots.models import FeedbackImport as I\nimport json\n"
+        "from annotate.exchange.models import FeedbackImport as I\nimport json\n"
         "print(json.dumps(I.objects.order_by('id').last().report))"
     )
     report = json.loads(site.python(stored))

@@ -524,7 +524,8 @@ RANK_TOGETHER = """
 import uuid
 from annotate.accounts.models import User
 from annotate.campaigns.models import Campaign
-from annotate.feedback.services import lease_next_assignment, submit_ranking
+from annotate.feedback.queue.leases import lease_next_assignment
+from annotate.feedback.kinds.ranking import submit_ranking
 from annotate.quality.agreement import count_agreement
 
 campaign = Campaign.objects.get(name="Together")

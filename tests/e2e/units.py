@@ -9,7 +9,7 @@ import json
 from annotate.accounts.models import User
 from annotate.campaigns.models import Completion
 from annotate.campaigns.services import NewPrompt, add_member, add_prompts, create_campaign
-from annotate.feedback.services import NewUnit, queue_prompts, queue_units
+from annotate.feedback.queue.units import NewUnit, queue_prompts, queue_units
 
 def make(name, kind, prompts, completions=(), members=("alice",), **options):
     if completions:

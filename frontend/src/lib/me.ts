@@ -29,7 +29,7 @@ export function useMe(): Me {
   return data;
 }
 
-/** Whether the table of roles and operations (annotate/permissions.py) lets me: menu, pages and buttons ask this. */
+/** Whether the table of roles and operations (annotate/accounts/permissions.py) lets me: menu, pages and buttons ask this. */
 export function may(me: Me, operation: Operation): boolean {
   return me.operations.includes(operation);
 }

@@ -1,12 +1,10 @@
 """Logins, made and changed by admins and by the command."""
 
 from concurrent.futures import ThreadPoolExecutor
-from importlib import import_module
 
 import pytest
-from django.apps import apps
 from django.core.management import CommandError, call_command
-from django.db import IntegrityError, connection, connections
+from django.db import IntegrityError, connections
 from rest_framework.test import APIClient
 
 from annotate.accounts.models import Annotator, User
@@ -183,14 +181,3 @@ def test_a_person_keeps_their_text_size_and_keys_with_their_login(alice, alice_c
 def test_the_database_itself_holds_a_login_name_once(alice, bob):
     with pytest.raises(IntegrityError, match="login_name_once_in_any_case"):
         User.objects.filter(pk=bob.pk).update(username="ALICE")
-
-
-def test_logins_that_become_one_name_keep_their_rows(db):
-    migration = import_module("annotate.accounts.migrations.0003_sign_in")
-    with connection.cursor() as cursor:
-        cursor.execute("DROP INDEX login_name_once_in_any_case")
-    spelt = ["Adm", "adm", "ADM", "Zo\u0065\u0301", "bob"]
-    User.objects.bulk_create(User(username=name) for name in spelt)
-    migration.spell_alike(apps, None)
-    became = User.objects.order_by("pk").values_list("username", flat=True)
-    assert list(became) == ["adm-2", "adm", "adm-3", "zo\u00e9", "bob"]

@@ -9,9 +9,9 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from annotate.campaigns.models import Campaign, Guidelines, default_flags
-from annotate.campaigns.overview import members_of
 from annotate.campaigns.services import NewPrompt, add_prompts, prompt_key
 from annotate.feedback.models import Unit
+from annotate.feedback.overview import members_of
 from tests.annotate.moves import columns_saved, lease, leased, submit
 
 pytestmark = pytest.mark.django_db

@@ -5,7 +5,7 @@ import pytest
 from annotate.campaigns.models import Consent, Membership
 from annotate.campaigns.services import write_guidelines, write_terms
 from annotate.feedback.models import Assignment
-from annotate.feedback.services import queue_prompts
+from annotate.feedback.queue.units import queue_prompts
 from tests.annotate.moves import lease, leased, prompts, submit
 
 pytestmark = pytest.mark.django_db

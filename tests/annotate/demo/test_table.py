@@ -4,8 +4,8 @@ from annotate.accounts.models import Annotator
 from annotate.demo import story, table
 from annotate.demo.scripted_work import ranking_of, scripted_login
 from annotate.demo.world import FACTS
+from annotate.runs.jobs.queueing import queue_run
 from annotate.runs.models import PolicyVersion, Round, Run
-from annotate.runs.services import queue_run
 
 ASKED = [{"role": "user", "content": "What is the harbour of Dorsay called?"}]
 CURT = f"{FACTS['Dorsay'][1]}. Look at a map."

@@ -7,7 +7,7 @@ from rest_framework.test import APIClient
 
 from annotate.campaigns.models import Campaign, Completion
 from annotate.campaigns.services import add_prompts
-from annotate.feedback.services import queue_ranking_units
+from annotate.feedback.queue.units import queue_ranking_units
 from annotate.runs.models import CampaignPolicy, PolicyVersion
 from tests.annotate.moves import leased, prompts, submit
 from tests.conftest import signed_in

@@ -8,7 +8,8 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from annotate.feedback.models import Assignment, Unit
-from annotate.feedback.services import expire_leases, update_campaign
+from annotate.feedback.queue.leases import expire_leases
+from annotate.feedback.queue.units import update_campaign
 from tests.annotate.moves import lease, leased, submit, time_passes
 
 pytestmark = pytest.mark.django_db

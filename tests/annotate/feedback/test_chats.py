@@ -8,11 +8,11 @@ from django.test.utils import CaptureQueriesContext
 
 from annotate.campaigns.models import Completion, Prompt
 from annotate.campaigns.services import NewPrompt, add_member, create_campaign
+from annotate.exchange.exporting import trl_messages
 from annotate.feedback.models import Assignment, Comparison, Demonstration, Ranking, Suggestion
-from annotate.feedback.services import queue_all_reviews, queue_prompts
+from annotate.feedback.queue.units import queue_all_reviews, queue_prompts
 from annotate.feedback.suggestions import draw_policies_of_side
 from annotate.runs.models import CampaignPolicy, PolicyVersion
-from annotate.snapshots.exporting import trl_messages
 from annotate.snapshots.freezing import Frozen
 from tests.annotate.feedback.test_suggestions import events
 from tests.annotate.moves import lease, leased

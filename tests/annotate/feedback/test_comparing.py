@@ -7,7 +7,7 @@ from django.db import IntegrityError
 from rest_framework.exceptions import ValidationError
 
 from annotate.feedback.models import Ranking
-from annotate.feedback.services import update_campaign
+from annotate.feedback.queue.units import update_campaign
 from tests.annotate.moves import ids_shown, lease, leased
 
 pytestmark = pytest.mark.django_db

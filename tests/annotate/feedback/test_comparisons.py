@@ -2,7 +2,7 @@
 
 import pytest
 
-from annotate.feedback.comparisons import ranking_to_comparisons
+from annotate.feedback.kinds.pairs import ranking_to_comparisons
 
 
 @pytest.mark.parametrize(

@@ -12,14 +12,9 @@ from django.db.models import Count, F, Q
 from annotate.accounts.models import User
 from annotate.accounts.services import annotator_of
 from annotate.campaigns.models import Membership
+from annotate.feedback.kinds.demonstration import submit_demonstration
 from annotate.feedback.models import Assignment, Demonstration, Draft, Unit
-from annotate.feedback.services import (
-    expire_leases,
-    lease_next_assignment,
-    release,
-    skip,
-    submit_demonstration,
-)
+from annotate.feedback.queue.leases import expire_leases, lease_next_assignment, release, skip
 from tests.annotate.moves import dialogue, leased, submit
 from tests.conftest import signed_in
 

@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 
 from annotate.campaigns.models import Completion
 from annotate.feedback.models import Comparison, Demonstration, Ranking, Rating, Revision
-from annotate.feedback.services import update_campaign
+from annotate.feedback.queue.units import update_campaign
 from tests.annotate.moves import columns_saved, dialogue, ids_shown, leased, submit
 
 pytestmark = pytest.mark.django_db

@@ -3,7 +3,7 @@
 import pytest
 
 from annotate.feedback.models import Draft
-from annotate.feedback.services import expire_leases
+from annotate.feedback.queue.leases import expire_leases
 from tests.annotate.moves import leased, submit, time_passes
 
 pytestmark = pytest.mark.django_db

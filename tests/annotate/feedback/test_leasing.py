@@ -7,7 +7,8 @@ from django.test.utils import CaptureQueriesContext
 from annotate.campaigns.models import Campaign, Membership
 from annotate.campaigns.services import add_prompts
 from annotate.feedback.models import Assignment, Unit
-from annotate.feedback.services import create_units, expire_leases, update_campaign
+from annotate.feedback.queue.leases import expire_leases
+from annotate.feedback.queue.units import create_units, update_campaign
 from annotate.feedback.tasks import expire_leases as expire_leases_task
 from tests.annotate.moves import lease, leased, prompts, submit, time_passes
 

@@ -7,7 +7,7 @@ from django.db import connection
 
 from annotate.campaigns.services import add_member, create_campaign
 from annotate.feedback.models import Assignment, Ranking
-from annotate.feedback.services import queue_all_reviews
+from annotate.feedback.queue.units import queue_all_reviews
 from tests.annotate.moves import ids_shown, leased, submit
 
 pytestmark = pytest.mark.django_db

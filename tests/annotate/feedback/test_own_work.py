@@ -8,7 +8,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from annotate.campaigns.services import remove_member
-from annotate.feedback.services import expire_leases
+from annotate.feedback.queue.leases import expire_leases
 from tests.annotate.moves import leased, submit, time_passes
 
 pytestmark = pytest.mark.django_db

@@ -8,7 +8,8 @@ from annotate.accounts.services import update_user
 from annotate.campaigns.models import Membership
 from annotate.campaigns.services import add_member, remove_member
 from annotate.feedback.models import Assignment, Demonstration, Draft
-from annotate.feedback.services import expire_leases, queue_all_reviews, update_campaign
+from annotate.feedback.queue.leases import expire_leases
+from annotate.feedback.queue.units import queue_all_reviews, update_campaign
 from tests.annotate.feedback.test_naming import reviewed
 from tests.annotate.moves import dialogue, lease, leased, submit
 

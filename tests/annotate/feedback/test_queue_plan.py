@@ -8,9 +8,10 @@ from django.utils import timezone
 
 from annotate.accounts.services import annotator_of
 from annotate.campaigns.models import Membership
-from annotate.feedback.assigning import FRONT, NEXT_UNIT
 from annotate.feedback.models import Assignment, Unit
-from annotate.feedback.services import NewUnit, lease_next_assignment, queue_units
+from annotate.feedback.queue.leases import lease_next_assignment
+from annotate.feedback.queue.leasing import FRONT, NEXT_UNIT
+from annotate.feedback.queue.units import NewUnit, queue_units
 from tests.annotate.moves import rows_touched
 
 pytestmark = pytest.mark.django_db

@@ -7,9 +7,9 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from annotate.campaigns.services import add_member, create_campaign
+from annotate.exchange.exporting import trl_messages, trl_preference
 from annotate.feedback.models import Assignment, Demonstration, Ranking, Review
-from annotate.feedback.services import queue_all_reviews, queue_reviews
-from annotate.snapshots.exporting import trl_messages, trl_preference
+from annotate.feedback.queue.units import queue_all_reviews, queue_reviews
 from annotate.snapshots.freezing import Frozen
 from tests.annotate.moves import dialogue, lease, leased, submit, time_passes
 

@@ -10,21 +10,19 @@ from rest_framework.exceptions import APIException
 
 from annotate.accounts.models import User
 from annotate.accounts.services import annotator_of
-from annotate.campaigns.overview import tallies_of
 from annotate.campaigns.services import add_member, remove_member
+from annotate.feedback.kinds.demonstration import submit_demonstration
 from annotate.feedback.models import Assignment, Demonstration, Unit
-from annotate.feedback.services import (
-    NewUnit,
+from annotate.feedback.overview import tallies_of
+from annotate.feedback.queue.leases import (
     expire_leases,
     lease_next_assignment,
-    queue_units,
     release,
     renew_lease,
     save_draft,
     skip,
-    submit_demonstration,
-    update_campaign,
 )
+from annotate.feedback.queue.units import NewUnit, queue_units, update_campaign
 from tests.annotate.moves import lease, leased, submit
 from tests.conftest import _person, signed_in
 

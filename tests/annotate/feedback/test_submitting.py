@@ -8,7 +8,7 @@ from django.test.utils import CaptureQueriesContext
 
 from annotate.campaigns.models import Completion
 from annotate.feedback.models import Assignment, Comparison, Demonstration, Ranking, Rating, Suggestion, Unit
-from annotate.feedback.services import expire_leases
+from annotate.feedback.queue.leases import expire_leases
 from tests.annotate.moves import dialogue, ids_shown, lease, leased, submit, time_passes
 
 pytestmark = pytest.mark.django_db

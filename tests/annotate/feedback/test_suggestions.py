@@ -10,7 +10,7 @@ from django.utils import timezone
 from annotate.campaigns.services import NewPrompt
 from annotate.feedback import suggestions
 from annotate.feedback.models import Assignment, Suggestion
-from annotate.feedback.services import queue_prompts
+from annotate.feedback.queue.units import queue_prompts
 from annotate.feedback.suggestions import (
     Place,
     begin_suggestion,
@@ -18,8 +18,8 @@ from annotate.feedback.suggestions import (
     places_to_ask,
     stream_suggestion,
 )
+from annotate.runs.loop.promoting import promote_policy
 from annotate.runs.models import CampaignPolicy, ModelServer, PolicyVersion
-from annotate.runs.services import promote_policy
 from tests.annotate.moves import leased, submit
 
 pytestmark = pytest.mark.django_db

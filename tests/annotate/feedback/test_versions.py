@@ -8,7 +8,7 @@ from django.test.utils import CaptureQueriesContext
 
 from annotate.campaigns.models import Campaign
 from annotate.campaigns.services import add_member, create_campaign, remove_member
-from annotate.feedback.services import queue_all_reviews
+from annotate.feedback.queue.units import queue_all_reviews
 from tests.annotate.moves import dialogue, leased, submit
 from tests.conftest import _person, signed_in
 
@@ -105,5 +105,5 @@ def test_the_newest_are_listed_in_the_same_queries_however_many_there_are(alice_
             assert len(versions(alice_client, given)) == revises + 1
         counts.append(len(queries))
     assert min(counts) == max(counts) <= 8
-    monkeypatch.setattr("annotate.feedback.revisions.MOST_VERSIONS", 3)
+    monkeypatch.setattr("annotate.feedback.kinds.revisions.MOST_VERSIONS", 3)
     assert [version["number"] for version in versions(alice_client, given)] == [7, 6, 5]

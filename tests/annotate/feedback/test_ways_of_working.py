@@ -6,8 +6,8 @@ import io
 import pytest
 
 from annotate.campaigns.models import Completion
+from annotate.exchange.exporting import EXPORTS
 from annotate.feedback.models import Comparison, Demonstration, Ranking, Suggestion
-from annotate.snapshots.exporting import EXPORTS
 from annotate.snapshots.freezing import Frozen
 from tests.annotate.moves import dialogue, ids_shown, leased, submit
 

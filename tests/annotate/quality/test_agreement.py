@@ -6,7 +6,7 @@ from django.test.utils import CaptureQueriesContext
 
 from annotate.campaigns.services import remove_member
 from annotate.feedback.models import Ranking, Unit, Verdict
-from annotate.feedback.services import update_campaign
+from annotate.feedback.queue.units import update_campaign
 from annotate.quality.agreement import agreement_on_pairs, count_agreement
 from annotate.quality.models import Agreement
 from tests.annotate.moves import leased, submit

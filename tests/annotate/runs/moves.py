@@ -7,9 +7,9 @@ from pathlib import Path
 
 from django.utils import timezone
 
-from annotate.runs import advancing
+from annotate.runs.jobs import advancing
+from annotate.runs.jobs.queueing import queue_run
 from annotate.runs.models import PolicyVersion, RewardModel, Run
-from annotate.runs.services import queue_run
 from annotate.snapshots.models import Snapshot
 from trainer import run_dir
 

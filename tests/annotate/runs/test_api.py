@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from annotate.campaigns.services import add_prompts
-from annotate.runs.job_settings import settings_of
+from annotate.runs.jobs.queueing import queue_run
+from annotate.runs.jobs.settings import settings_of
 from annotate.runs.models import PolicyVersion, Run, Schedule
-from annotate.runs.registering import ancestry_of
-from annotate.runs.services import queue_run
+from annotate.runs.policies.registry import ancestry_of
 from tests.annotate.moves import prompts
 from tests.annotate.runs.moves import finished, job_of, make_policy, make_reward_model, running, succeed
 

@@ -9,11 +9,11 @@ from django.db import connection
 from annotate.campaigns.models import Completion
 from annotate.campaigns.services import add_prompts
 from annotate.feedback.models import Ranking
-from annotate.runs import advancing
-from annotate.runs.arena import against_others, win_share
+from annotate.runs.jobs import advancing
+from annotate.runs.jobs.queueing import queue_run
+from annotate.runs.jobs.sampling import prompts_to_sample
 from annotate.runs.models import Run
-from annotate.runs.sampling import prompts_to_sample
-from annotate.runs.services import queue_run
+from annotate.runs.policies.arena import against_others, win_share
 from tests.annotate.moves import leased, prompts, rows_touched
 from tests.annotate.runs.moves import job_of, make_policy, running
 

@@ -6,9 +6,10 @@ import time
 import pytest
 from django.db import close_old_connections, connection, transaction
 
-from annotate.feedback.services import lease_next_assignment
+from annotate.feedback.queue.leases import lease_next_assignment
+from annotate.runs.jobs.queueing import queue_run
+from annotate.runs.loop.promoting import choose_policies, promote_policy
 from annotate.runs.models import Evaluation, Promotion
-from annotate.runs.services import choose_policies, promote_policy, queue_run
 from tests.annotate.runs.moves import make_policy, make_reward_model
 
 pytestmark = pytest.mark.django_db

@@ -8,11 +8,11 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 from rest_framework.exceptions import ValidationError
 
-from annotate.runs import advancing
-from annotate.runs.job_settings import INPUTS, LIMITS, WEB_SETTINGS, Setting, settings_of
-from annotate.runs.launchers import job_options
+from annotate.runs.jobs import advancing
+from annotate.runs.jobs.launchers import job_options
+from annotate.runs.jobs.queueing import queue_run
+from annotate.runs.jobs.settings import INPUTS, LIMITS, WEB_SETTINGS, Setting, settings_of
 from annotate.runs.models import Round, Run
-from annotate.runs.services import queue_run
 from annotate.snapshots.models import Snapshot
 from tests.annotate.runs.moves import make_policy, make_reward_model
 

@@ -4,10 +4,10 @@ import os
 
 import pytest
 
-from annotate.runs import launchers
-from annotate.runs.job_settings import FILES, settings_of
+from annotate.runs.jobs import launchers
+from annotate.runs.jobs.queueing import queue_run
+from annotate.runs.jobs.settings import FILES, settings_of
 from annotate.runs.models import Run
-from annotate.runs.services import queue_run
 from trainer.run_dir import RunError
 
 pytestmark = pytest.mark.django_db

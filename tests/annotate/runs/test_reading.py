@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from annotate.runs import reading
+from annotate.runs.jobs import reading
 from annotate.runs.models import Run
 
 

@@ -6,10 +6,11 @@ import signal
 import pytest
 
 from annotate.campaigns.models import Prompt
-from annotate.runs import advancing, launchers, tasks
+from annotate.runs import tasks
+from annotate.runs.jobs import advancing, launchers
+from annotate.runs.jobs.queueing import cancel_run, queue_run, resume_run
 from annotate.runs.models import PolicyVersion, Run
-from annotate.runs.registering import register_policy
-from annotate.runs.services import cancel_run, queue_run, resume_run
+from annotate.runs.policies.registry import register_policy
 from tests.annotate.runs.moves import look_until, make_snapshot
 from trainer.run_dir import read_metrics, read_status
 

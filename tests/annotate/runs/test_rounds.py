@@ -8,10 +8,12 @@ from rest_framework.exceptions import ValidationError
 
 from annotate.campaigns.models import Campaign, Completion, Prompt
 from annotate.feedback.models import Comparison, Demonstration, Ranking
-from annotate.runs import advancing, looping, rounds, sampling, tasks
+from annotate.runs import tasks
+from annotate.runs.jobs import advancing, sampling
+from annotate.runs.jobs.queueing import cancel_run, resume_run
+from annotate.runs.loop import rounds, seeing_through
+from annotate.runs.loop.rounds import advance_rounds, start_round
 from annotate.runs.models import CampaignPolicy, PolicyVersion, Round, Run
-from annotate.runs.rounds import advance_rounds, start_round
-from annotate.runs.services import cancel_run, resume_run
 from annotate.snapshots.models import Snapshot
 from tests.annotate.runs.moves import finished, job_of, make_policy, running, succeed
 
@@ -131,7 +133,7 @@ def test_rankings_lead_through_reward_model_ppo_and_evaluation(base, writing, ju
 
 
 def rounds_ancestry(policy: PolicyVersion) -> list[dict]:
-    from annotate.runs.registering import ancestry_of
+    from annotate.runs.policies.registry import ancestry_of
 
     return ancestry_of(policy)
 
@@ -355,7 +357,7 @@ def test_prompts_for_evaluation_only_and_briefs_are_never_sampled(base, judging)
 def test_the_report_names_every_stage_its_run_and_what_was_pushed_back(base, writing, judging):
     made = start_round(campaigns=[writing, judging], base_policy=base)
     pass_through(made)
-    report = looping.report(made)
+    report = seeing_through.report(made)
     states = {stage["stage"]: stage["state"] for stage in report["stages"]}
     assert states == {
         "snapshot": "done", "sft": "done", "reward": "skipped", "ppo": "skipped", "evaluate": "skipped",

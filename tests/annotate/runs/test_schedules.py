@@ -9,8 +9,8 @@ from django.utils import timezone
 
 from annotate.feedback.models import Demonstration
 from annotate.runs import tasks
+from annotate.runs.loop.schedules import num_feedback, save_schedule
 from annotate.runs.models import Round, Schedule
-from annotate.runs.schedules import num_feedback, save_schedule
 from annotate.snapshots.models import Snapshot
 
 

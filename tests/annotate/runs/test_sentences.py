@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from django.utils import translation
 
+from annotate.runs.jobs.queueing import queue_run
 from annotate.runs.sentences import OF_JOBS, OF_THE_WEB_SIDE, PLACE, _patterns, told
-from annotate.runs.services import queue_run
 from tests.annotate.runs.moves import job_of, look_until, running
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -59,7 +59,7 @@ def test_every_sentence_of_a_job_is_known():
 def test_every_sentence_that_the_web_side_keeps_is_known():
     """Those given to gettext in the modules that write on rows; what is answered to a request is told at once."""
     source = "".join(
-        (ROOT / "annotate" / "runs" / f"{name}.py").read_text()
+        (ROOT / "annotate" / "runs" / "jobs" / f"{name}.py").read_text()
         for name in ("advancing", "launchers", "results")
     )
     kept = {

@@ -12,10 +12,11 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from annotate.campaigns.services import add_prompts
-from annotate.feedback.services import update_campaign
-from annotate.runs import advancing, launchers, sampling, tasks
+from annotate.feedback.queue.units import update_campaign
+from annotate.runs import tasks
+from annotate.runs.jobs import advancing, launchers, sampling
+from annotate.runs.jobs.queueing import cancel_run, queue_run, resume_run
 from annotate.runs.models import Evaluation, PolicyVersion, RewardModel, Run
-from annotate.runs.services import cancel_run, queue_run, resume_run
 from tests.annotate.moves import prompts
 from tests.annotate.runs.moves import (
     finished,

@@ -4,17 +4,15 @@ import json
 import random
 import threading
 import uuid
-from importlib import import_module
 
 import pytest
-from django.apps import apps
 from django.db import connection
 
 from annotate.accounts.models import Annotator
 from annotate.campaigns.models import Campaign, Completion, Prompt
 from annotate.feedback.models import Comparison, Demonstration, Ranking, Rating
 from annotate.snapshots import freezing
-from annotate.snapshots.models import Side, Snapshot
+from annotate.snapshots.models import Snapshot
 from annotate.snapshots.services import (
     SnapshotRefused,
     advance_snapshots,
@@ -228,20 +226,6 @@ def test_two_snapshots_at_once_agree_on_the_side_of_a_new_prompt(campaign):
     for thread in threads:
         thread.join()
     assert sides(made[0]) == sides(made[1])
-
-
-def test_snapshots_made_before_sides_were_kept_fix_them_too(campaign):
-    """Where two of them disagree, what was held out once stays held out."""
-    add_prompt(campaign, "Where?")
-    Campaign.objects.update(validation_fraction=0)
-    create_snapshot(campaigns=[Campaign.objects.get()], name="trained")
-    Side.objects.update(split="validation")
-    create_snapshot(campaigns=[campaign], name="held")
-    Side.objects.all().delete()
-    Snapshot.objects.update(splits={})
-    import_module("annotate.snapshots.migrations.0005_side").keep_sides(apps, None)
-    assert Side.objects.get().split == "validation"
-    assert Snapshot.objects.get(name="trained").splits["prompts"] == {"train": 1, "validation": 0}
 
 
 def test_a_snapshot_names_the_one_before_it_of_the_same_campaigns(campaign):

@@ -10,7 +10,7 @@ from rest_framework.exceptions import ValidationError
 
 from annotate.accounts import services
 from annotate.accounts.models import ROLES, User
-from annotate.errors import sentence
+from annotate.api.errors import sentence
 
 
 class Command(BaseCommand):

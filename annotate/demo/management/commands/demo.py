@@ -15,11 +15,11 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from rest_framework.exceptions import APIException
 
+from annotate.api.errors import sentence
 from annotate.demo import story, table
-from annotate.demo.processes import Processes, free_port, site
-from annotate.errors import sentence
+from annotate.exchange.importing import ImportRefused
+from annotate.operating.processes import Processes, free_port, site
 from annotate.runs.models import Run
-from annotate.snapshots.importing import ImportRefused
 
 NUM_NEXT_PROMPTS = 40
 LEARNING_STAGES = ["snapshot", "reward", "ppo", "evaluate", "promote", "sample"]
@@ -50,7 +50,7 @@ class Command(BaseCommand):
         self.kept.setdefault("seconds", {})
         try:
             with self.timed("database and migrations"):
-                call_command("migrate", verbosity=0)
+                call_command("migrate", verbosity=0, skip_checks=False)
             if "table" in self.kept and not options["serve"]:
                 self.show()
                 return self.show_next()

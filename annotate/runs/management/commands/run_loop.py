@@ -8,11 +8,11 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from rest_framework.exceptions import APIException
 
+from annotate.api.errors import sentence
 from annotate.campaigns.models import Campaign
-from annotate.errors import sentence
-from annotate.runs import looping
+from annotate.runs.loop import seeing_through
+from annotate.runs.loop.rounds import start_round
 from annotate.runs.models import Round
-from annotate.runs.rounds import start_round
 
 
 class Command(BaseCommand):
@@ -37,17 +37,17 @@ class Command(BaseCommand):
         config = self.read_config(options["config"])
         if options["rounds"] < 1:
             raise CommandError("--rounds is at least 1.")
-        by_worker = looping.worker_answers()
+        by_worker = seeing_through.worker_answers()
         self.tell(
             "A Celery worker answers and does the work." if by_worker else "No worker answers: working here."
         )
         reports = []
         try:
-            base_policy = looping.base_policy_for(options["base_model"])
+            base_policy = seeing_through.base_policy_for(options["base_model"])
             for _number in range(options["rounds"]):
                 made = start_round(campaigns=campaigns, base_policy=base_policy, config=config)
-                ended = looping.see_through(made, self.tell, by_worker)
-                reports.append(looping.report(ended))
+                ended = seeing_through.see_through(made, self.tell, by_worker)
+                reports.append(seeing_through.report(ended))
                 if ended.state != Round.State.SUCCEEDED:
                     break
         except APIException as refusal:
@@ -95,7 +95,9 @@ class Command(BaseCommand):
                 run = stage["run"]
                 line = f"  {stage['stage']:<9} {stage['state']:<8}"
                 if run:
-                    numbers = "  ".join(f"{k} {v}" for k, v in looping.short_metrics(run["metrics"]).items())
+                    numbers = "  ".join(
+                        f"{k} {v}" for k, v in seeing_through.short_metrics(run["metrics"]).items()
+                    )
                     line += f" {run['name']:<12} {run['seconds']} s  {numbers}"
                 self.stdout.write(line)
             self.stdout.write(f"  {report['outcome']}")

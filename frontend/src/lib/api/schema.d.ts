@@ -177,14 +177,14 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** @description A campaign, to be read; `feedback.views` changes it too, and its units with it. */
+        /** @description A campaign; what changes its overlap changes its units too. */
         get: operations["campaign"];
         put?: never;
         post?: never;
         delete?: never;
         options?: never;
         head?: never;
-        /** @description A campaign, to be read; `feedback.views` changes it too, and its units with it. */
+        /** @description A campaign; what changes its overlap changes its units too. */
         patch: operations["update_campaign"];
         trace?: never;
     };
