@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { decidingOf, figuresOf, groupOfFigure, isShare, roundSteps } from "./metrics";
+import english from "@/locales/en.json";
+import { decidingOf, figuresOf, groupOfFigure, isShare, NAMES, roundSteps } from "./metrics";
 
 test("shares are told by their names", () => {
   const shares = [
@@ -59,6 +60,11 @@ test("speed stands apart, and a count nobody knew is data", () => {
     "data",
     "other",
   ]);
+});
+
+test("every figure that we know has a name for people", () => {
+  expect(NAMES.filter((name) => !(name in english.metric))).toEqual([]);
+  expect(english.metric.prompt_length).toBe("Length of the prompt");
 });
 
 test("an axis of steps has round numbers, each once", () => {

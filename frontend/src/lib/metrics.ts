@@ -68,7 +68,8 @@ const ORDER = {
 export type FigureGroup = keyof typeof ORDER | "other";
 export const FIGURE_GROUPS: readonly FigureGroup[] = ["result", "training", "data", "speed", "other"];
 
-const NAMES = Object.values(ORDER).flat();
+/** Every figure that we know, in the one order. */
+export const NAMES = Object.values(ORDER).flat();
 const PLACES = new Map(NAMES.map((name, place) => [name, place]));
 const HOMES = new Map(
   Object.entries(ORDER).flatMap(([group, names]) =>

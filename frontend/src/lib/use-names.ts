@@ -2,7 +2,7 @@ import { useCallback } from "react";
 import { useTranslation } from "react-i18next";
 
 /** "wrong_language" as it is read: "Wrong language". */
-function inWords(name: string, language: string): string {
+export function nameInWords(name: string, language: string): string {
   const words = name.replaceAll("_", " ").trim();
   return words.charAt(0).toLocaleUpperCase(language) + words.slice(1);
 }
@@ -12,14 +12,14 @@ export function useNames() {
   const { t, i18n } = useTranslation();
   const flagNamed = useCallback(
     (flag: string) =>
-      i18n.exists(`flag.${flag}`) ? String(t(`flag.${flag}` as "flag.untrue")) : inWords(flag, i18n.language),
+      i18n.exists(`flag.${flag}`) ? String(t(`flag.${flag}` as "flag.untrue")) : nameInWords(flag, i18n.language),
     [t, i18n],
   );
   const criterionNamed = useCallback(
     (name: string) =>
       i18n.exists(`criterion.${name}`)
-        ? inWords(String(t(`criterion.${name}` as "criterion.helpful")), i18n.language)
-        : inWords(name, i18n.language),
+        ? nameInWords(String(t(`criterion.${name}` as "criterion.helpful")), i18n.language)
+        : nameInWords(name, i18n.language),
     [t, i18n],
   );
   return { flagNamed, criterionNamed };

@@ -31,6 +31,16 @@ test("English and French are there", () => {
   expect(languages).toEqual(expect.arrayContaining(["en", "fr"]));
 });
 
+test("one thing has one word", () => {
+  // A user name, an administrator, to submit; and in French a nom d'utilisateur and un administrateur.
+  const others = {
+    en: /\b(moderators?|log(ged|s)? ?ins?|admins?|hand(s|ed|ing)? in|user ?ids?)\b/i,
+    fr: /\b(modérat\p{L}+|admins?|identifiants?(?! de hub))(?!\p{L})/iu,
+  };
+  for (const [language, other] of Object.entries(others))
+    expect([...textsOf(language)].filter(([, text]) => other.test(text))).toEqual([]);
+});
+
 describe.each(languages)("%s", (language) => {
   const texts = textsOf(language);
 

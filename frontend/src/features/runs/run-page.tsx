@@ -96,7 +96,7 @@ export function RunPage() {
 }
 
 /** The tab that is open at first: of what is only measured a curve says nothing, and what failed at once has none. */
-function tabOf({ kind, state, step }: Run): (typeof TABS)[number] {
+export function tabOf({ kind, state, step }: Run): (typeof TABS)[number] {
   if (state === "failed" && !step) return "log";
   return state === "succeeded" && (kind === "evaluate" || kind === "sample") ? "numbers" : "curves";
 }
