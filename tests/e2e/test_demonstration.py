@@ -108,6 +108,9 @@ def test_both_sides_are_written_by_keyboard_alone(site, open_page):
     page.keyboard.type("It is called Candlewick.")
     page.keyboard.press("Alt+Enter")
     page.keyboard.type("Thank you. Is it far?")
+    page.keyboard.press("Alt+s")  # a policy knows what an assistant says
+    said = page.get_by_test_id("announcement").get_by_text("Suggestions are for the assistant’s turns")
+    said.wait_for(state="attached")
     page.keyboard.press("Alt+Enter")
     page.keyboard.type("An hour by ferry.")
     page.keyboard.press("Control+Enter")

@@ -161,6 +161,8 @@ def test_each_is_rated_alone_then_all_are_ordered_overall_and_by_criterion_by_ke
     page.reload()  # the step and every order are kept
     page.get_by_role("region", name="Order").wait_for()
     page.locator("[data-letter]").first.focus()
+    # The hint of the key stands on the button of the order to which it leads.
+    expect(page.get_by_role("button", name="Helpful").locator("kbd")).to_have_text("P")
     for key in ["p", "1", "j", "1", "j", "2", "Control+Enter"]:
         page.keyboard.press(key)
     a, b, c = shown
@@ -233,7 +235,7 @@ def test_letters_lead_to_completions_steps_are_undone_and_a_better_answer_is_clo
 
     field = page.get_by_label("Completion D, yours")
     press("w", "Escape")  # nothing was written: it closes, and keys are keys again
-    assert field.count() == 0
+    expect(field).to_have_count(0)
     press("q")
     page.get_by_role("complementary", name="Guidelines").wait_for(state="detached")
     press("q", "w")
@@ -242,7 +244,8 @@ def test_letters_lead_to_completions_steps_are_undone_and_a_better_answer_is_clo
     chips = page.get_by_role("listitem", name="Place 3").locator("[data-chip]")
     assert sorted(chips.all_inner_texts()) == ["A", "D"]
     page.get_by_role("button", name="Close; your words are kept").click()
-    assert page.locator("[data-chip='D']").count() == 0 and field.count() == 0
+    expect(page.locator("[data-chip='D']")).to_have_count(0)
+    expect(field).to_have_count(0)
     page.get_by_text("Saved", exact=True).wait_for()
     page.reload()
     page.get_by_role("button", name="Take up your better answer again").click()
@@ -367,16 +370,16 @@ def test_what_changed_in_the_guidelines_is_shown_once(site, open_page):
         "from annotate.campaigns.services import mark_guidelines_read, write_guidelines\n"
         f"campaign = Campaign.objects.get(id={site.seeded['writing']})\n"
         "rules = '\\n\\n'.join(f'Rule {i}: read everything first.' for i in range(80))\n"
-        "read = write_guidelines(campaign, rules + ' Be kind and true.', by=None)\n"
+        "read = write_guidelines(campaign, rules + ' Be **kind** and true.', by=None)\n"
         "mark_guidelines_read(campaign, User.objects.get(username='bob'), read.version)\n"
-        "write_guidelines(campaign, rules + ' Be brief and true.', by=None)"
+        "write_guidelines(campaign, rules + ' Be **brief** and true.', by=None)"
     )
     page.goto("/")
     page.get_by_text("The guidelines have changed since you last read them.").wait_for()
     page.get_by_role("button", name="See what changed").click()
     dialog = page.get_by_role("dialog")
-    dialog.locator("del", has_text="kind").wait_for()
-    [place] = dialog.locator("ins", has_text="brief").evaluate_all(
+    dialog.locator("del strong", has_text="kind").wait_for()  # as it is read
+    [place] = dialog.locator("ins strong", has_text="brief").evaluate_all(
         "found => found.map(mark => mark.getBoundingClientRect().toJSON())"
     )
     assert 0 < place["top"] < place["bottom"] < 900, "the change is out of sight"
@@ -393,7 +396,7 @@ def test_a_dialogue_gets_instructions_hints_and_its_exchanges_in_another_order(s
     turns = page.locator("textarea[data-turn]")
     turns.first.focus()
     page.keyboard.type("Aye.")
-    page.get_by_text("1 word · 3 to 5 words are asked for").wait_for()
+    page.get_by_text("Write in this language: English · 1 word · 3 to 5 words are asked for").wait_for()
     for text in ["Where?", "North.", "When?", "Now."]:
         page.keyboard.press("Alt+Enter")
         page.keyboard.type(text)
@@ -425,11 +428,13 @@ def test_a_remark_reaches_the_moderators_and_is_dealt_with(site, open_page):
     page.get_by_role("textbox").first.wait_for()
     page.get_by_role("button", name="Tell an administrator").tap()
     dialog = page.get_by_role("dialog", name="Tell an administrator")
+    dialog.get_by_role("button", name="Send").tap()  # what is missing is said by the page, in its language
+    dialog.get_by_text("Write your comment, or choose what it is about.").wait_for()
     dialog.get_by_role("button", name="It is unclear").tap()
     dialog.get_by_role("textbox").fill("Which harbour is meant?")
     dialog.get_by_role("button", name="Send").tap()
     page.get_by_text("Your remark has been sent").first.wait_for()
-    assert page.get_by_role("dialog").count() == 0
+    expect(page.get_by_role("dialog")).to_have_count(0)
 
     admin = open_page("carol")
     admin.goto(f"/campaigns/{site.seeded['writing']}/remarks")
