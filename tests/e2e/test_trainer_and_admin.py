@@ -203,7 +203,7 @@ def test_an_admins_words_stay_until_they_are_saved_or_thrown_away(site, open_pag
     page.get_by_text(re.compile(f"^{say['guidelines']['version'].split('{')[0]}[2-9]$")).wait_for()
     page.reload()
     expect(text()).to_have_value(words)
-    assert page.get_by_text(say["unsaved"]["kept"]).count() == 0
+    expect(page.get_by_text(say["unsaved"]["kept"])).to_have_count(0)
 
     page.goto("/campaigns/new")
     page.get_by_label(say["campaigns"]["name"]).fill("Owls")
@@ -217,6 +217,7 @@ def test_unsaved_settings_stand_upon_what_somebody_else_saved_meanwhile(site, op
     headers = {"Authorization": f"Token {site.seeded['tokens']['carol']}"}
     page = open_page("carol")
     page.goto(f"/campaigns/{site.seeded['writing']}/settings")
+    expect(page.get_by_label("Language").locator("option:checked")).to_have_text("English")
     page.get_by_label("Lease in minutes").fill("25")
     httpx.patch(address, json={"correction_hours": 7}, headers=headers).raise_for_status()
     page.reload()
@@ -258,13 +259,16 @@ def test_the_palette_finds_what_one_may_see_and_nothing_else(site, open_page):
     options.filter(has_text="Policy").click()
     page.wait_for_url(f"**/policies/{site.seeded['base']}")
     page.get_by_role("row", name=re.compile("Island questions.*tiny base")).first.wait_for()  # its promotions
+    site.python(MEASURED.format(metrics=EVALUATION))
+    page, options = found("tom", "evaluate-figures")
+    options.filter(has_text="Run · Evaluation").wait_for()
     _page, options = found("tom", "island answers")  # a trainer is no member
     options.filter(has_text="Campaign").wait_for()
     _page, options = found("carol", "bob")
     options.filter(has_text="Bob (bob)").wait_for()
     page, options = found("alice", "tiny base")
     page.get_by_text("Nothing here is called so.").wait_for()
-    assert options.count() == 0
+    expect(options).to_have_count(0)
 
 
 # As the database gives it back: by the length of the names.
@@ -292,6 +296,9 @@ def test_a_runs_figures_stand_in_order_the_deciding_one_first(site, open_page, s
         page = open_page("tom", **screen)
         page.goto(f"/runs/{run}")
         page.get_by_role("heading", name=name["group"]["speed"]).wait_for()
+        page.get_by_text(
+            say["runs"]["isRun"].replace("{{kind}}", say["runs"]["kinds"]["evaluate"])
+        ).wait_for()
         terms = page.get_by_role("term").all_inner_texts()
         # At a glance, then all of them by what they are about; the ends of an interval are no figures of their own.
         expected = ["win_rate", "score", "ref_score", "kl"]
@@ -307,6 +314,13 @@ def test_a_runs_figures_stand_in_order_the_deciding_one_first(site, open_page, s
             "temperature",
             "max_new_tokens",
         ]  # as trainer/evaluate.py lists them
+        # The list says what it came to; on a phone no part of it is beside the screen.
+        page.goto("/runs")
+        row = page.get_by_role("row").filter(has_text="evaluate-figures")
+        row.get_by_text(name["win_rate"]).wait_for()
+        boxes = [cell.bounding_box() for cell in row.get_by_role("cell").all()]
+        assert max(box["x"] + box["width"] for box in boxes if box) <= page.viewport_size["width"]
+        assert fits(page)
 
 
 def test_a_snapshot_that_holds_nothing_to_learn_from_cannot_be_chosen(site, open_page):
@@ -323,8 +337,52 @@ def test_a_snapshot_that_holds_nothing_to_learn_from_cannot_be_chosen(site, open
     dialog.get_by_label("Kind").select_option(label="DPO")
     empty = dialog.get_by_role("option", name="few words · 0 rankings to learn from")
     empty.wait_for(state="attached")
-    assert empty.is_disabled()
-    assert dialog.get_by_role("option", name="many words · 7 rankings to learn from").is_enabled()
+    expect(empty).to_be_disabled()
+    expect(dialog.get_by_role("option", name="many words · 7 rankings to learn from")).to_be_enabled()
+
+
+FAILED = """
+from annotate.runs.models import PolicyVersion, Run
+base = PolicyVersion.objects.get(name="tiny base")
+print(Run.objects.create(name="sft-failed", kind="sft", policy=base, state="failed", error="The disk is full.").id)
+"""
+
+
+def test_what_failed_by_itself_is_not_to_be_tried_again_first_of_all(site, open_page):
+    page = open_page("tom")
+    page.goto(f"/runs/{site.python(FAILED)}")
+    page.get_by_role("alert").get_by_text("The disk is full.").wait_for()
+    again = page.get_by_role("button", name="Try again")
+    expect(again).to_have_attribute("data-variant", "default")  # no main button
+    expect(page.get_by_role("tab", name="Log")).to_have_attribute("aria-selected", "true")
     page.goto("/runs/99999999")
     page.get_by_role("alert").wait_for()
-    assert page.get_by_role("button", name="Try again").count() == 0
+    expect(again).to_have_count(0)  # what is not there is so the second time too
+
+
+LOOP = """
+from annotate.runs.models import PolicyVersion, Round, Schedule
+base = PolicyVersion.objects.get(name="tiny base")
+for number in range(7):
+    Round.objects.create(name=f"autumn round {number}", base_policy=base, state="cancelled", stages=["snapshot", "sft"])
+Schedule.objects.create(name="every autumn", base_policy=base, every_hours=2000, is_enabled=False)
+"""
+
+
+def test_older_rounds_are_shown_when_asked_for_and_a_schedule_is_deleted_after_a_question(site, open_page):
+    site.python(LOOP)
+    page = open_page("tom")
+    page.goto("/runs")
+    page.get_by_role("article", name="autumn round 6").wait_for()
+    oldest = page.get_by_role("article", name="autumn round 0")
+    expect(oldest).to_have_count(0)
+    page.get_by_role("button", name="Show older rounds").click()
+    oldest.wait_for()
+    line = page.get_by_role("button", name="Delete the schedule every autumn")
+    line.click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_text("It cannot be undone.").wait_for()
+    dialog.get_by_role("button", name="Cancel").click()
+    line.click()
+    dialog.get_by_role("button", name="Delete").click()
+    line.wait_for(state="detached")

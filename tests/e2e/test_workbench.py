@@ -524,6 +524,22 @@ def test_an_admin_chooses_two_policies_for_a_campaign(site, open_page):
     page.get_by_role("link", name="second").wait_for()
 
 
+def test_sampling_at_once_is_said_to_have_begun_with_the_way_to_its_run(site, open_page):
+    site.python(
+        "from annotate.runs.models import PolicyVersion\nPolicyVersion.objects.create(name='third', path='/third')"
+    )
+    asked = {"kind": "ranking", "prompts": [question("What is sampled?")]}
+    sampled = make_campaigns(site, {"name": "Sampled", **asked})["Sampled"]
+    page = open_page("carol")
+    page.goto(f"/campaigns/{sampled}/policies")
+    page.get_by_role("button", name="Add a policy").click()
+    page.get_by_label("Sample from them now").check()
+    page.get_by_role("button", name="Save").click()
+    page.get_by_text("Saved, and sampling has begun.").wait_for()
+    page.get_by_role("link", name=re.compile("^Run sample")).click()
+    page.get_by_text("Run · Sampling").wait_for()
+
+
 # Both rank the next units; bob puts the last two completions the other way round.
 RANK_TOGETHER = """
 import uuid
