@@ -84,7 +84,7 @@ def test_of_two_answers_one_is_chosen_and_the_next_made_better(site, open_page, 
     page.get_by_role("alert").get_by_text("Talk with the model first").wait_for()
     page.get_by_role("button", name="Get the answer").click()
     first = two_answers(page)
-    assert page.get_by_label("Your message").count() == 0
+    expect(page.get_by_label("Your message")).to_have_count(0)
     submit.click()
     page.get_by_role("alert").get_by_text("Choose an answer").wait_for()
     page.get_by_role("radio", name="Completion B is much better").check(force=True)
@@ -99,7 +99,7 @@ def test_of_two_answers_one_is_chosen_and_the_next_made_better(site, open_page, 
     page.get_by_text("Saved", exact=True).wait_for()
     page.reload()  # the dialogue and the offered answers are there again
     two_answers(page)
-    assert page.get_by_role("radio", name="Both are equally good").is_checked()
+    expect(page.get_by_role("radio", name="Both are equally good")).to_be_checked()
     expect(page.get_by_label("The answer as it should be")).to_have_value("Nobody but herons.")
     submit.click()
     page.get_by_text("nothing more for now").wait_for()
@@ -133,7 +133,7 @@ def test_one_answer_by_keyboard_alone(site, open_page, campaigns):
     with page.expect_event("requestfailed"):  # the alert from before is gone then
         page.keyboard.press("t")
     page.get_by_role("alert").wait_for()
-    assert page.get_by_text("Who fishes here?").is_visible()
+    expect(page.get_by_text("Who fishes here?")).to_be_visible()
     page.unroute("**/suggestions")
     page.keyboard.press("p")
     page.wait_for_function("document.activeElement.value === 'Who fishes here?'")

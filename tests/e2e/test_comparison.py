@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.e2e.axe import violations
 from tests.e2e.desk import desk_site
@@ -95,13 +96,13 @@ def test_two_are_compared_by_keyboard_alone(site, open_page, campaigns):
     page.get_by_text("Saved", exact=True).wait_for()
     page.reload()  # the draft is there again
     assert shown(page) == first
-    assert page.get_by_role("radio", name="Completion A is clearly better").is_checked()
+    expect(page.get_by_role("radio", name="Completion A is clearly better")).to_be_checked()
     page.keyboard.press("Control+Enter")
     wait_for_another(page, first)
     second = shown(page)
     page.keyboard.press("b")  # a letter leads to its completion and decides nothing
     page.wait_for_function("document.activeElement.matches('[aria-label=\"Completion B\"]')")
-    assert page.get_by_role("radio", checked=True).count() == 0
+    expect(page.get_by_role("radio", checked=True)).to_have_count(0)
     page.keyboard.press("n")
     page.keyboard.press("Control+Enter")
     wait_for_another(page, second)

@@ -1,6 +1,7 @@
 """Who sees which page, a token from its making to its end, and the one door to Django admin."""
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.e2e.conftest import PASSWORD
 
@@ -21,7 +22,7 @@ def test_a_page_that_is_not_ones_own_is_none(site, open_page):
                     "/policies/1", "/snapshots"):  # fmt: skip
         page.goto(address)
         page.get_by_role("heading", name="There is no page here").wait_for()
-        assert page.get_by_role("navigation", name="Pages").count() == 0
+        expect(page.get_by_role("navigation", name="Pages")).to_have_count(0)
     assert refused == []
 
 
@@ -35,7 +36,7 @@ def test_an_admin_reads_the_loop_and_starts_nothing(site, open_page):
     assert refused == []
     page.goto("/runs")
     page.get_by_role("heading", name="Rounds").wait_for()
-    assert page.get_by_role("button", name="Start a round").count() == 0
+    expect(page.get_by_role("button", name="Start a round")).to_have_count(0)
     page.goto("/annotate/1")
     page.get_by_role("heading", name="There is no page here").wait_for()
 
@@ -53,7 +54,7 @@ def test_a_token_is_made_with_name_and_end_and_ended_by_keyboard(open_page):
     page.keyboard.press("Enter")
     page.get_by_role("dialog").get_by_role("button", name="End the token").click()
     end.wait_for(state="detached")
-    assert shown.count() == 0
+    expect(shown).to_have_count(0)
 
 
 def test_django_admin_is_entered_by_the_sign_in_page(open_page):

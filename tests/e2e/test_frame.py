@@ -210,7 +210,7 @@ def test_a_unit_that_is_refused_later_says_why_and_is_opened_again_with_all_its_
     httpx.patch(api, headers=headers, json={"flags": flags}).raise_for_status()
     page.get_by_role("button", name="Open it again").click()
     page.locator(f"[data-assignment='{first}']").wait_for()
-    assert card.get_by_role("button", name="Untrue").get_attribute("aria-pressed") == "true"
+    expect(card.get_by_role("button", name="Untrue")).to_have_attribute("aria-pressed", "true")
     page.keyboard.press("Control+Enter")
     wait_for_another_ranking(page, first)
     site.wait_until(lambda: first in rankings_of(site, "bob"), 20, "the ranking was not stored")

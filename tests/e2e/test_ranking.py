@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.e2e.phone import PHONE, drag_by_finger, fits
 from tests.e2e.units import assignment_on, shown_order, wait_for_another
@@ -171,6 +172,6 @@ def test_markup_in_a_completion_does_not_run(site, open_page):
     open_unit(page, site)
     page.wait_for_timeout(300)
     assert page.evaluate("window.ran") is None
-    assert page.locator("article[data-completion] script, article[data-completion] img").count() == 0
-    assert page.locator("article[data-completion] a[href^='javascript']").count() == 0
+    expect(page.locator("article[data-completion] script, article[data-completion] img")).to_have_count(0)
+    expect(page.locator("article[data-completion] a[href^='javascript']")).to_have_count(0)
     assert not [url for url in asked if not url.startswith(site.url)]

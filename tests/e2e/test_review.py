@@ -90,7 +90,7 @@ def test_a_dialogue_is_mended_by_mouse(site, open_page, reviewed):
     work = page.get_by_label("The work under review")
     work.get_by_text("It is Port.").wait_for()
     field = work.get_by_role("textbox").last
-    assert field.count() == 0  # it is there to be read
+    expect(field).to_have_count(0)  # it is there to be read
     page.get_by_role("button", name="Submit").click()
     page.get_by_role("alert").get_by_text("Accept it, mend it, or return it.").wait_for()
     page.get_by_role("radio", name="Mend it yourself").check(force=True)
@@ -116,14 +116,14 @@ def test_work_is_returned_by_keyboard_and_its_author_submits_it_again(site, open
     page.get_by_role("radio", name="Return it to its author").wait_for()
     for key in "tomot":  # while no text is being edited, every key decides
         page.keyboard.press(key)
-    assert page.get_by_role("radio", name="Return it to its author").is_checked()
+    expect(page.get_by_role("radio", name="Return it to its author")).to_be_checked()
     page.keyboard.press("Control+Enter")
     page.get_by_role("alert").get_by_text("Say what its author is to change.").wait_for()
     page.keyboard.press("t")  # once more: to the word to its author
     page.keyboard.type("Name the island.")
     page.keyboard.press("Escape")
     page.keyboard.press("o")
-    assert page.get_by_role("radio", name="Accept it").is_checked()
+    expect(page.get_by_role("radio", name="Accept it")).to_be_checked()
     page.keyboard.press("t")
     page.keyboard.press("Control+Enter")
     page.get_by_text("nothing more for now").wait_for()
@@ -143,8 +143,8 @@ def test_work_is_returned_by_keyboard_and_its_author_submits_it_again(site, open
     page.get_by_role("button", name="Earlier versions").click()
     dialog = page.get_by_role("dialog", name="Earlier versions")
     dialog.locator("ins", has_text=", on Gull").wait_for()
-    assert dialog.get_by_label("From").locator("option").count() == 2
-    assert "by its author" in dialog.get_by_label("From").inner_text()
+    expect(dialog.get_by_label("From").locator("option")).to_have_count(2)
+    expect(dialog.get_by_label("From")).to_contain_text("by its author")
     page.keyboard.press("Escape")
     page.keyboard.press("o")
     page.keyboard.press("Control+Enter")
@@ -162,7 +162,7 @@ def open_order(page, review: int) -> list[int]:
         card.get_by_text(re.compile(r"tier \d of 2")).inner_text(): int(card.get_attribute("data-completion"))
         for card in cards
     }
-    assert page.get_by_text("Drag").count() == 0
+    expect(page.get_by_text("Drag")).to_have_count(0)
     return [id for _words, id in sorted(places.items(), key=lambda place: place[0][-6])]
 
 
@@ -211,7 +211,7 @@ def test_a_ranking_is_mended_by_mouse(site, open_page, reviewed):
     given, review = reviewed["Orders by mouse"]
     page = open_page("bob")
     best, worst = open_order(page, review)
-    assert menu_of(page, best).count() == 0
+    expect(menu_of(page, best)).to_have_count(0)
     page.get_by_role("radio", name="Mend it yourself").check(force=True)
     menu_of(page, best).wait_for()
     chip = page.locator("[data-chip]").first.bounding_box()
@@ -325,7 +325,7 @@ def test_a_chat_is_mended_at_its_last_turn_by_keyboard(site, open_page):
     work = page.get_by_label("The work under review")
     work.get_by_text("Turn 1: Completion A is clearly better").click()
     work.get_by_text("Answer 0 right.").wait_for()
-    assert work.get_by_role("button", name="Send").count() == 0  # nobody goes on with another's dialogue
+    expect(work.get_by_role("button", name="Send")).to_have_count(0)  # nobody goes on with another's dialogue
     page.keyboard.press("6")  # a key that judges does nothing yet
     page.keyboard.press("m")
     assert violations(page) == []

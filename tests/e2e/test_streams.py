@@ -105,7 +105,7 @@ def test_a_chat_on_a_phone_outlives_every_failure_of_its_policy(site, open_page)
     page.get_by_role("button", name="Answer again").tap()
     page.get_by_role("article", name="Answer").get_by_text(SPOKEN).wait_for()
     page.get_by_text("Both answers are the same, word for word").wait_for()
-    assert page.get_by_role("radio").count() == 0  # there is nothing to choose
+    expect(page.get_by_role("radio")).to_have_count(0)  # there is nothing to choose
     message = page.get_by_label("Your message")
     message.tap()
     message.fill("And who eats the fish?")

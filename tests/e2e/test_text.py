@@ -1,6 +1,7 @@
 """Text as its reader should see it: Markdown, code, formulas, any script and direction; and nothing that it could do."""
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.e2e.units import card_with, make_campaigns, question
 
@@ -73,19 +74,19 @@ def page(open_page, campaigns):
 def test_markdown_code_tables_and_formulas_are_set(page):
     card = card_with(page, "it costs")
     card.locator("strong", has_text="bold").wait_for()
-    assert card.locator("td", has_text="cat").count() == 1
+    expect(card.locator("td", has_text="cat")).to_have_count(1)
     card.scroll_into_view_if_needed()
     card.locator("[data-word=keyword]", has_text="def").wait_for()
     card.locator("[data-word=string]", has_text="woof").wait_for()
     card.locator("[data-formula=inline] .katex").wait_for()
     card.locator("[data-formula=block] math").wait_for(state="attached")
-    assert "it costs $5 or $10" in card.inner_text()
-    assert card.locator("[data-formula]").count() == 2  # money is none
+    expect(card).to_contain_text("it costs $5 or $10")
+    expect(card.locator("[data-formula]")).to_have_count(2)  # money is none
 
 
 def test_a_link_says_where_it_leads_and_opens_apart(page):
     links = card_with(page, "it costs").get_by_role("link")
-    assert links.count() == 2
+    expect(links).to_have_count(2)
     assert links.first.evaluate("a => [a.href, a.target, a.rel]") == [
         "https://example.org/manual", "_blank", "noopener noreferrer nofollow",
     ]  # fmt: skip
@@ -98,7 +99,8 @@ def test_the_text_as_it_was_written_is_one_key_away(page):
     card = card_with(page, "it costs")
     page.keyboard.press("v")
     page.get_by_text("[the manual](https://example.org/manual)").wait_for()
-    assert "**bold**" in card.inner_text() and "$e^{i\\pi}+1=0$" in card.inner_text()
+    expect(card).to_contain_text("**bold**")
+    expect(card).to_contain_text("$e^{i\\pi}+1=0$")
     page.keyboard.press("v")
     card.locator("strong", has_text="bold").wait_for()
 
@@ -125,24 +127,26 @@ def test_nothing_in_a_text_runs_loads_or_leads_astray(open_page, campaigns, site
     card.locator("[data-formula][data-set]").first.wait_for()
     page.wait_for_timeout(300)
     assert page.evaluate("window.ran") is None and dialogs == []
-    assert card.locator("script, img, svg:not(.lucide), iframe, [onerror], [onload], [data-x]").count() == 0
-    assert page.locator("a[href^='javascript' i]").count() == 0
+    expect(
+        card.locator("script, img, svg:not(.lucide), iframe, [onerror], [onload], [data-x]")
+    ).to_have_count(0)
+    expect(page.locator("a[href^='javascript' i]")).to_have_count(0)
     assert not [url for url in asked if not url.startswith(site.url)]
-    assert card.locator("[data-formula]").count() == 4  # and whatever is not set stands there as written
-    assert "Image not loaded: far (https://example.org/a.png)" in card.inner_text()
+    expect(card.locator("[data-formula]")).to_have_count(4)  # and whatever is not set stands there as written
+    expect(card).to_contain_text("Image not loaded: far (https://example.org/a.png)")
 
 
 def test_what_is_broken_is_still_there_to_be_read(page):
     card = card_with(page, "Broken")
     card.locator("pre", has_text="unclosed = True").wait_for()
     card.scroll_into_view_if_needed()
-    assert "$\\frac{1}{$" in card.inner_text()
+    expect(card).to_contain_text("$\\frac{1}{$")
 
 
 def test_what_nobody_would_see_is_shown_and_does_nothing(page):
     text = card_with(page, "Unseen:").inner_text()
     assert "bell ␇, escape ␛[31m, turned U+202Egnihton" in text
-    assert card_with(page, "Unseen:").locator("[data-control]").count() == 3  # the flag stays a flag
+    expect(card_with(page, "Unseen:").locator("[data-control]")).to_have_count(3)  # the flag stays a flag
 
 
 HUGE = "".join(f"Line {number} of a text that is far too long.\n" for number in range(4_600))[:200_000]

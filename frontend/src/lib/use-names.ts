@@ -12,7 +12,9 @@ export function useNames() {
   const { t, i18n } = useTranslation();
   const flagNamed = useCallback(
     (flag: string) =>
-      i18n.exists(`flag.${flag}`) ? String(t(`flag.${flag}` as "flag.untrue")) : nameInWords(flag, i18n.language),
+      i18n.exists(`flag.${flag}`)
+        ? String(t(`flag.${flag}` as "flag.untrue"))
+        : nameInWords(flag, i18n.language),
     [t, i18n],
   );
   const criterionNamed = useCallback(
