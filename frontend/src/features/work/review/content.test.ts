@@ -9,6 +9,8 @@ const letters = {
   restore: (_unit: Assignment, submitted: unknown) => ({ text: (submitted as { text: string }).text }),
   missing: (_unit: Assignment, content: { text: string }) => (content.text ? null : { key: "review.none" }),
   submission: (_unit: Assignment, content: { text: string }) => ({ text: content.text }),
+  doubts: (_unit: Assignment, { text }: { text: string }) =>
+    text === "Vague" ? [{ key: "letters.doubt" }] : [],
   inWords: (_unit: Assignment, content: { text: string }) => content.text,
 } as unknown as AnyWorkKind;
 
@@ -41,6 +43,12 @@ test("what is still missing is said", () => {
   expect(review.missing(unit, mended("Old"))?.key).toBe("review.missing.change");
   expect(review.missing(unit, mended(""))?.key).toBe("review.none");
   expect(review.missing(unit, mended("New"))).toBeNull();
+});
+
+test("what a reviewer mends is doubted as if it were the author's; the author's own is not", () => {
+  const mended = { ...begun, correction: { text: "Vague" } };
+  expect(review.doubts(unit, { ...mended, verdict: "corrected" })).toEqual([{ key: "letters.doubt" }]);
+  expect(review.doubts(unit, { ...mended, verdict: "accepted" })).toEqual([]);
 });
 
 test("a correction goes along with the corrected work alone", () => {
