@@ -524,6 +524,7 @@ def test_an_admin_chooses_two_policies_for_a_campaign(site, open_page):
     assert ask(site, chosen, versus) == [("second", 3), ("first", 1)]
     page.get_by_role("tab", name="Progress").click()
     page.get_by_role("link", name="second").wait_for()
+    expect(page.get_by_text("Extra submissions")).to_have_count(0)  # where there are none, none are spoken of
 
 
 def test_sampling_at_once_is_said_to_have_begun_with_the_way_to_its_run(site, open_page):
