@@ -101,7 +101,7 @@ def test_two_are_compared_by_keyboard_alone(site, open_page, campaigns):
     wait_for_another(page, first)
     second = shown(page)
     page.keyboard.press("b")  # a letter leads to its completion and decides nothing
-    page.wait_for_function("document.activeElement.matches('[aria-label=\"Completion B\"]')")
+    page.wait_for_function("() => document.activeElement.matches('[aria-label=\"Completion B\"]')")
     expect(page.get_by_role("radio", checked=True)).to_have_count(0)
     page.keyboard.press("n")
     page.keyboard.press("Control+Enter")

@@ -160,7 +160,9 @@ def test_on_a_phone_in_french_question_undo_shelf_and_help_are_tapped(site, open
     page.get_by_role("button", name="Laisser tel quel").tap()
     wait_for_this(page, second)
     page.get_by_role("button", name="Aller à l’ordre").tap()  # the shelf is some screens below
-    page.wait_for_function("document.querySelector('#order').getBoundingClientRect().top < innerHeight / 2")
+    page.wait_for_function(
+        "() => document.querySelector('#order').getBoundingClientRect().top < innerHeight / 2"
+    )
     page.get_by_title("Revenir à la demande").wait_for()  # what was asked stays in sight
     page.get_by_role("button", name="Aide et touches").tap()
     dialog = page.get_by_role("dialog", name="Aide")

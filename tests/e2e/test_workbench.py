@@ -32,7 +32,7 @@ def site(browser_path, tmp_path_factory):
             {"name": "Alone", **ranking, "is_rated_first": True, "criteria": ["helpful"]},
             {"name": "Own", **ranking, "own_answer": "demonstration"},
             {"name": "Long", **ranking, "completions": LONG},
-            {"name": "Again", **ranking, "members": ["bob"]},
+            {"name": "Again", **ranking, "members": ["alice", "bob"], "overlap": 2},
             {
                 **ranking,
                 "name": "Together",
