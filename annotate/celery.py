@@ -5,7 +5,7 @@ import os
 from typing import Any
 
 from celery import Celery, Task
-from celery.signals import worker_process_init
+from celery.signals import setup_logging, worker_process_init
 
 from annotate.operating.starting import end_with_parent
 
@@ -25,6 +25,13 @@ class Look(Task):
             if self.request.called_directly or not (out := outage(error)):
                 raise
             log.error("%s: %s (%s)", self.name, out, str(error).strip().split("\n")[0])
+
+
+@setup_logging.connect
+def keep_our_log(loglevel: int | None = None, **signal: Any) -> None:
+    """Workers and the clock log as the web does (settings.LOGGING): Celery itself would put its own form in its place."""
+    if loglevel is not None:
+        logging.getLogger("celery").setLevel(loglevel)
 
 
 @worker_process_init.connect

@@ -142,6 +142,16 @@ def test_a_worker_without_its_database_writes_one_line_and_waits_for_the_next_lo
         expire_leases()
 
 
+def test_an_event_in_a_workers_log_is_one_line_too():
+    written = ended(
+        "-c",
+        "import logging, django; from annotate.celery import app; django.setup(); app.log.setup(logging.INFO)\n"
+        "logging.getLogger('annotate.runs').warning('one\\nforged line')",
+        DJANGO_SETTINGS_MODULE="annotate.settings",
+    )
+    assert "one\\x0aforged line" in written.stderr, written.stderr
+
+
 def test_without_a_broker_nothing_is_started_and_a_round_goes_on(monkeypatch, caplog):
     nobody = Celery(broker="redis://127.0.0.1:1/0")
     nobody.conf.broker_transport_options = {"max_retries": 1, "interval_start": 0}
