@@ -63,6 +63,12 @@ def test_the_web_process_is_started_one_way():
     assert f"`granian {' '.join(line)}`" in (ROOT / "docs" / "operators" / "deploy.md").read_text()
 
 
+def test_the_image_of_vllm_is_of_the_version_that_the_extra_installs():
+    image = re.search(r"image: vllm/vllm-openai:(\S+)", (ROOT / "deploy" / "compose.yaml").read_text())
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    assert image and extras["vllm"] == [f"vllm~={image[1].removeprefix('v')}"]
+
+
 def test_every_make_target_named_in_the_readme_exists():
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     named = set(re.findall(r"`?make ([a-z][a-z-]+)", (ROOT / "README.md").read_text()))
