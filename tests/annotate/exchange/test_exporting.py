@@ -182,6 +182,17 @@ def test_trl_reads_messages_and_pairs(campaign):
     assert len(pairs) == 3
 
 
+def test_a_weight_goes_out_with_its_messages_and_comes_back(campaign, tmp_path):
+    path = tmp_path / "said.jsonl"
+    said = [{"role": "user", "content": "Where?"}, {"role": "assistant", "content": "There."}]
+    path.write_text(json.dumps({"messages": said, "weight": 0.25}))
+    import_file(path, campaign)
+    path.write_text("".join(EXPORTS["trl-messages"](campaign)))
+    again = Campaign.objects.create(name="Again", kind="demonstration")
+    import_file(path, again)
+    assert again.demonstrations.get().weight == 0.25
+
+
 def test_k_wise_keeps_ties_the_order_shown_and_each_persons_ratings(campaign):
     import_file(SAMPLES / "squality.jsonl", campaign)
     ranking = Ranking.objects.order_by("pk").first()

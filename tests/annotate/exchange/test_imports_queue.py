@@ -10,6 +10,8 @@ from pathlib import Path
 import psutil
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile, TemporaryUploadedFile
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from annotate.api.errors import Conflict
@@ -208,6 +210,14 @@ def test_a_file_of_no_known_format_is_given_up_early_too(queued):
     row.refresh_from_db()
     assert (row.state, row.found_format, row.num_records) == ("failed", "unknown", HOPELESS)
     assert len(row.rejected) == KEPT_REFUSALS
+
+
+def test_django_admins_list_reads_no_reports(queued, carol_client):
+    row = queued()
+    with CaptureQueriesContext(connection) as asked:
+        page = carol_client.get("/admin/exchange/feedbackimport/")
+    assert row.file_name in page.content.decode()
+    assert not [sql["sql"] for sql in asked if '"rejected"' in sql["sql"] or '"report"' in sql["sql"]]
 
 
 def test_refusals_are_counted_by_kind(queued):

@@ -90,6 +90,15 @@ def test_a_turn_that_is_not_to_be_learned_refuses_its_dialogue(read):
     assert "weight 0: it is not to be learned like the others" in reasons[0]
 
 
+@pytest.mark.parametrize("mark", [{"train": False}, {"mask": 1}, {"loss_weight": 0.5}])
+def test_a_mark_on_a_turn_that_parley_does_not_know_refuses_its_dialogue(read, mark):
+    [name] = mark
+    plain = {"messages": [user("2+2?"), says("4")]}
+    form, kept, reasons, _ = read(plain, {"messages": [user("2+2?"), says("5", **mark)]})
+    assert (form, len(kept)) == ("messages", 1)
+    assert f'could change what the record means: "messages.{name}"' in reasons[0]
+
+
 def test_parts_that_are_text_are_joined_and_others_named(read):
     text = {"type": "text", "text": "A "}
     image = {"type": "image_url", "image_url": {"url": "x"}}
@@ -140,6 +149,26 @@ def test_a_system_column_is_the_first_turn(read):
     assert not unread
 
 
+@pytest.mark.parametrize("name", ["system", "system_prompt"])
+@pytest.mark.parametrize(
+    ("form", "record"),
+    [
+        ("messages", {"messages": [user("Where?"), says("There.")]}),
+        ("prompt-completion", {"prompt": "Where?", "completion": "There."}),
+        ("question-answer", {"question": "Where?", "answer": "There."}),
+        ("dpo", {"prompt": "Where?", "chosen": "There.", "rejected": "Here."}),
+        ("kto", {"prompt": "Where?", "completion": "There.", "label": True}),
+        ("prompts", {"prompt": "Where?"}),
+    ],
+)
+def test_a_system_column_stands_before_what_was_asked_in_every_form_that_may_have_one(
+    read, form, record, name
+):
+    found, [item], reasons, unread = read({**record, name: "Be brief."})
+    assert (found, reasons, unread) == (form, [], {})
+    assert item.messages == [{"role": "system", "content": "Be brief."}, user("Where?")]
+
+
 def test_tools_beside_a_dialogue_stand_before_it(read):
     _, kept, _, _ = read({"messages": [user("Hi"), says("Hello.")], "tools": [{"name": "weather"}]})
     assert dialogue_of(kept[0])[0] == ("tools", '[{"name": "weather"}]')
@@ -159,6 +188,13 @@ def test_alpacas_system_and_history_are_turns(read):
     assert [role for role, _ in dialogue_of(kept[0])] == ["system", *["user", "assistant"] * 3]
     assert [said["content"] for said in kept[0].messages] == ["One word.", "The capital of France?"]
     assert "Not read" not in read({"instruction": "a", "output": "b", "history": "c"})[2][0]
+
+
+def test_the_history_of_an_alpaca_pair_is_turns(read):
+    pair = {"instruction": "And of Italy?", "input": "", "chosen": "Rome.", "rejected": "Oslo."}
+    form, [found], _, unread = read({**pair, "history": [["The capital of France?", "Paris."]]})
+    assert (form, unread) == ("dpo", {})
+    assert found.messages == [user("The capital of France?"), says("Paris."), user("And of Italy?")]
 
 
 def test_a_records_weight_is_its_demonstrations_and_has_no_place_elsewhere(read):

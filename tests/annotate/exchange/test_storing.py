@@ -225,6 +225,15 @@ def test_the_command_without_json_tells_a_person_what_happened():
     assert "line 4: The chosen reply is empty." in out.getvalue()
 
 
+def test_the_command_names_the_fields_that_were_not_read(tmp_path, import_files):
+    path = tmp_path / "asked.jsonl"
+    path.write_text(json.dumps({"question": "Where?", "answer": "There.", "topic": "places"}))
+    assert import_files(path)["files"][0]["unread_fields"] == {"topic": 1}
+    out = io.StringIO()
+    call_command("import_feedback", path, campaign="Again", stdout=out)
+    assert "fields that were not read: topic (1)" in out.getvalue()
+
+
 def test_no_file_is_touched_when_one_of_them_is_missing(tmp_path):
     with pytest.raises(CommandError, match="cannot be read"):
         call_command("import_feedback", SAMPLES / "hh.jsonl", tmp_path / "none", campaign="Judging")

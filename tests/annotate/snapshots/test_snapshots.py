@@ -3,10 +3,11 @@
 import json
 import random
 import threading
+import time
 import uuid
 
 import pytest
-from django.db import connection
+from django.db import DatabaseError, connection, transaction
 
 from annotate.accounts.models import Annotator
 from annotate.campaigns.models import Campaign, Completion, Prompt
@@ -259,6 +260,31 @@ def test_a_name_is_taken_once_and_never_leaves_the_directory(campaign):
     for name in ["../spring", "a/b", ".hidden", "x" * 101]:
         with pytest.raises(SnapshotRefused, match="letters, digits"):
             create_snapshot(campaigns=[campaign], name=name)
+
+
+def test_of_two_who_take_one_name_at_once_the_second_is_told_so(campaign):
+    told = []
+
+    def second():
+        try:
+            queue_snapshot(campaigns=[campaign], name="spring")
+        except (SnapshotRefused, DatabaseError) as error:
+            told.append(error)
+        connection.close()
+
+    thread = threading.Thread(target=second)
+    with transaction.atomic():
+        queue_snapshot(campaigns=[campaign], name="spring")
+        thread.start()
+        waits = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+        with connection.cursor() as cursor:
+            while thread.is_alive() and not cursor.execute(waits).fetchone()[0]:
+                time.sleep(0.01)
+        assert not told
+    thread.join()
+    [refusal] = told
+    assert isinstance(refusal, SnapshotRefused)
+    assert "There is a snapshot spring already" in str(refusal)
 
 
 def test_a_failure_leaves_no_directory_and_a_row_that_says_why(campaign, monkeypatch, settings):

@@ -123,7 +123,7 @@ function Report({ row }: { row: Import }) {
 
 type ReportOfFile = NonNullable<ImportDetail["report"]>["files"][number];
 
-function FileReport({ file }: { file: ReportOfFile }) {
+export function FileReport({ file }: { file: ReportOfFile }) {
   const { t } = useTranslation();
   const format = useFormat();
   const made = MADE.filter((name) => file.made[name]).map((name) =>
