@@ -154,6 +154,10 @@ def test_a_failed_import_says_why_and_can_be_taken_off_the_list(site, open_page,
     row = page.locator("article").filter(has_text=name)
     row.get_by_text(sentences(language)["state"]["failed"]).wait_for(timeout=60_000)
     assert fits(page)
+    formats = page.get_by_label(say["format"], exact=True)
+    around = "select => [select, select.closest('section')].map((one) => one.getBoundingClientRect().right)"
+    right, edge = formats.evaluate(around)
+    assert right < edge
     tab = page.get_by_role("tab", name=sentences(language)["campaigns"]["tab"]["material"]).bounding_box()
     assert 0 <= tab["x"] and tab["x"] + tab["width"] <= page.viewport_size["width"]
     row.get_by_role("button", name=say["remove"].replace("{{name}}", name)).click()
