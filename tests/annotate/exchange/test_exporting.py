@@ -264,6 +264,10 @@ def test_our_own_exports_are_read_back_with_ties_strength_and_ratings(campaign, 
     report = import_file(path, again)
     assert (report.format, report.rejected, report.unread, report.duplicates) == (form, [], {}, 0)
     assert rows_in(again) == rows_in(campaign)
+    first, second = again.rankings.order_by("pk")[:2]  # as the sample has them, whoever read it
+    assert ([len(tier) for tier in first.tiers], first.seconds_spent) == ([1, 2], 31.5)
+    assert (second.strength, second.all_bad) == (3, True)
+    assert (second.is_surplus, second.review_state) == (True, "returned")
     given, back = ([row.criteria for row in c.rankings.order_by("pk")] for c in (campaign, again))
     assert len(given[0]) == 1
     assert form == "csv" or [len(row) for row in back] == [len(row) for row in given]
@@ -281,6 +285,7 @@ def test_what_a_spreadsheet_made_of_our_csv_is_read_with_its_marks(campaign, tmp
     again = Campaign.objects.create(name="Again", kind="ranking")
     assert not import_file(path, again).rejected
     assert rows_in(again) == rows_in(campaign)
+    assert again.rankings.filter(is_surplus=True, all_bad=True).count() == 1
 
 
 def test_a_ranking_of_which_rows_are_missing_is_refused(campaign, tmp_path):
@@ -304,6 +309,10 @@ def test_margins_go_into_snapshots_and_exports(campaign, tmp_path):
     assert Comparison.objects.get().margin == 2.5
     [row] = exported(campaign, "k-wise")
     assert row["margin"] == 2.5
+    path.write_text(json.dumps(row))
+    again = Campaign.objects.create(name="Again", kind="ranking")
+    import_file(path, again)
+    assert Comparison.objects.get(campaign=again).margin == 2.5
 
 
 def test_surplus_work_is_marked_or_left_out_of_what_is_made_to_train_on(campaign):

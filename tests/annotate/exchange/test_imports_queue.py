@@ -252,6 +252,18 @@ def test_a_small_file_that_unpacks_to_too_much_is_refused_before_anything_is_sto
     assert not list(uploads.iterdir())
 
 
+def test_what_an_import_keeps_on_the_disk_meanwhile_lies_among_the_uploads(queued, uploads, monkeypatch):
+    """There is room for whole files; a temporary directory may be small, or memory."""
+    places = []
+    monkeypatch.setattr(
+        importing, "parse_file", lambda path, form, scratch, unread: places.append(scratch) or ()
+    )
+    queued()
+    services.advance_imports()
+    assert [place.is_relative_to(uploads) for place in places] == [True]
+    assert not list(uploads.iterdir())
+
+
 def test_so_many_imports_wait_and_no_more(queued, carol_client, monkeypatch):
     monkeypatch.setattr(services, "MAX_WAITING", 2)
     row = queued()
