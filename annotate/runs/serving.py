@@ -26,9 +26,9 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from annotate.campaigns.models import Campaign
-from annotate.runs import launchers
+from annotate.runs.jobs import launchers
 from annotate.runs.models import ModelServer, PolicyVersion
-from annotate.runs.registering import model_directory
+from annotate.runs.policies.registry import model_directory
 from annotate.runs.turns import TEND, our_turn
 
 STARTING_FOR = timedelta(minutes=15)  # so long may a large model take to be hashed and loaded
