@@ -215,6 +215,31 @@ def test_an_admins_words_stay_until_they_are_saved_or_thrown_away(site, open_pag
     expect(page.get_by_label(say["campaigns"]["name"])).to_have_value("Owls")
 
 
+def test_what_is_begun_in_a_dialog_is_there_when_it_opens_again(site, open_page):
+    page = open_page("tom", **PHONE)
+    dialog = page.get_by_role("dialog")
+
+    def opened(button: str, field: str):
+        page.get_by_role("button", name=button, exact=True).first.click()
+        return dialog.get_by_label(field)
+
+    for address, button, field in [
+        ("/runs", "Start a round", "Settings (optional)"),
+        ("/snapshots", "New snapshot", "Name (optional)"),
+    ]:
+        page.goto(address)
+        opened(button, field).fill('{"begun": 1}')
+        page.keyboard.press("Escape")
+        dialog.wait_for(state="hidden")
+        page.reload()
+        expect(opened(button, field)).to_have_value('{"begun": 1}')
+        assert fits(page)
+        dialog.get_by_role("button", name="Throw away").click()
+        dialog.get_by_role("button", name="Cancel").click()
+        expect(opened(button, field)).to_have_value("")
+        page.keyboard.press("Escape")
+
+
 def test_unsaved_settings_stand_upon_what_somebody_else_saved_meanwhile(site, open_page):
     address = f"{site.url}/api/campaigns/{site.seeded['writing']}"
     headers = {"Authorization": f"Token {site.seeded['tokens']['carol']}"}

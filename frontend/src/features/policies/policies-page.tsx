@@ -1,25 +1,22 @@
-import { Button, Group, Stack, Text, TextInput } from "@mantine/core";
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { Button } from "@mantine/core";
+import { useQuery } from "@tanstack/react-query";
 import { Plus } from "lucide-react";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Link } from "react-router";
 import { CampaignLinks } from "@/components/campaign-links";
 import { CardTable } from "@/components/card-table";
-import { Dialog } from "@/components/dialog";
 import { useMetricValue } from "@/components/figures/metrics";
-import { Form } from "@/components/form";
 import { Empty, Note, ProblemNote, Waiting } from "@/components/notes";
 import { Page } from "@/components/page";
 import { Pager } from "@/components/pager";
-import { asProblem } from "@/lib/api/problem";
 import type { PolicyVersion } from "@/lib/api/types";
 import { useFormat } from "@/lib/format";
-import { keys } from "@/lib/keys";
 import { may, useMe } from "@/lib/me";
-import { PAGE_SIZE, policyPageQuery, registerPolicy } from "./api";
+import { PAGE_SIZE, policyPageQuery } from "./api";
 import { latest, verdictOf } from "./gate";
 import classes from "./policies.module.css";
+import { Register } from "./register";
 
 /** Every policy version: where it came from, how it did, and where it is used. */
 export function PoliciesPage() {
@@ -113,65 +110,5 @@ function Verdict({ policy }: { policy: PolicyVersion }) {
         </p>
       )}
     </>
-  );
-}
-
-function Register({ onClose }: { onClose: () => void }) {
-  const { t } = useTranslation();
-  const queryClient = useQueryClient();
-  const [name, setName] = useState("");
-  const [path, setPath] = useState("");
-  const registering = useMutation({
-    mutationFn: registerPolicy,
-    onSuccess: () => {
-      void queryClient.invalidateQueries({ queryKey: keys.policies });
-      onClose();
-    },
-  });
-  const problem = registering.error ? asProblem(registering.error) : null;
-  const isInField = problem?.reasonFor("name") ?? problem?.reasonFor("path");
-
-  return (
-    <Dialog title={t("policies.register")} onClose={onClose}>
-      <Form onSubmit={() => registering.mutate({ name: name.trim(), path: path.trim() })}>
-        {(reasonFor) => (
-          <Stack>
-            <Text size="sm" c="dimmed">
-              {t("policies.registerText")}
-            </Text>
-            <TextInput
-              label={t("policies.name")}
-              required
-              withAsterisk={false}
-              value={name}
-              name="name"
-              error={reasonFor("name") ?? problem?.reasonFor("name")}
-              onChange={(event) => setName(event.currentTarget.value)}
-              data-autofocus
-            />
-            <TextInput
-              label={t("policies.path")}
-              description={t("policies.pathHint")}
-              required
-              withAsterisk={false}
-              spellCheck={false}
-              value={path}
-              name="path"
-              error={reasonFor("path") ?? problem?.reasonFor("path")}
-              onChange={(event) => setPath(event.currentTarget.value)}
-            />
-            {!isInField && <ProblemNote error={registering.error} />}
-            <Group justify="flex-end">
-              <Button variant="default" onClick={onClose}>
-                {t("common.cancel")}
-              </Button>
-              <Button type="submit" loading={registering.isPending}>
-                {t("policies.registerSubmit")}
-              </Button>
-            </Group>
-          </Stack>
-        )}
-      </Form>
-    </Dialog>
   );
 }

@@ -1,10 +1,11 @@
-import { Button, Checkbox, Group, Stack, Text } from "@mantine/core";
+import { Checkbox } from "@mantine/core";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
-import { type FormEvent, useState } from "react";
+import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { ChooseCampaigns } from "@/components/choose-campaigns";
-import { Dialog } from "@/components/dialog";
-import { Note, ProblemNote } from "@/components/notes";
+import { FormDialog } from "@/components/form-dialog";
+import { Note } from "@/components/notes";
+import { useUnsavedForm } from "@/components/unsaved";
 import { asProblem } from "@/lib/api/problem";
 import type { PolicyVersionDetail } from "@/lib/api/types";
 import { keys } from "@/lib/keys";
@@ -17,12 +18,17 @@ export function Promotion({ policy, onClose }: { policy: PolicyVersionDetail; on
   const { t } = useTranslation();
   const queryClient = useQueryClient();
   const evaluation = latest(policy.evaluations);
-  const [campaigns, setCampaigns] = useState(policy.campaigns.map((campaign) => campaign.id));
-  const [samples, setSamples] = useState(true);
+  const form = useUnsavedForm(`policy.${policy.id}.promotion`, {
+    campaigns: policy.campaigns.map((campaign) => campaign.id),
+    samples: true,
+  });
+  const { campaigns, samples } = form.fields;
+  // To go past the gate is decided anew each time.
   const [overrides, setOverrides] = useState(false);
   const promoting = useMutation({
     mutationFn: () => promote(policy.id, { campaigns, sample: samples, override: overrides }),
     onSuccess: () => {
+      form.discard();
       void queryClient.invalidateQueries({ queryKey: keys.policies });
       void queryClient.invalidateQueries({ queryKey: keys.promotions });
       void queryClient.invalidateQueries({ queryKey: policyQuery(policy.id).queryKey });
@@ -33,29 +39,34 @@ export function Promotion({ policy, onClose }: { policy: PolicyVersionDetail; on
   const wasRefused = promoting.error !== null && asProblem(promoting.error).code === "gate";
   const needsOverride = wasRefused || !evaluation?.passed;
 
-  function submit(event: FormEvent) {
-    event.preventDefault();
-    promoting.mutate();
-  }
-
   return (
-    <Dialog title={t("promotion.of", { name: policy.name })} onClose={onClose}>
-      <form onSubmit={submit}>
-        <Stack>
-          <Text size="sm" c="dimmed">
-            {t("promotion.what")}
-          </Text>
+    <FormDialog
+      title={t("promotion.of", { name: policy.name })}
+      what={t("promotion.what")}
+      form={form}
+      verb={t("promotion.submit")}
+      isIncomplete={!campaigns.length || (needsOverride && !overrides)}
+      sending={promoting}
+      onSubmit={() => promoting.mutate()}
+      onClose={onClose}
+    >
+      {() => (
+        <>
           {evaluation ? (
             <WinRate evaluation={evaluation} />
           ) : (
             <Note look="caution">{t("promotion.notEvaluated")}</Note>
           )}
-          <ChooseCampaigns label={t("promotion.campaigns")} chosen={campaigns} onChange={setCampaigns} />
+          <ChooseCampaigns
+            label={t("promotion.campaigns")}
+            chosen={campaigns}
+            onChange={(chosen) => form.change({ campaigns: chosen })}
+          />
           <Checkbox
             label={t("promotion.sample")}
             description={t("promotion.sampleHint")}
             checked={samples}
-            onChange={(event) => setSamples(event.currentTarget.checked)}
+            onChange={(event) => form.change({ samples: event.currentTarget.checked })}
           />
           {needsOverride && (
             <Checkbox
@@ -65,21 +76,8 @@ export function Promotion({ policy, onClose }: { policy: PolicyVersionDetail; on
               onChange={(event) => setOverrides(event.currentTarget.checked)}
             />
           )}
-          <ProblemNote error={promoting.error} />
-          <Group justify="flex-end">
-            <Button variant="default" onClick={onClose}>
-              {t("common.cancel")}
-            </Button>
-            <Button
-              type="submit"
-              loading={promoting.isPending}
-              disabled={!campaigns.length || (needsOverride && !overrides)}
-            >
-              {t("promotion.submit")}
-            </Button>
-          </Group>
-        </Stack>
-      </form>
-    </Dialog>
+        </>
+      )}
+    </FormDialog>
   );
 }

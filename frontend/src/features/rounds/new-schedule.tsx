@@ -1,29 +1,32 @@
-import { Button, Checkbox, Group, NativeSelect, SimpleGrid, Stack, TextInput } from "@mantine/core";
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { useState } from "react";
+import { Checkbox, SimpleGrid, TextInput } from "@mantine/core";
+import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useTranslation } from "react-i18next";
 import { ChooseCampaigns } from "@/components/choose-campaigns";
-import { Dialog } from "@/components/dialog";
-import { Form } from "@/components/form";
-import { ProblemNote } from "@/components/notes";
+import { FormDialog } from "@/components/form-dialog";
+import { useUnsavedForm } from "@/components/unsaved";
 import { keys } from "@/lib/keys";
-import { policiesQuery } from "@/lib/queries";
 import { createSchedule } from "./api";
+import { BasePolicy, useBasePolicy } from "./base-policy";
+
+const NIGHTLY = {
+  name: "",
+  campaigns: [] as number[],
+  policy: "",
+  hours: "24",
+  feedback: "",
+  isSnapshotOnly: false,
+};
 
 export function NewSchedule({ onClose }: { onClose: () => void }) {
   const { t } = useTranslation();
   const queryClient = useQueryClient();
-  const policies = useQuery(policiesQuery);
-  const [name, setName] = useState("");
-  const [campaigns, setCampaigns] = useState<number[]>([]);
-  const [policy, setPolicy] = useState("");
-  const [hours, setHours] = useState("24");
-  const [feedback, setFeedback] = useState("");
-  const [isSnapshotOnly, setSnapshotOnly] = useState(false);
-  const base = policy || String(policies.data?.[0]?.id ?? "");
+  const form = useUnsavedForm("schedule.new", NIGHTLY);
+  const { name, campaigns, policy, hours, feedback, isSnapshotOnly } = form.fields;
+  const base = useBasePolicy(policy);
   const creating = useMutation({
     mutationFn: createSchedule,
     onSuccess: () => {
+      form.discard();
       void queryClient.invalidateQueries({ queryKey: keys.schedules });
       onClose();
     },
@@ -42,69 +45,61 @@ export function NewSchedule({ onClose }: { onClose: () => void }) {
   }
 
   return (
-    <Dialog title={t("schedules.new")} onClose={onClose}>
-      <Form onSubmit={submit}>
-        {(reasonFor) => (
-          <Stack>
+    <FormDialog
+      title={t("schedules.new")}
+      form={form}
+      verb={t("common.save")}
+      isIncomplete={!campaigns.length || !base || !(Number(hours) || Number(feedback))}
+      sending={creating}
+      onSubmit={submit}
+      onClose={onClose}
+    >
+      {(reasonFor) => (
+        <>
+          <TextInput
+            label={t("campaigns.name")}
+            name="name"
+            error={reasonFor("name")}
+            required
+            withAsterisk={false}
+            value={name}
+            onChange={(event) => form.change({ name: event.currentTarget.value })}
+            data-autofocus
+          />
+          <ChooseCampaigns
+            label={t("rounds.campaigns")}
+            chosen={campaigns}
+            onChange={(chosen) => form.change({ campaigns: chosen })}
+          />
+          <BasePolicy value={base} onChange={(chosen) => form.change({ policy: chosen })} />
+          <SimpleGrid cols={2}>
             <TextInput
-              label={t("campaigns.name")}
-              name="name"
-              error={reasonFor("name")}
-              required
-              withAsterisk={false}
-              value={name}
-              onChange={(event) => setName(event.currentTarget.value)}
-              data-autofocus
+              type="number"
+              min={0}
+              step="any"
+              label={t("schedules.hours")}
+              name="every_hours"
+              error={reasonFor("every_hours")}
+              value={hours}
+              onChange={(event) => form.change({ hours: event.currentTarget.value })}
             />
-            <ChooseCampaigns label={t("rounds.campaigns")} chosen={campaigns} onChange={setCampaigns} />
-            <NativeSelect
-              label={t("rounds.basePolicy")}
-              value={base}
-              onChange={(event) => setPolicy(event.currentTarget.value)}
-              data={(policies.data ?? []).map(({ id, name: label }) => ({ value: String(id), label }))}
+            <TextInput
+              type="number"
+              min={0}
+              label={t("schedules.feedback")}
+              name="min_new_feedback"
+              error={reasonFor("min_new_feedback")}
+              value={feedback}
+              onChange={(event) => form.change({ feedback: event.currentTarget.value })}
             />
-            <SimpleGrid cols={2}>
-              <TextInput
-                type="number"
-                min={0}
-                step="any"
-                label={t("schedules.hours")}
-                name="hours"
-                error={reasonFor("hours")}
-                value={hours}
-                onChange={(event) => setHours(event.currentTarget.value)}
-              />
-              <TextInput
-                type="number"
-                min={0}
-                label={t("schedules.feedback")}
-                name="feedback"
-                error={reasonFor("feedback")}
-                value={feedback}
-                onChange={(event) => setFeedback(event.currentTarget.value)}
-              />
-            </SimpleGrid>
-            <Checkbox
-              label={t("schedules.onlySnapshot")}
-              checked={isSnapshotOnly}
-              onChange={(event) => setSnapshotOnly(event.currentTarget.checked)}
-            />
-            <ProblemNote error={creating.error} />
-            <Group justify="flex-end">
-              <Button variant="default" onClick={onClose}>
-                {t("common.cancel")}
-              </Button>
-              <Button
-                type="submit"
-                loading={creating.isPending}
-                disabled={!campaigns.length || !base || !(Number(hours) || Number(feedback))}
-              >
-                {t("common.save")}
-              </Button>
-            </Group>
-          </Stack>
-        )}
-      </Form>
-    </Dialog>
+          </SimpleGrid>
+          <Checkbox
+            label={t("schedules.onlySnapshot")}
+            checked={isSnapshotOnly}
+            onChange={(event) => form.change({ isSnapshotOnly: event.currentTarget.checked })}
+          />
+        </>
+      )}
+    </FormDialog>
   );
 }

@@ -1,11 +1,10 @@
-import { Button, Group, NativeSelect, Stack, Text } from "@mantine/core";
+import { NativeSelect, Text } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { type FormEvent, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { useNavigate } from "react-router";
 import { ConfigField, configOf } from "@/components/config-field";
-import { Dialog } from "@/components/dialog";
-import { ProblemNote } from "@/components/notes";
+import { FormDialog } from "@/components/form-dialog";
+import { useUnsavedForm } from "@/components/unsaved";
 import type { Named, RunKind, Snapshot } from "@/lib/api/types";
 import { useFormat } from "@/lib/format";
 import { keys } from "@/lib/keys";
@@ -47,6 +46,8 @@ function heldFor(kind: RunKind, { splits, counts }: Snapshot): number | null {
   return splits[need]?.train ?? counts[need] ?? null;
 }
 
+const NOTHING = { kind: "sft" as RunKind, chosen: {} as Partial<Record<Input, string>>, config: "" };
+
 /** Starts a single run. */
 export function StartRun({ onClose }: { onClose: () => void }) {
   const { t } = useTranslation();
@@ -57,12 +58,12 @@ export function StartRun({ onClose }: { onClose: () => void }) {
   const snapshots = useQuery(snapshotsQuery);
   const rewardModels = useQuery(rewardModelsQuery);
   const campaigns = useQuery(campaignsQuery);
-  const [kind, setKind] = useState<RunKind>("sft");
-  const [chosen, setChosen] = useState<Partial<Record<Input, string>>>({});
-  const [config, setConfig] = useState("");
+  const form = useUnsavedForm("run.new", NOTHING);
+  const { kind, chosen, config } = form.fields;
   const starting = useMutation({
     mutationFn: createRun,
     onSuccess: (run) => {
+      form.discard();
       void queryClient.invalidateQueries({ queryKey: keys.runs });
       void navigate(`/runs/${run.id}`);
     },
@@ -103,22 +104,29 @@ export function StartRun({ onClose }: { onClose: () => void }) {
   };
   const isComplete = INPUTS[kind].every((input) => isOptional(input) || chosenOf(input));
 
-  function submit(event: FormEvent) {
-    event.preventDefault();
+  function submit() {
     if (!settings) return;
     const inputs = INPUTS[kind].map((input) => [input, Number(chosenOf(input)) || null]);
     starting.mutate({ kind, config: settings, policy: 0, ...Object.fromEntries(inputs) });
   }
 
   return (
-    <Dialog title={t("runs.start")} onClose={onClose}>
-      <form onSubmit={submit}>
-        <Stack>
+    <FormDialog
+      title={t("runs.start")}
+      form={form}
+      verb={t("runs.start")}
+      isIncomplete={!isComplete || !settings}
+      sending={starting}
+      onSubmit={submit}
+      onClose={onClose}
+    >
+      {() => (
+        <>
           <NativeSelect
             label={t("runs.kind")}
             value={kind}
             data={RUN_KINDS.map((value) => ({ value, label: t(`runs.kinds.${value}`) }))}
-            onChange={(event) => setKind(event.currentTarget.value as RunKind)}
+            onChange={(event) => form.change({ kind: event.currentTarget.value as RunKind })}
           />
           <Text size="sm" c="dimmed">
             {t(`runs.what.${kind}`)}
@@ -134,25 +142,20 @@ export function StartRun({ onClose }: { onClose: () => void }) {
               }
               error={missing(input)}
               value={chosenOf(input)}
-              onChange={(event) => setChosen({ ...chosen, [input]: event.currentTarget.value })}
+              onChange={(event) => form.change({ chosen: { ...chosen, [input]: event.currentTarget.value } })}
               data={[
                 ...(isOptional(input) ? [{ value: "", label: t("runs.sameAsPolicy") }] : []),
                 ...optionsOf(input),
               ]}
             />
           ))}
-          <ConfigField text={config} onChange={setConfig} placeholder='{"learning_rate": 2e-5}' />
-          <ProblemNote error={starting.error} />
-          <Group justify="flex-end">
-            <Button variant="default" onClick={onClose}>
-              {t("common.cancel")}
-            </Button>
-            <Button type="submit" loading={starting.isPending} disabled={!isComplete || !settings}>
-              {t("runs.start")}
-            </Button>
-          </Group>
-        </Stack>
-      </form>
-    </Dialog>
+          <ConfigField
+            text={config}
+            onChange={(text) => form.change({ config: text })}
+            placeholder='{"learning_rate": 2e-5}'
+          />
+        </>
+      )}
+    </FormDialog>
   );
 }

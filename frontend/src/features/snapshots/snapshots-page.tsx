@@ -1,12 +1,10 @@
-import { Button, Group, Stack, Text, TextInput } from "@mantine/core";
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { Button, Text } from "@mantine/core";
+import { useQuery } from "@tanstack/react-query";
 import { Plus } from "lucide-react";
-import { type FormEvent, useState } from "react";
+import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { CampaignLinks } from "@/components/campaign-links";
 import { CardTable } from "@/components/card-table";
-import { ChooseCampaigns } from "@/components/choose-campaigns";
-import { Dialog } from "@/components/dialog";
 import { Empty, ProblemNote, Waiting } from "@/components/notes";
 import { Page } from "@/components/page";
 import { Pager } from "@/components/pager";
@@ -16,6 +14,7 @@ import type { Snapshot } from "@/lib/api/types";
 import { useFormat } from "@/lib/format";
 import { keys } from "@/lib/keys";
 import { may, useMe } from "@/lib/me";
+import { NewSnapshot } from "./new-snapshot";
 
 const PAGE_SIZE = 50;
 const COUNTED = ["prompts", "demonstrations", "rankings", "comparisons"] as const;
@@ -117,53 +116,5 @@ function Name({ snapshot }: { snapshot: Snapshot }) {
         </Text>
       )}
     </>
-  );
-}
-
-function NewSnapshot({ onClose }: { onClose: () => void }) {
-  const { t } = useTranslation();
-  const queryClient = useQueryClient();
-  const [campaigns, setCampaigns] = useState<number[]>([]);
-  const [name, setName] = useState("");
-  const creating = useMutation({
-    mutationFn: () => bodyOf(api.POST("/api/snapshots", { body: { campaigns, name: name.trim() } })),
-    onSuccess: () => {
-      void queryClient.invalidateQueries({ queryKey: keys.snapshots });
-      onClose();
-    },
-  });
-
-  function submit(event: FormEvent) {
-    event.preventDefault();
-    creating.mutate();
-  }
-
-  return (
-    <Dialog title={t("snapshots.new")} onClose={onClose}>
-      <form onSubmit={submit}>
-        <Stack>
-          <Text size="sm" c="dimmed">
-            {t("snapshots.what")}
-          </Text>
-          <ChooseCampaigns label={t("nav.campaigns")} chosen={campaigns} onChange={setCampaigns} />
-          <TextInput
-            label={t("snapshots.nameLabel")}
-            description={t("snapshots.nameHint")}
-            maxLength={100}
-            value={name}
-            onChange={(event) => setName(event.currentTarget.value)}
-          />
-          <ProblemNote error={creating.error} />
-          <Group justify="flex-end">
-            <Button variant="default" onClick={onClose}>
-              {t("common.cancel")}
-            </Button>
-            <Button type="submit" loading={creating.isPending} disabled={!campaigns.length}>
-              {t("snapshots.create")}
-            </Button>
-          </Group>
-        </Stack>
-      </form>
-    </Dialog>
   );
 }
