@@ -8,6 +8,9 @@ import { useKeyGroups } from "@/lib/keyboard/use-keys";
 import classes from "./palette.module.css";
 import { type Found, useThings } from "./palette-things";
 
+// Ours, and not Mantine's Spotlight: that brings its Modal and ScrollArea, 17 KB instead of 1 KB, into what everybody
+// loads before the first unit (docs/dependencies.md).
+
 /** So many are listed; for the others more of the name is asked. */
 const MOST = 60;
 

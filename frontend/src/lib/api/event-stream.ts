@@ -1,3 +1,5 @@
+// Ours, and not eventsource-parser: that weighs four times as much, and drops a last event that no empty line ends.
+
 export interface StreamEvent {
   event: string;
   data: unknown;
