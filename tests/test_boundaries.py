@@ -1,10 +1,13 @@
 """Who may import whom, a web process without torch, and which worker does what."""
 
+import ast
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+from django.apps import apps
 from django.conf import settings
 
 from annotate.celery import app
@@ -20,6 +23,42 @@ def test_imports_run_one_way():
     command = [str(Path(sys.executable).parent / "lint-imports"), "--no-cache"]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert result.returncode == 0, result.stdout
+
+
+FLOORS = ["accounts", "campaigns", "feedback", "quality", "exchange", "snapshots", "runs"]
+
+
+def names_in(source: str) -> Iterator[tuple[int, str]]:
+    """Attributes, and the parts of lookups: `campaign.units`, `Count("units__open_slots")`, `filter(units__in=…)`."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Attribute):
+            yield node.lineno, node.attr
+        elif isinstance(node, ast.keyword) and node.arg:
+            yield from ((node.value.lineno, part) for part in node.arg.split("__"))
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and "__" in node.value:
+            yield from ((node.lineno, part) for part in re.findall(r"[a-z]+(?:_[a-z]+)*", node.value))
+
+
+def test_no_lower_floor_climbs_by_the_name_of_a_relation():
+    """A table of an upper app points down; its name on the lower row (`campaign.units`) is for the upper ones alone."""
+    upper: dict[str, set[str]] = {}
+    for model in apps.get_models():
+        below = model._meta.app_label
+        for relation in model._meta.related_objects if below in FLOORS else []:
+            above = relation.related_model._meta.app_label
+            if above in FLOORS[FLOORS.index(below) + 1 :]:
+                for name in {relation.name, relation.get_accessor_name()} - {None}:
+                    upper.setdefault(name, set()).add(above)
+    assert {"tallies", "assignments", "runs", "promotions"} <= set(upper)
+    climbs = [
+        f"{path.relative_to(ROOT)}:{line} {name}"
+        for floor, app in enumerate(FLOORS)
+        for path in (ROOT / "annotate" / app).rglob("*.py")
+        if "migrations" not in path.parts
+        for line, name in names_in(path.read_text())
+        if upper.get(name, set()) & set(FLOORS[floor + 1 :])
+    ]
+    assert climbs == []
 
 
 def test_the_web_process_holds_no_torch():

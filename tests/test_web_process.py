@@ -21,7 +21,8 @@ from annotate.accounts.services import create_token, create_user
 from annotate.campaigns.services import NewPrompt, add_member, create_campaign
 from annotate.feedback.queue.leases import lease_next_assignment
 from annotate.feedback.queue.units import queue_prompts
-from annotate.runs.models import CampaignPolicy, PolicyVersion
+from annotate.campaigns.models import CampaignPolicy
+from annotate.runs.models import PolicyVersion
 import json
 made = {}
 for model in ("endless", "hangs"):

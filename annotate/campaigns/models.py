@@ -265,3 +265,19 @@ class Completion(models.Model):
                 condition=Q(policy_version=None) | Q(author=None), name="completion_has_one_origin"
             ),
         ]
+
+
+class CampaignPolicy(models.Model):
+    """A policy version that a campaign samples from, with its weight. Promotion writes this row."""
+
+    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="policies")
+    policy_version = models.ForeignKey(
+        "runs.PolicyVersion", on_delete=models.PROTECT, related_name="campaigns"
+    )
+    weight = models.FloatField(default=1.0)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["campaign", "policy_version"], name="campaign_policy_once"),
+            models.CheckConstraint(condition=Q(weight__gte=0), name="campaign_policy_weight"),
+        ]

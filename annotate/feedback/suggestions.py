@@ -22,7 +22,7 @@ from httpx_sse import EventSource, SSEError, aconnect_sse
 from annotate.accounts.models import Annotator
 from annotate.api.errors import Conflict, TooMany
 from annotate.campaigns.access import workers
-from annotate.campaigns.models import Campaign, default_sampling
+from annotate.campaigns.models import Campaign, CampaignPolicy, default_sampling
 from annotate.feedback.kinds.checks import refuse
 from annotate.feedback.models import Assignment, Suggestion, Unit
 
@@ -34,8 +34,8 @@ LONGEST_WAITS = 10  # a suggestion ends after so many times the seconds that one
 _random = random.SystemRandom()
 
 
-def policies_of(campaign: Campaign) -> QuerySet[Any]:
-    """What the campaign samples from. The rows belong to a later app and are reached by their relation's name."""
+def policies_of(campaign: Campaign) -> QuerySet[CampaignPolicy]:
+    """What the campaign samples from."""
     return campaign.policies.filter(weight__gt=0)
 
 
@@ -150,33 +150,6 @@ class Place:
     policy_version: Any
     url: str
     model_name: str
-
-
-def places_to_ask(campaign: Campaign, policies: Sequence[Any]) -> list[Place]:
-    """Where to ask, in this order: the servers of these policies; then, until one of those is ready, of a policy that
-    the campaign sampled from before; last, servers of these policies that may just have become ready.
-
-    Rows of a later app, reached by their relations' names. A server given by URL is also asked for what it has not
-    been seen to serve yet.
-    """
-    ready: list[Place] = []
-    others: list[Place] = []
-    given = settings.MODEL_SERVER_URL.rstrip("/")
-    for policy in policies:
-        for server in policy.servers.exclude(state="stopping").order_by("-pk"):
-            place = Place(policy, server.url, server.model_name)
-            (ready if server.state == "ready" else others).append(place)
-        if given:
-            others.append(Place(policy, given, policy.path))
-    moves = campaign.promotions.all()
-    before = {one.pk: one for move in moves.prefetch_related("replaced") for one in move.replaced.all()}
-    before |= {move.policy_version_id: move.policy_version for move in moves.select_related("policy_version")}
-    for policy in policies:
-        before.pop(policy.pk, None)
-    for policy in sorted(before.values(), key=lambda policy: policy.pk, reverse=True):
-        for server in policy.servers.filter(state="ready"):
-            ready.append(Place(policy, server.url, server.model_name))
-    return list(dict.fromkeys([*ready, *others]))
 
 
 @dataclass

@@ -21,5 +21,4 @@ urlpatterns = [
     path("campaigns/<int:campaign_id>/remarks", views.RemarksView.as_view()),
     path("remarks/<int:remark_id>", views.SettleRemarkView.as_view()),
     path("my-work", views.OwnWorkView.as_view()),
-    path("assignments/<int:assignment_id>/suggestions", views.SuggestionsView.as_view()),
 ]

@@ -1,25 +1,21 @@
-"""An annotator's work: the next assignment, its lease, draft, suggestions and submission."""
+"""An annotator's work: the next assignment, its lease, draft and submission. Suggestions, which policies write: `runs.views`."""
 
 from typing import Any
 
-from django.http import Http404, StreamingHttpResponse
-from drf_spectacular.types import OpenApiTypes
+from django.http import Http404
 from drf_spectacular.utils import OpenApiParameter, PolymorphicProxySerializer, extend_schema
 from rest_framework import generics, status
 from rest_framework.exceptions import ValidationError
-from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from annotate.accounts.models import Annotator, User
 from annotate.accounts.permissions import SignedInRequest
 from annotate.api.bodies import checked
-from annotate.api.languages import spoken_now
 from annotate.campaigns.access import visible_campaign, visible_to
 from annotate.campaigns.models import Campaign
-from annotate.feedback import remarks, suggestions
+from annotate.feedback import remarks
 from annotate.feedback.desk import lay_out, nothing_now, own_assignment
-from annotate.feedback.kinds.chat import place_of_answer
 from annotate.feedback.kinds.review import SUBMITS
 from annotate.feedback.kinds.revisions import versions_of
 from annotate.feedback.models import Assignment
@@ -46,7 +42,6 @@ from annotate.feedback.serializers import (
     SkipSerializer,
     SubmittedSerializer,
     SubmittedVersionSerializer,
-    SuggestionRequestSerializer,
 )
 
 
@@ -243,32 +238,3 @@ class OwnWorkView(APIView):
         on_device = [int(id) for id in asked.get("drafts", "").split(",") if id]
         work = own_work(request.user, since=asked.get("since"), on_device=on_device)
         return Response(OwnWorkSerializer(work).data)
-
-
-class SuggestionsView(APIView):
-    """Server-sent events: start {id, turn}, token {text} …, end {id, text, finish_reason} or error {detail}."""
-
-    def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:
-        # A client that asks for text/event-stream still gets its refusals as JSON.
-        return super().perform_content_negotiation(request, force=True)
-
-    @extend_schema(
-        operation_id="suggest",
-        request=SuggestionRequestSerializer,
-        responses={(200, "text/event-stream"): OpenApiTypes.STR},
-    )
-    def post(self, request: SignedInRequest, assignment_id: int) -> Any:
-        assignment = own_assignment(request.user, assignment_id)
-        given = checked(SuggestionRequestSerializer, request.data)
-        suggestions.refuse_where_none_is_offered(assignment, given["messages"])
-        if assignment.campaign.kind == Campaign.Kind.CHAT:
-            policies, place = place_of_answer(assignment, given)
-        else:
-            policies, place = suggestions.draw_policies(assignment.campaign), {}
-        suggestion = suggestions.begin_suggestion(assignment, given["turn"], policies[0], **place)
-        places = suggestions.places_to_ask(assignment.campaign, policies)
-        return StreamingHttpResponse(
-            suggestions.stream_suggestion(suggestion, given["messages"], places, spoken_now()),
-            content_type="text/event-stream",
-            headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no"},
-        )

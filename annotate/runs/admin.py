@@ -3,16 +3,8 @@
 from django.contrib import admin
 
 from annotate.accounts.admin import ShownOnly
-from annotate.runs.models import (
-    CampaignPolicy,
-    Evaluation,
-    ModelServer,
-    PolicyVersion,
-    RewardModel,
-    Round,
-    Run,
-    Schedule,
-)
+from annotate.campaigns.models import CampaignPolicy
+from annotate.runs.models import Evaluation, ModelServer, PolicyVersion, RewardModel, Round, Run, Schedule
 
 
 @admin.register(Run)

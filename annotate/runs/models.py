@@ -59,20 +59,6 @@ class RewardModel(models.Model):
         return self.name
 
 
-class CampaignPolicy(models.Model):
-    """A policy version that a campaign samples from, with its weight. Promotion writes this row."""
-
-    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="policies")
-    policy_version = models.ForeignKey(PolicyVersion, on_delete=models.PROTECT, related_name="campaigns")
-    weight = models.FloatField(default=1.0)
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["campaign", "policy_version"], name="campaign_policy_once"),
-            models.CheckConstraint(condition=Q(weight__gte=0), name="campaign_policy_weight"),
-        ]
-
-
 class Promotion(models.Model):
     """One move of a campaign to a policy: which ones it left for it, how, and by whom. Rows are only added."""
 

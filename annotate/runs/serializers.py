@@ -5,12 +5,11 @@ from typing import Any
 from django.utils.translation import gettext as _
 from rest_framework import serializers
 
-from annotate.campaigns.models import Campaign
+from annotate.campaigns.models import Campaign, CampaignPolicy
 from annotate.campaigns.serializers import CampaignPolicySerializer, NamedSerializer
 from annotate.runs.jobs.settings import in_own_order
 from annotate.runs.loop.rounds import describe_stages
 from annotate.runs.models import (
-    CampaignPolicy,
     Evaluation,
     ModelServer,
     PolicyVersion,

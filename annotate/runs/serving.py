@@ -15,6 +15,7 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from annotate.campaigns.models import Campaign
+from annotate.feedback.suggestions import Place
 from annotate.runs.jobs import launchers
 from annotate.runs.models import ModelServer, PolicyVersion
 from annotate.runs.policies.registry import model_directory
@@ -70,6 +72,32 @@ def policy_being_loaded() -> PolicyVersion | None:
     starting = ModelServer.objects.select_related("policy_version").filter(state=State.STARTING)
     server = starting.order_by("-pk").first()
     return server.policy_version if server else None
+
+
+def places_to_ask(campaign: Campaign, policies: Sequence[PolicyVersion]) -> list[Place]:
+    """Where to ask, in this order: the servers of these policies; then, until one of those is ready, of a policy that
+    the campaign sampled from before; last, servers of these policies that may just have become ready.
+
+    A server given by URL is also asked for what it has not been seen to serve yet.
+    """
+    ready: list[Place] = []
+    others: list[Place] = []
+    given = settings.MODEL_SERVER_URL.rstrip("/")
+    for policy in policies:
+        for server in policy.servers.exclude(state="stopping").order_by("-pk"):
+            place = Place(policy, server.url, server.model_name)
+            (ready if server.state == "ready" else others).append(place)
+        if given:
+            others.append(Place(policy, given, policy.path))
+    moves = campaign.promotions.all()
+    before = {one.pk: one for move in moves.prefetch_related("replaced") for one in move.replaced.all()}
+    before |= {move.policy_version_id: move.policy_version for move in moves.select_related("policy_version")}
+    for policy in policies:
+        before.pop(policy.pk, None)
+    for policy in sorted(before.values(), key=lambda policy: policy.pk, reverse=True):
+        for server in policy.servers.filter(state="ready"):
+            ready.append(Place(policy, server.url, server.model_name))
+    return list(dict.fromkeys([*ready, *others]))
 
 
 def tend_model_server() -> None:

@@ -3,6 +3,7 @@ from django.urls import URLPattern, URLResolver, path
 from annotate.runs import views
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("assignments/<int:assignment_id>/suggestions", views.SuggestionsView.as_view()),
     path("runs", views.RunsView.as_view()),
     path("runs/<int:run_id>", views.RunView.as_view()),
     path("runs/<int:run_id>/metrics", views.RunMetricsView.as_view()),

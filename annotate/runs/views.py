@@ -4,7 +4,9 @@ from typing import Any
 
 from django.conf import settings
 from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.http import StreamingHttpResponse
 from django.shortcuts import get_object_or_404
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework import generics, status
 from rest_framework.request import Request
@@ -13,7 +15,13 @@ from rest_framework.views import APIView
 
 from annotate.accounts.permissions import SignedInRequest
 from annotate.api.bodies import checked
+from annotate.api.languages import spoken_now
 from annotate.campaigns.access import visible_campaign
+from annotate.campaigns.models import Campaign
+from annotate.feedback import suggestions
+from annotate.feedback.desk import own_assignment
+from annotate.feedback.kinds.chat import place_of_answer
+from annotate.feedback.serializers import SuggestionRequestSerializer
 from annotate.runs import serving
 from annotate.runs.jobs import reading
 from annotate.runs.jobs.queueing import cancel_run, queue_run, resume_run
@@ -323,3 +331,32 @@ class ModelServerView(APIView):
     @extend_schema(operation_id="model_server", responses=ModelServerSerializer)
     def get(self, request: Request) -> Response:
         return Response(ModelServerSerializer(serving.current_state()).data)
+
+
+class SuggestionsView(APIView):
+    """Server-sent events: start {id, turn}, token {text} …, end {id, text, finish_reason} or error {detail}."""
+
+    def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:
+        # A client that asks for text/event-stream still gets its refusals as JSON.
+        return super().perform_content_negotiation(request, force=True)
+
+    @extend_schema(
+        operation_id="suggest",
+        request=SuggestionRequestSerializer,
+        responses={(200, "text/event-stream"): OpenApiTypes.STR},
+    )
+    def post(self, request: SignedInRequest, assignment_id: int) -> Any:
+        assignment = own_assignment(request.user, assignment_id)
+        given = checked(SuggestionRequestSerializer, request.data)
+        suggestions.refuse_where_none_is_offered(assignment, given["messages"])
+        if assignment.campaign.kind == Campaign.Kind.CHAT:
+            policies, place = place_of_answer(assignment, given)
+        else:
+            policies, place = suggestions.draw_policies(assignment.campaign), {}
+        suggestion = suggestions.begin_suggestion(assignment, given["turn"], policies[0], **place)
+        places = serving.places_to_ask(assignment.campaign, policies)
+        return StreamingHttpResponse(
+            suggestions.stream_suggestion(suggestion, given["messages"], places, spoken_now()),
+            content_type="text/event-stream",
+            headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no"},
+        )

@@ -6,7 +6,7 @@ import pytest
 
 from annotate.accounts.models import User
 from annotate.accounts.services import annotator_of, create_token
-from annotate.campaigns.models import Campaign, Completion
+from annotate.campaigns.models import Campaign, CampaignPolicy, Completion
 from annotate.campaigns.services import (
     add_member,
     add_prompts,
@@ -21,7 +21,7 @@ from annotate.feedback.queue.leases import lease_next_assignment
 from annotate.feedback.queue.units import queue_all_reviews, queue_prompts, queue_ranking_units
 from annotate.feedback.remarks import make_remark
 from annotate.runs.jobs.queueing import queue_run
-from annotate.runs.models import CampaignPolicy, PolicyVersion, Round, Schedule
+from annotate.runs.models import PolicyVersion, Round, Schedule
 from annotate.snapshots.models import Snapshot
 from tests.annotate.moves import leased, prompts, submit
 

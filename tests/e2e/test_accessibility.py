@@ -88,7 +88,8 @@ from annotate.feedback.remarks import make_remark
 from annotate.feedback.queue.leases import lease_next_assignment
 from annotate.feedback.kinds.demonstration import submit_demonstration
 from annotate.feedback.kinds.ranking import submit_ranking
-from annotate.runs.models import CampaignPolicy, PolicyVersion, Promotion, Round, Run, Schedule
+from annotate.campaigns.models import CampaignPolicy
+from annotate.runs.models import PolicyVersion, Promotion, Round, Run, Schedule
 from annotate.exchange.models import FeedbackImport
 from annotate.snapshots.models import Snapshot
 made, now = json.loads(MADE), timezone.now()

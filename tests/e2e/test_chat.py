@@ -13,7 +13,8 @@ pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 SERVED = """
 from annotate.campaigns.models import Campaign
-from annotate.runs.models import CampaignPolicy, PolicyVersion
+from annotate.campaigns.models import CampaignPolicy
+from annotate.runs.models import PolicyVersion
 base = PolicyVersion.objects.get(name="tiny base")
 for campaign in Campaign.objects.filter(kind="chat").exclude(policies__policy_version=base):
     CampaignPolicy.objects.create(campaign=campaign, policy_version=base)

@@ -34,7 +34,8 @@ from annotate.campaigns.services import NewPrompt, add_member, add_prompts, crea
 from annotate.feedback.queue.leases import lease_next_assignment
 from annotate.feedback.queue.units import queue_prompts, queue_ranking_units
 from annotate.feedback.kinds.demonstration import submit_demonstration
-from annotate.runs.models import CampaignPolicy, PolicyVersion
+from annotate.campaigns.models import CampaignPolicy
+from annotate.runs.models import PolicyVersion
 
 alice, bob = (User.objects.get(username=name) for name in ("alice", "bob"))
 dora = create_user(username="dora", password=PASSWORD, roles=["annotator"])

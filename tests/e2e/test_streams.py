@@ -15,7 +15,8 @@ TOO_LONG, WRONG, NONE = "took too long to answer", "did not answer as it should"
 TROUBLES = [("stalls", TOO_LONG), ("hangs", TOO_LONG), ("falls-silent", WRONG), ("refuses", WRONG)]
 SERVED = """
 from annotate.campaigns.models import Campaign
-from annotate.runs.models import CampaignPolicy, PolicyVersion
+from annotate.campaigns.models import CampaignPolicy
+from annotate.runs.models import PolicyVersion
 for campaign in Campaign.objects.filter(name__in=["Dialogues", "Talks"]):
     policy = PolicyVersion.objects.create(name=campaign.name, path="speaks")
     CampaignPolicy.objects.create(campaign=campaign, policy_version=policy)
@@ -43,7 +44,7 @@ def serve(site, name: str, path: str) -> None:
     ask(site, "UPDATE runs_policyversion SET path = %s WHERE name = %s", path or "gone", name)
     ask(
         site,
-        "UPDATE runs_campaignpolicy SET weight = %s WHERE campaign_id = %s",
+        "UPDATE campaigns_campaignpolicy SET weight = %s WHERE campaign_id = %s",
         float(bool(path)),
         site.seeded[name],
     )

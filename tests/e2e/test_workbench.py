@@ -519,7 +519,7 @@ def test_an_admin_chooses_two_policies_for_a_campaign(site, open_page):
     assert violations(page) == []
     page.get_by_role("button", name="Save").click()
     page.get_by_text("Saved", exact=True).wait_for()
-    chosen = """SELECT p.name, c.weight FROM runs_campaignpolicy c JOIN runs_policyversion p ON p.id = c.policy_version_id
+    chosen = """SELECT p.name, c.weight FROM campaigns_campaignpolicy c JOIN runs_policyversion p ON p.id = c.policy_version_id
         WHERE c.campaign_id = %s ORDER BY c.id"""
     assert ask(site, chosen, versus) == [("second", 3), ("first", 1)]
     page.get_by_role("tab", name="Progress").click()

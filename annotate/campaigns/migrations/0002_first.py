@@ -17,6 +17,18 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        migrations.CreateModel(
+            name='CampaignPolicy',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('weight', models.FloatField(default=1.0)),
+                ('campaign', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='policies', to='campaigns.campaign')),
+                ('policy_version', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='campaigns', to='runs.policyversion')),
+            ],
+            options={
+                'constraints': [models.UniqueConstraint(fields=('campaign', 'policy_version'), name='campaign_policy_once'), models.CheckConstraint(condition=models.Q(('weight__gte', 0)), name='campaign_policy_weight')],
+            },
+        ),
         migrations.AddField(
             model_name='completion',
             name='policy_version',

@@ -10,10 +10,10 @@ from django.utils.translation import gettext as _
 from rest_framework.exceptions import ValidationError
 
 from annotate.api.errors import Conflict
-from annotate.campaigns.models import Campaign
+from annotate.campaigns.models import Campaign, CampaignPolicy
 from annotate.runs.jobs.queueing import queue_run
 from annotate.runs.jobs.sampling import has_prompts_to_sample
-from annotate.runs.models import CampaignPolicy, Evaluation, PolicyVersion, Promotion, Round, Run
+from annotate.runs.models import Evaluation, PolicyVersion, Promotion, Round, Run
 
 log = logging.getLogger(__name__)
 

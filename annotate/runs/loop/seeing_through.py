@@ -9,11 +9,12 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from annotate.api.errors import Conflict
+from annotate.campaigns.models import CampaignPolicy
 from annotate.celery import app
 from annotate.runs.jobs import advancing
 from annotate.runs.loop import rounds
 from annotate.runs.loop.rounds import describe_stages
-from annotate.runs.models import CampaignPolicy, PolicyVersion, Round, Run
+from annotate.runs.models import PolicyVersion, Round, Run
 from annotate.runs.policies.registry import register_policy
 from annotate.runs.sentences import told
 

@@ -5,10 +5,10 @@ import json
 import pytest
 from rest_framework.test import APIClient
 
-from annotate.campaigns.models import Campaign, Completion
+from annotate.campaigns.models import Campaign, CampaignPolicy, Completion
 from annotate.campaigns.services import add_prompts
 from annotate.feedback.queue.units import queue_ranking_units
-from annotate.runs.models import CampaignPolicy, PolicyVersion
+from annotate.runs.models import PolicyVersion
 from tests.annotate.moves import leased, prompts, submit
 from tests.conftest import signed_in
 

@@ -6,13 +6,13 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from annotate.campaigns.models import Completion, Prompt
+from annotate.campaigns.models import CampaignPolicy, Completion, Prompt
 from annotate.campaigns.services import NewPrompt, add_member, create_campaign
 from annotate.exchange.exporting import trl_messages
 from annotate.feedback.models import Assignment, Comparison, Demonstration, Ranking, Suggestion
 from annotate.feedback.queue.units import queue_all_reviews, queue_prompts
 from annotate.feedback.suggestions import draw_policies_of_side
-from annotate.runs.models import CampaignPolicy, PolicyVersion
+from annotate.runs.models import PolicyVersion
 from annotate.snapshots.freezing import Frozen
 from tests.annotate.feedback.test_suggestions import events
 from tests.annotate.moves import lease, leased

@@ -7,19 +7,15 @@ import pytest
 from asgiref.sync import async_to_sync
 from django.utils import timezone
 
+from annotate.campaigns.models import CampaignPolicy
 from annotate.campaigns.services import NewPrompt
 from annotate.feedback import suggestions
 from annotate.feedback.models import Assignment, Suggestion
 from annotate.feedback.queue.units import queue_prompts
-from annotate.feedback.suggestions import (
-    Place,
-    begin_suggestion,
-    draw_policies,
-    places_to_ask,
-    stream_suggestion,
-)
+from annotate.feedback.suggestions import Place, begin_suggestion, draw_policies, stream_suggestion
 from annotate.runs.loop.promoting import promote_policy
-from annotate.runs.models import CampaignPolicy, ModelServer, PolicyVersion
+from annotate.runs.models import ModelServer, PolicyVersion
+from annotate.runs.serving import places_to_ask
 from tests.annotate.moves import leased, submit
 
 pytestmark = pytest.mark.django_db

@@ -6,14 +6,14 @@ import pytest
 from django.db import connection, transaction
 from rest_framework.exceptions import ValidationError
 
-from annotate.campaigns.models import Campaign, Completion, Prompt
+from annotate.campaigns.models import Campaign, CampaignPolicy, Completion, Prompt
 from annotate.feedback.models import Comparison, Demonstration, Ranking
 from annotate.runs import tasks
 from annotate.runs.jobs import advancing, sampling
 from annotate.runs.jobs.queueing import cancel_run, resume_run
 from annotate.runs.loop import rounds, seeing_through
 from annotate.runs.loop.rounds import advance_rounds, start_round
-from annotate.runs.models import CampaignPolicy, PolicyVersion, Round, Run
+from annotate.runs.models import PolicyVersion, Round, Run
 from annotate.snapshots.models import Snapshot
 from tests.annotate.runs.moves import finished, job_of, make_policy, running, succeed
 

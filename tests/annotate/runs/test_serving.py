@@ -15,13 +15,13 @@ import httpx
 import pytest
 from django.utils import timezone
 
-from annotate.feedback.suggestions import places_to_ask
 from annotate.operating.processes import free_port
 from annotate.runs import serving, tasks
 from annotate.runs.jobs import launchers
 from annotate.runs.loop.promoting import promote_policy
 from annotate.runs.models import ModelServer
 from annotate.runs.policies.registry import register_policy
+from annotate.runs.serving import places_to_ask
 from tests.annotate.runs.moves import make_policy
 from trainer.model_files import directory_sha256
 from trainer.serve import link_with_sampling
