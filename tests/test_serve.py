@@ -74,6 +74,8 @@ def test_it_starts_under_the_host_name_of_its_proxy_alone(site):
     assert httpx.get(f"{site.url}/healthz").json() == {"status": "ok"}  # a probe on this machine
     assert answers(site)
     assert httpx.get(f"{site.url}/api/me").status_code == 400  # another host name
+    plain = httpx.get(f"{site.url}/api/me", headers={"Host": "annotate.example.org"})
+    assert plain.headers["Location"] == "https://annotate.example.org/api/me"
     assert {"web", "worker", "files", "beat"} <= set(parts(site))
 
 
