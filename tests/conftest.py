@@ -12,6 +12,7 @@ from annotate.accounts.models import User
 from annotate.accounts.services import create_user
 from annotate.campaigns.models import Campaign
 from annotate.campaigns.services import add_member, create_campaign
+from tests.reruns import pytest_sessionfinish, pytest_terminal_summary  # noqa: F401 (hooks)
 
 PASSWORD = "a heron stands"
 
