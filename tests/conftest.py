@@ -5,6 +5,8 @@ import secrets
 from collections.abc import Callable
 
 import pytest
+from django.conf import settings as of_django
+from django.db import connection
 from django.utils import translation
 from rest_framework.test import APIClient
 
@@ -12,6 +14,7 @@ from annotate.accounts.models import User
 from annotate.accounts.services import create_user
 from annotate.campaigns.models import Campaign
 from annotate.campaigns.services import add_member, create_campaign
+from tests.databases import migrated_database
 from tests.reruns import pytest_sessionfinish, pytest_terminal_summary  # noqa: F401 (hooks)
 
 PASSWORD = "a heron stands"
@@ -26,6 +29,12 @@ def pytest_collection_modifyitems(items):
     """Whole sites first, the loop before all: a long file begun last would leave the other workers idle."""
     whole_sites = ("e2e", "tests")
     items.sort(key=lambda item: (item.path.name != "test_loop.py", item.path.parent.name not in whole_sites))
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix):
+    """The tests' database begins as a copy of a migrated one."""
+    connection.settings_dict["TEST"]["TEMPLATE"] = migrated_database(of_django.DATABASE_URL)
 
 
 @pytest.fixture(autouse=True)

@@ -1,7 +1,7 @@
 """A whole Parley of its own for a test: database, broker, web, worker and beat as real processes.
 
-On the embedded servers it has its own data directory; where DATABASE_URL or REDIS_URL is set, its own database on
-that server and another Redis database number, so that the same tests run on ordinary servers.
+It has a data directory of its own, a database of its own on the PostgreSQL that the tests themselves use, and a
+Valkey of its own (where REDIS_URL is set: another Redis database number). `own_postgres` is for a test that kills it.
 """
 
 import os
@@ -12,12 +12,14 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
 
 import httpx
-import psycopg
+from django.conf import settings as tests_own
 
+from annotate.operating import servers
 from annotate.operating.starting import web_command
+from tests.databases import drop_database, make_database
+from tests.warm import Warm
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
@@ -32,10 +34,11 @@ def free_port() -> int:
 class Site:
     """`start()` what is wanted; every process is in `processes` by name, to be killed by a test."""
 
-    def __init__(self, data: Path, **settings: str):
+    def __init__(self, data: Path, own_postgres: bool = False, **settings: str):
         self.data, self.port = data, free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.processes: dict[str, subprocess.Popen] = {}
+        self._warm: Warm | None = None
         self.env = {
             **os.environ,
             "PARLEY_DATA": str(data),
@@ -44,48 +47,40 @@ class Site:
             "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1"),
             **settings,
         }
-        self._own_database()
-        self.manage("migrate", "--verbosity", "0")
-
-    def _own_database(self) -> None:
-        self._created: tuple[str, str] | None = None
-        if url := os.environ.get("DATABASE_URL"):
-            name = f"parley_site_{os.getpid()}_{self.port}"
-            with psycopg.connect(url, autocommit=True) as connection:
-                connection.execute(f'CREATE DATABASE "{name}"')
-            self.env["DATABASE_URL"] = urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
-            self._created = (url, name)
         if url := os.environ.get("REDIS_URL"):
             self.env["REDIS_URL"] = re.sub(r"/\d*$", "", url) + f"/{1 + self.port % 15}"
+        self._database: str | None = None
+        if own_postgres and "DATABASE_URL" not in os.environ:
+            self.manage("migrate", "--verbosity", "0")
+        else:
+            self._database = make_database(tests_own.DATABASE_URL, f"parley_site_{os.getpid()}_{self.port}")
+            self.env["DATABASE_URL"] = self._database
+
+    def _run(self, *program: str, timeout: float, **options) -> subprocess.CompletedProcess[str]:
+        """In a process forked from one in which this site's Django is set up already."""
+        if self._warm is None or self._warm.env != self.env:
+            self._cool()
+            env = {**self.env, "DJANGO_SETTINGS_MODULE": "annotate.settings"}
+            self._warm = Warm("import django; django.setup()", env)
+            self._warm.env = dict(self.env)
+        return self._warm.run(*program, cwd=ROOT, timeout=timeout, **options)
+
+    def _cool(self) -> None:
+        if self._warm:
+            self._warm.stop()
+            self._warm = None
 
     def manage(
         self, *arguments: str, timeout: float = 600, check: bool = True
     ) -> subprocess.CompletedProcess[str]:
-        result = subprocess.run(
-            [sys.executable, "manage.py", *arguments],
-            cwd=ROOT,
-            env=self.env,
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-        )
+        result = self._run("manage.py", *arguments, timeout=timeout)
         if check and result.returncode:
             raise AssertionError(f"manage.py {' '.join(arguments)}: {result.stdout}{result.stderr}")
         return result
 
     def python(self, code: str) -> str:
         """Run code in a process of this site with Django set up; returns what it printed."""
-        setup = "import django; django.setup()\n"
-        env = {**self.env, "DJANGO_SETTINGS_MODULE": "annotate.settings"}
-        result = subprocess.run(
-            [sys.executable, "-"],
-            input=setup + code,
-            cwd=ROOT,
-            env=env,
-            capture_output=True,
-            text=True,
-            timeout=300,
-        )
+        result = self._run("-", input=code, timeout=300)
         assert result.returncode == 0, result.stderr
         return result.stdout.strip()
 
@@ -149,8 +144,7 @@ class Site:
                 os.killpg(process.pid, signal.SIGKILL)
         self.processes.clear()
         self.python("from annotate.runs.serving import stop_model_server\nstop_model_server()")
-        self.manage("servers", "stop", check=False)
-        if self._created:
-            url, name = self._created
-            with psycopg.connect(url, autocommit=True) as connection:
-                connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        self._cool()
+        servers.stop(self.data)
+        if self._database:
+            drop_database(self._database)

@@ -229,7 +229,7 @@ class Killer:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
-    site = Site(tmp_path_factory.mktemp("crash"))
+    site = Site(tmp_path_factory.mktemp("crash"), own_postgres=True)
     yield site
     site.stop()
 

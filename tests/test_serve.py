@@ -26,7 +26,7 @@ BEHIND_A_PROXY = {
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
-    site = Site(tmp_path_factory.mktemp("serve"), **BEHIND_A_PROXY)
+    site = Site(tmp_path_factory.mktemp("serve"), own_postgres=True, **BEHIND_A_PROXY)
     start(site)
     yield site
     site.stop()

@@ -2,9 +2,8 @@
 
 import json
 import os
+import shlex
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import pytest
 from tokenizers import Tokenizer
 
 from tests.site import ROOT, Site
+from tests.warm import warm_jobs
 
 FAILED = pytest.StashKey[bool]()
 PASSWORD = "a long enough phrase"
@@ -106,17 +106,9 @@ def browser(browser_path) -> Iterator:
 def tiny_model(tmp_path_factory) -> Path:
     """A policy of a few thousand parameters that has read the demo's sample for a few steps."""
     out = tmp_path_factory.mktemp("model") / "tiny"
-    command = [
-        sys.executable,
-        "-m",
-        "trainer.tiny_base",
-        "--text",
-        "annotate/demo/dialogues.jsonl",
-        "--out",
-        str(out),
-    ]
+    command = ["trainer.tiny_base", "--text", "annotate/demo/dialogues.jsonl", "--out", str(out)]
     sizes = ["--num_steps", "40", "--hidden_size", "64", "--num_layers", "2", "--vocab_size", "600"]
-    subprocess.run([*command, *sizes], cwd=ROOT, check=True, capture_output=True, timeout=300)
+    warm_jobs().run(*command, *sizes, cwd=ROOT, check=True, timeout=300)
     speak_plainly(out)
     return out
 
@@ -140,7 +132,9 @@ def speak_plainly(model: Path) -> None:
 
 @pytest.fixture(scope="session")
 def site(browser_path, tiny_model, tmp_path_factory) -> Iterator[Site]:
-    site = Site(tmp_path_factory.mktemp("site"), E2E_PASSWORD=PASSWORD, E2E_MODEL=str(tiny_model))
+    prefix = shlex.join(warm_jobs().prefix)
+    settings = {"E2E_PASSWORD": PASSWORD, "E2E_MODEL": str(tiny_model), "PARLEY_LAUNCH_PREFIX": prefix}
+    site = Site(tmp_path_factory.mktemp("site"), **settings)
     site.seeded = json.loads(site.python(SEED))
     site.start()
     yield site

@@ -14,6 +14,7 @@ import time
 from functools import cache
 from pathlib import Path
 
+from tests.warm import warm_jobs
 from trainer.snapshot import SnapshotWriter
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -161,11 +162,11 @@ def spare_the_libraries() -> None:
 
 
 def start_process(kind: str, **arguments) -> subprocess.Popen:
-    """`python -m trainer.<kind>` in a process of its own."""
+    """`python -m trainer.<kind>` in a process of its own, forked from one that has torch."""
     return subprocess.Popen(
-        [sys.executable, "-m", f"trainer.{kind}", *command_line(arguments)],
+        [*warm_jobs().prefix, f"trainer.{kind}", *command_line(arguments)],
         cwd=REPOSITORY,
-        env=os.environ | {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"},
+        env=warm_jobs().env,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

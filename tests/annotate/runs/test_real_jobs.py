@@ -1,6 +1,7 @@
 """Real training jobs in processes of their own: finished, killed and resumed, cancelled, refused."""
 
 import os
+import shlex
 import signal
 
 import pytest
@@ -12,6 +13,7 @@ from annotate.runs.jobs.queueing import cancel_run, queue_run, resume_run
 from annotate.runs.models import PolicyVersion, Run
 from annotate.runs.policies.registry import register_policy
 from tests.annotate.runs.moves import look_until, make_snapshot
+from tests.warm import warm_jobs
 from trainer.run_dir import read_metrics, read_status
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db]
@@ -33,6 +35,11 @@ def one_thread(monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
 
 
+@pytest.fixture
+def warm(settings):
+    settings.LAUNCH_PREFIX = shlex.join(warm_jobs().prefix)
+
+
 @pytest.fixture(autouse=True)
 def no_job_left_behind(db):
     yield
@@ -48,7 +55,7 @@ def has_stepped(num: int):
     return lambda run: run.step >= num and run.state == Run.State.RUNNING
 
 
-def test_sampled_completions_of_a_real_model_wait_to_be_ranked(tiny, new_campaign):
+def test_sampled_completions_of_a_real_model_wait_to_be_ranked(warm, tiny, new_campaign):
     campaign = new_campaign("ranking", num_completions=3, sampling={"max_new_tokens": 8, "temperature": 1.0})
     Prompt.objects.bulk_create(
         Prompt(campaign=campaign, messages=[{"role": "user", "content": f"red sun {i}"}], key=str(i))
@@ -86,7 +93,7 @@ def test_a_job_killed_in_mid_work_is_resumed_by_itself_and_finishes_once(tiny, w
     assert "checkpoint" in log
 
 
-def test_a_running_job_is_cancelled_after_a_checkpoint_and_resumed(tiny, words):
+def test_a_running_job_is_cancelled_after_a_checkpoint_and_resumed(warm, tiny, words):
     config = {"max_steps": 150, "save_steps": 1000, "logging_steps": 5, "per_device_batch_size": 4}
     run = look_until(queue_run(kind="sft", policy=tiny, snapshot=words, config=config), has_stepped(10))
     cancel_run(run)
@@ -107,7 +114,7 @@ def test_a_setting_that_only_another_version_knew_ends_the_run_at_once_and_is_no
     assert run.error == "This job does not know the setting speed."
 
 
-def test_looks_of_two_workers_at_once_start_one_process(tiny, words):
+def test_looks_of_two_workers_at_once_start_one_process(warm, tiny, words):
     run = queue_run(kind="sft", policy=tiny, snapshot=words, config={"max_steps": 2})
     for _ in range(3):
         tasks.advance_runs()
