@@ -196,7 +196,7 @@ def what_waits(ranking: Campaign, learned: Round) -> str:
     if pushed:
         return nothing
     return (
-        f"{nothing} A policy below the gate can be promoted all the same on the page Policy versions; "
+        f"{nothing} A policy below the gate can be promoted all the same on the page Policies; "
         "`python manage.py demo --fresh` runs the loop anew."
     )
 

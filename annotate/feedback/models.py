@@ -299,7 +299,7 @@ class Revision(models.Model):
 
 
 class Remark(models.Model):
-    """What somebody who works on a unit tells a moderator: a flag with its reason, or a mere comment."""
+    """What somebody who works on a unit tells an administrator: a flag with its reason, or a mere comment."""
 
     class Reason(models.TextChoices):
         COMMENT = "comment"

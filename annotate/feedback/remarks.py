@@ -1,4 +1,4 @@
-"""Remarks: what annotators tell a moderator about a unit, and what moderators do about it."""
+"""Remarks: what annotators tell administrators about a unit, and what these do about it."""
 
 from datetime import timedelta
 
@@ -17,7 +17,7 @@ from annotate.feedback.kinds.checks import refuse
 from annotate.feedback.models import Assignment, Remark
 
 EXCERPT = 160
-MOST_AN_HOUR = 60  # of one person; moderators read them one by one
+MOST_AN_HOUR = 60  # of one person; administrators read them one by one
 
 
 def asked_in(prompt: str) -> Coalesce:
@@ -53,7 +53,7 @@ def remarks_of(campaign: Campaign, *, is_settled: bool | None = None) -> QuerySe
 
 @transaction.atomic
 def settle_remark(campaigns: QuerySet[Campaign], remark_id: int, *, is_settled: bool, by: User) -> Remark:
-    """A moderator has dealt with it, or takes that back."""
+    """An administrator has dealt with it, or takes that back."""
     remark = (
         Remark.objects.select_for_update(of=("self",)).filter(id=remark_id, campaign__in=campaigns).first()
     )

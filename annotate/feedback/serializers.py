@@ -393,7 +393,7 @@ class RemarkRequestSerializer(serializers.Serializer):
 
 
 class RemarkSerializer(serializers.Serializer):
-    """A remark as moderators see it."""
+    """A remark as administrators see it."""
 
     id = serializers.IntegerField()
     reason = serializers.ChoiceField(Remark.Reason.choices)

@@ -187,7 +187,7 @@ class ReleaseView(APIView):
 
 
 class RemarkView(APIView):
-    """Tell a moderator about a unit."""
+    """Tell the administrators about a unit."""
 
     @extend_schema(operation_id="make_remark", request=RemarkRequestSerializer, responses={201: None})
     def post(self, request: SignedInRequest, assignment_id: int) -> Response:

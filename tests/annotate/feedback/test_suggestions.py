@@ -117,7 +117,7 @@ def test_a_server_that_never_ends_is_stopped_and_what_had_come_is_kept(alice_cli
 
 
 def test_a_server_that_goes_on_slowly_is_stopped_after_ten_waits(alice_client, suggesting, settings):
-    settings.MODEL_SERVER_TIMEOUT_SECONDS = 0.1
+    settings.MODEL_SERVER_TIMEOUT_SECONDS = 0.3
     said = events(suggest(alice_client, leased(alice_client, suggesting("goes-on"))))
     assert said[-1][0] == "error" and "too long" in said[-1][1]["detail"]
     assert Suggestion.objects.get().text.startswith("word0 word1 ")

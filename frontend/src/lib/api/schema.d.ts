@@ -61,7 +61,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** @description Tell a moderator about a unit. */
+        /** @description Tell the administrators about a unit. */
         post: operations["make_remark"];
         delete?: never;
         options?: never;
@@ -2229,7 +2229,7 @@ export interface components {
              */
             only_ahead: boolean;
         };
-        /** @description A remark as moderators see it. */
+        /** @description A remark as administrators see it. */
         Remark: {
             id: number;
             reason: components["schemas"]["RemarkReason"];
