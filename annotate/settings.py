@@ -245,7 +245,7 @@ SPECTACULAR_SETTINGS = {
         "AssignmentState": "annotate.feedback.models.Assignment.State",
         "RemarkReason": "annotate.feedback.models.Remark.Reason",
         "ReviewVerdict": "annotate.feedback.models.Verdict",
-        "ComparisonVerdict": "annotate.feedback.serializers.COMPARISON_VERDICTS",
+        "ComparisonVerdict": "annotate.feedback.kinds.comparison.COMPARISON_VERDICTS",
     },
 }
 

@@ -28,6 +28,7 @@ from annotate.accounts.models import User
 from annotate.accounts.services import annotator_of, create_user
 from annotate.campaigns.models import Campaign
 from annotate.campaigns.services import NewPrompt, add_member, add_prompts, create_campaign
+from annotate.feedback.kinds.base import HandedIn
 from annotate.feedback.kinds.demonstration import submit_demonstration
 from annotate.feedback.queue.leases import lease_next_assignment
 from annotate.feedback.queue.units import NewUnit, queue_units
@@ -66,7 +67,7 @@ def loop(user: User, campaign: Campaign) -> tuple[float, float]:
     assert assignment is not None
     messages = [*assignment.unit.prompt.messages, {"role": "assistant", "content": "Because."}]
     ready = time.perf_counter()
-    submit_demonstration(assignment.id, annotator_of(user), submission_key=uuid.uuid4(), messages=messages)
+    submit_demonstration(assignment.id, annotator_of(user), HandedIn(uuid.uuid4()), messages=messages)
     return leased - begun, time.perf_counter() - ready
 
 
@@ -80,7 +81,7 @@ def count_queries(user: User, campaign: Campaign) -> dict[str, int]:
     messages = [*assignment.unit.prompt.messages, {"role": "assistant", "content": "Because."}]
     annotator = annotator_of(user)
     with CaptureQueriesContext(connection) as submitting:
-        submit_demonstration(assignment.id, annotator, submission_key=uuid.uuid4(), messages=messages)
+        submit_demonstration(assignment.id, annotator, HandedIn(uuid.uuid4()), messages=messages)
     return {"lease": statements(leasing), "submit": statements(submitting)}
 
 

@@ -16,7 +16,7 @@ from annotate.campaigns.models import Campaign, Completion, Prompt
 from annotate.campaigns.services import NewPrompt, add_prompts, prompt_key
 from annotate.exchange.formats.records import Feedback, RankingRow, RatingRow, identity
 from annotate.exchange.models import Message
-from annotate.feedback.kinds.pairs import ranking_to_comparisons
+from annotate.feedback.kinds.pairs import store_pairs
 from annotate.feedback.models import Comparison, Demonstration, Ranking, Rating, Unit
 from annotate.feedback.queue.units import NewUnit, queue_units
 
@@ -191,17 +191,7 @@ def _store_rankings(known: Known) -> None:
     if grown:
         Ranking.objects.bulk_update(grown, ["tiers"])
         Comparison.objects.filter(ranking__in=grown).delete()
-    Comparison.objects.bulk_create(
-        Comparison(
-            ranking=ranking,
-            campaign=known.campaign,
-            chosen_id=chosen,
-            rejected_id=rejected,
-            margin=ranking.metadata.get("margin", margin),
-        )
-        for ranking in [*new, *grown]
-        for chosen, rejected, margin in ranking_to_comparisons(ranking.tiers, ranking.strength)
-    )
+    store_pairs([*new, *grown])
     fresh = {ranking.pk for ranking in new}
     ratings = [
         _rating(known, rating, completions[i], ranking)

@@ -11,15 +11,10 @@ from django.utils.translation import gettext as _
 from annotate.accounts.models import User
 from annotate.campaigns.access import workers
 from annotate.campaigns.models import Campaign, Completion, Guidelines
-from annotate.feedback.kinds.revisions import (
-    SUBMISSIONS,
-    can_correct,
-    content_of,
-    correct_until,
-    submission_of,
-)
+from annotate.feedback.kinds.revisions import can_correct, correct_until
+from annotate.feedback.kinds.table import KINDS, kind_of
 from annotate.feedback.models import Assignment, Draft, Suggestion, Unit
-from annotate.feedback.naming import names_of, renamed
+from annotate.feedback.naming import names_of
 from annotate.feedback.overview import progress_of, tallies_of
 from annotate.feedback.suggestions import can_suggest
 
@@ -61,11 +56,12 @@ def lay_out(assignment: Assignment) -> Desk:
 
 def _submitted(assignment: Assignment) -> dict[str, Any] | None:
     """How a finished assignment stands, to be looked at and, for a while, corrected."""
-    submission = submission_of(assignment)
+    kind = kind_of(assignment)
+    submission = kind.given_in(assignment)
     if submission is None:
         return None
     return {
-        "content": renamed(content_of(submission), names_of(assignment)),
+        "content": kind.renamed(kind.content_of(submission), names_of(assignment)),
         "revision": submission.revision,
         "given_at": submission.corrected_at or submission.created_at,
         "seconds_spent": submission.seconds_spent,
@@ -80,15 +76,18 @@ def _submitted(assignment: Assignment) -> dict[str, Any] | None:
 def _reviewed(review: Assignment) -> dict[str, Any] | None:
     """Another's submission, as it was worked on; not by whom."""
     assignment = review.unit.reviewed
-    work = submission_of(assignment) if assignment else None
-    if assignment is None or work is None:
+    if assignment is None:
         return None
-    names = names_of(assignment, review)
+    kind = kind_of(assignment)
+    work = kind.given_in(assignment)
+    if work is None:
+        return None
+    names = names_of(assignment)
     return {
         "assignment": assignment.id,
         "campaign": assignment.campaign,
         "completions": _shown(assignment, names),
-        "content": renamed(content_of(work), names),
+        "content": kind.renamed(kind.content_of(work), names),
         "revision": work.revision,
         "guidelines": assignment.campaign.guidelines.order_by("-version").first(),
         "earlier": list(assignment.reviews.filter(is_surplus=False).order_by("id")),
@@ -136,8 +135,12 @@ def nothing_now(reason: str, campaign: Campaign) -> str:
 def progress(campaign: Campaign) -> dict[str, Any]:
     """Counts of a campaign, and submissions by day (UTC); what was imported has none."""
     held = tallies_of([campaign.id])[campaign.id]
-    kind = f"{SUBMISSIONS[campaign.kind].__name__.lower()}s"
-    given = campaign.tallies.filter(name=kind).values("day").order_by("day").annotate(num=Sum("num"))
+    given = (
+        campaign.tallies.filter(name=f"{KINDS[campaign.kind].table}s")
+        .values("day")
+        .order_by("day")
+        .annotate(num=Sum("num"))
+    )
     names = ("prompts", "completions", "demonstrations", "rankings", "comparisons", "reviews", "surplus")
     return progress_of([campaign.id])[campaign.id] | {
         **{f"num_{name}": held.get(name, 0) for name in names},

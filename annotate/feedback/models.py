@@ -117,10 +117,6 @@ class Assignment(models.Model):
     shown_order = models.JSONField(
         default=list, help_text="completion ids in the order shown, left or top first"
     )
-    shows_ids = models.BooleanField(
-        default=False,
-        help_text="leased when completions were named by id; since then by place (feedback.naming)",
-    )
     skip_reason = models.CharField(max_length=500, blank=True, default="")
     leased_at = models.DateTimeField()
     lease_expires_at = models.DateTimeField()

@@ -1,48 +1,26 @@
 """How completions are named to whoever judges them: by their place in the order shown, 1 … K.
 
 Their ids would tell which was made first, and so, where a new policy meets an older one, which policy wrote what.
-The tables name ids; what comes and goes is renamed at the door. Whoever had been shown ids before there were places
-goes on with them (`Assignment.shows_ids`), so that their drafts and what waits on their devices still fit.
+The tables name ids; what comes and goes is renamed at the door (`Kind.renamed`).
 """
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Mapping
 
-from annotate.feedback.kinds.checks import OWN
 from annotate.feedback.models import Assignment
 
 NONE_SUCH = -1  # what stands for a name that was never given out: no completion has it
 
 
-def names_of(judged: Assignment, reader: Assignment | None = None) -> dict[int, int]:
-    """{id: name} of what was shown for `judged`, to whoever holds `reader`: its reviewer, or else who judged it."""
-    ids = judged.shown_order
-    if (reader or judged).shows_ids:
-        return {id: id for id in ids}
-    return {id: place for place, id in enumerate(ids, start=1)}
+def names_of(judged: Assignment) -> dict[int, int]:
+    """{id: name} of what was shown, to whoever judged it and to its reviewer."""
+    return {id: place for place, id in enumerate(judged.shown_order, start=1)}
 
 
-def ids_of(judged: Assignment, reader: Assignment | None = None) -> dict[int, int]:
+def ids_of(judged: Assignment) -> dict[int, int]:
     """{name: id}, the other way round."""
-    return {name: id for id, name in names_of(judged, reader).items()}
+    return dict(enumerate(judged.shown_order, start=1))
 
 
-def renamed(content: Mapping[str, Any], names: Mapping[int, int]) -> dict[str, Any]:
-    """What is handed in, of whatever kind, with other names for its completions; in tiers `OWN` keeps its name."""
-
-    def tiers(before: Iterable[Iterable[int]]) -> list[list[int]]:
-        return [[OWN if one == OWN else names.get(one, NONE_SUCH) for one in tier] for tier in before]
-
-    after = dict(content)
-    if content.get("tiers") is not None:
-        after["tiers"] = tiers(content["tiers"])
-    if content.get("criteria") is not None:
-        after["criteria"] = {name: tiers(order) for name, order in content["criteria"].items()}
-    if content.get("ratings") is not None:
-        after["ratings"] = [
-            {**rating, "completion": names.get(rating["completion"], NONE_SUCH)}
-            for rating in content["ratings"]
-        ]
-    if content.get("chosen") is not None:
-        after["chosen"] = names.get(content["chosen"], NONE_SUCH)
-    return after
+def name_of(completion: int | None, names: Mapping[int, int]) -> int | None:
+    """The other name of one completion, where one is named."""
+    return None if completion is None else names.get(completion, NONE_SUCH)

@@ -21,6 +21,7 @@ from django.db.models.functions import Coalesce, Greatest, Now
 from annotate.accounts.models import Annotator, User
 from annotate.campaigns.access import oversees, visible_to
 from annotate.campaigns.models import Campaign, Consent, Guidelines, Membership, Terms, default_sampling
+from annotate.feedback.kinds.table import SUBMITTED_TO
 
 
 @dataclass
@@ -179,11 +180,7 @@ def members_of(campaign: Campaign) -> QuerySet[Membership]:
     of_them, given = "user__annotator__assignments", "given"
     # The join itself is of this campaign: a person's work in others is not read.
     here = FilteredRelation(of_them, condition=Q(**{f"{of_them}__campaign": campaign}))
-    spent = Coalesce(
-        f"{given}__demonstration__seconds_spent",
-        f"{given}__ranking__seconds_spent",
-        f"{given}__review__seconds_spent",
-    )
+    spent = Coalesce(*(f"{given}__{table}__seconds_spent" for table in SUBMITTED_TO))
     last = Greatest(f"{given}__leased_at", f"{given}__ended_at")
     return (
         campaign.memberships.select_related("user")

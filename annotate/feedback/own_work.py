@@ -24,6 +24,7 @@ from annotate.accounts.models import User
 from annotate.campaigns.access import workers
 from annotate.campaigns.models import Campaign
 from annotate.feedback.kinds.revisions import can_correct, correct_until
+from annotate.feedback.kinds.table import REVIEWED_IN, SUBMITTED_TO
 from annotate.feedback.models import Assignment, Review, Verdict
 from annotate.feedback.overview import Median
 from annotate.feedback.remarks import asked_in
@@ -64,21 +65,32 @@ def _drafts(own: QuerySet[Assignment], on_device: list[int]) -> list[dict[str, A
 
 def _recent(own: QuerySet[Assignment]) -> list[dict[str, Any]]:
     given = {
-        name: Coalesce(F(f"demonstration__{name}"), F(f"ranking__{name}"), F(f"review__{name}"))
+        name: Coalesce(*(F(f"{table}__{name}") for table in SUBMITTED_TO))
         for name in ("seconds_spent", "is_surplus", "revision", "created_at")
     }
-    returned = Q(demonstration__review_state=Verdict.RETURNED) | Q(ranking__review_state=Verdict.RETURNED)
-    is_returned = Case(When(returned, then=Value(True)), default=Value(False), output_field=BooleanField())
+    state = Coalesce(*(F(f"{table}__review_state") for table in REVIEWED_IN), Value(""))
+    is_returned = Case(
+        When(review_state=Verdict.RETURNED, then=Value(True)),
+        default=Value(False),
+        output_field=BooleanField(),
+    )
     submitted = own.filter(state=Assignment.State.SUBMITTED)
-    latest = submitted.order_by(is_returned.desc(), "-ended_at", "-id")[:NUM_RECENT]
-    given["review_state"] = Coalesce(F("demonstration__review_state"), F("ranking__review_state"), Value(""))
+    with_state = submitted.annotate(review_state=state)
+    latest = with_state.order_by(is_returned.desc(), "-ended_at", "-id")[:NUM_RECENT]
     said = Review.objects.filter(reviewed=OuterRef("pk"), is_surplus=False).order_by("-pk").values("comment")
     rows = latest.annotate(
         asked=asked_in("unit__prompt"),
         comment=Coalesce(Subquery(said[:1]), Value(""), output_field=TextField()),
         **given,
     ).values(
-        *COLUMNS, "asked", "comment", "ended_at", "campaign__status", "campaign__correction_hours", *given
+        *COLUMNS,
+        "asked",
+        "comment",
+        "ended_at",
+        "campaign__status",
+        "campaign__correction_hours",
+        "review_state",
+        *given,
     )
     shown = []
     for row in rows:
@@ -92,8 +104,7 @@ def _recent(own: QuerySet[Assignment]) -> list[dict[str, Any]]:
 
 
 def _figures(own: QuerySet[Assignment], since: datetime) -> list[dict[str, Any]]:
-    kinds = ("demonstration", "ranking", "review")
-    spent = Coalesce(*(F(f"{kind}__seconds_spent") for kind in kinds))
+    spent = Coalesce(*(F(f"{table}__seconds_spent") for table in SUBMITTED_TO))
     submitted = own.filter(state=Assignment.State.SUBMITTED).order_by("campaign_id").values("campaign_id")
     counted = submitted.annotate(
         num_submitted=Count("id"),

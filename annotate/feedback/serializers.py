@@ -1,7 +1,6 @@
 """The JSON of feedback. What goes to an annotator names completions by place and text only (feedback.naming)."""
 
 import json
-import math
 from typing import Any
 
 from django.utils import timezone
@@ -12,12 +11,9 @@ from rest_framework import serializers
 from annotate.campaigns.limits import MAX_MESSAGES, MAX_TEXT, too_long_prompt
 from annotate.campaigns.models import Campaign
 from annotate.campaigns.serializers import LANGUAGE, GuidelinesSerializer, MessageSerializer, PersonSerializer
-from annotate.feedback.models import STRONGEST, Assignment, Remark, Suggestion, Verdict
+from annotate.feedback.models import Assignment, Remark, Suggestion, Verdict
 
-THIRTY_DAYS = 30 * 86_400
-MAX_PIECES = 200
 MAX_DRAFT = 2_000_000
-COMPARISON_VERDICTS = ["better", "tie", "all_bad"]
 
 
 class SuggestionSerializer(serializers.ModelSerializer):
@@ -170,147 +166,6 @@ class DraftSaveSerializer(serializers.Serializer):
 class DraftSavedSerializer(serializers.Serializer):
     revision = serializers.IntegerField()
     saved_at = serializers.DateTimeField()
-
-
-class TakenPartSerializer(serializers.Serializer):
-    """A piece of a suggestion, as it was when it was taken."""
-
-    suggestion = serializers.IntegerField()
-    text = serializers.CharField(max_length=MAX_TEXT, trim_whitespace=False)
-
-
-class WrittenMessageSerializer(MessageSerializer):
-    content = serializers.CharField(max_length=MAX_TEXT, allow_blank=True, trim_whitespace=False)
-    suggestion = serializers.IntegerField(
-        required=False, allow_null=True, help_text="the suggestion it began as"
-    )
-    parts = TakenPartSerializer(many=True, required=False, max_length=MAX_PIECES)  # type: ignore[call-arg]
-    pastes = serializers.ListField(
-        child=serializers.IntegerField(min_value=1, max_value=MAX_TEXT * 10),
-        required=False,
-        max_length=MAX_PIECES,
-        help_text="length of each text that was pasted into it, in characters",
-    )
-
-
-class SecondsField(serializers.FloatField):
-    """A device's clock may be set while somebody works: no reason to refuse their words."""
-
-    def to_internal_value(self, data: Any) -> float:
-        seconds = super().to_internal_value(data)
-        return min(max(seconds, 0.0), THIRTY_DAYS) if math.isfinite(seconds) else 0.0
-
-
-class SubmissionSerializer(serializers.Serializer):
-    submission_key = serializers.UUIDField(
-        help_text="made by the client; sent again, nothing is stored twice"
-    )
-    seconds_spent = SecondsField(
-        required=False, allow_null=True, help_text="below 0 and beyond thirty days it is cut to that"
-    )
-    revises = serializers.IntegerField(
-        min_value=1, required=False, allow_null=True, help_text="the revision that this corrects"
-    )
-
-
-class DemonstrationSubmissionSerializer(SubmissionSerializer):
-    messages = WrittenMessageSerializer(many=True, max_length=MAX_MESSAGES)  # type: ignore[call-arg]
-
-
-class SeenAnswerSerializer(serializers.Serializer):
-    """An answer as it was seen; of one that was stopped, as far as it had come."""
-
-    suggestion = serializers.IntegerField()
-    text = serializers.CharField(max_length=MAX_TEXT, trim_whitespace=False)
-
-
-class ChatTurnSerializer(serializers.Serializer):
-    content = serializers.CharField(
-        max_length=MAX_TEXT,
-        allow_blank=True,
-        trim_whitespace=False,
-        help_text="what the person said; empty where the prompt has said it",
-    )
-    answers = SeenAnswerSerializer(many=True, min_length=1, max_length=2)  # type: ignore[call-arg]
-    chosen = serializers.IntegerField(help_text="the suggestion with which the dialogue goes on")
-    strength = serializers.IntegerField(
-        min_value=1,
-        max_value=STRONGEST,
-        required=False,
-        allow_null=True,
-        help_text="of two answers: 1 slightly, 2 clearly, 3 much better; null: equally good",
-    )
-    edited = serializers.CharField(
-        max_length=MAX_TEXT,
-        required=False,
-        allow_blank=True,
-        trim_whitespace=False,
-        help_text="the chosen answer made better",
-    )
-
-
-class ChatSubmissionSerializer(SubmissionSerializer):
-    turns = ChatTurnSerializer(many=True, min_length=1, max_length=MAX_MESSAGES // 2)  # type: ignore[call-arg]
-
-
-class GivenRatingSerializer(serializers.Serializer):
-    completion = serializers.IntegerField()
-    value = serializers.IntegerField(min_value=1, max_value=7, allow_null=True, default=None)
-    flags = serializers.ListField(child=serializers.CharField(max_length=64), max_length=30, default=list)
-
-    def validate_flags(self, flags: list[str]) -> list[str]:
-        return list(dict.fromkeys(flags))
-
-
-class TiersField(serializers.ListField):
-    def __init__(self, **options: Any) -> None:
-        tier = serializers.ListField(child=serializers.IntegerField(), max_length=100)
-        super().__init__(child=tier, max_length=100, **options)
-
-
-class RankingSubmissionSerializer(SubmissionSerializer):
-    tiers = TiersField(
-        help_text="the completions' ids as shown, best tier first; in one tier they are tied; 0: the own answer"
-    )
-    criteria = serializers.DictField(
-        child=TiersField(),
-        required=False,
-        help_text="tiers for each of the campaign's criteria",
-    )
-    own_answer = serializers.CharField(
-        max_length=MAX_TEXT,
-        required=False,
-        allow_blank=True,
-        trim_whitespace=False,
-        help_text="a better answer, written by the one who ranks",
-    )
-    all_bad = serializers.BooleanField(default=False)
-    ratings = GivenRatingSerializer(many=True, required=False, max_length=100)  # type: ignore[call-arg]
-
-
-class ComparisonSubmissionSerializer(SubmissionSerializer):
-    verdict = serializers.ChoiceField(COMPARISON_VERDICTS)
-    chosen = serializers.IntegerField(
-        required=False, allow_null=True, help_text="verdict better: the better completion's id"
-    )
-    strength = serializers.IntegerField(
-        min_value=1,
-        max_value=STRONGEST,
-        required=False,
-        allow_null=True,
-        help_text="verdict better: 1 slightly, 2 clearly, 3 much",
-    )
-
-
-class ReviewSubmissionSerializer(SubmissionSerializer):
-    verdict = serializers.ChoiceField(Verdict.choices)
-    reviewed_revision = serializers.IntegerField(min_value=1, help_text="the revision that was looked at")
-    comment = serializers.CharField(
-        max_length=4_000, required=False, allow_blank=True, help_text="for its author; needed to return it"
-    )
-    content = serializers.DictField(
-        required=False, allow_null=True, help_text="verdict corrected: the work as its own kind is submitted"
-    )
 
 
 class SubmittedSerializer(serializers.Serializer):

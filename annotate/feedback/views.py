@@ -13,36 +13,31 @@ from annotate.accounts.models import Annotator, User
 from annotate.accounts.permissions import SignedInRequest
 from annotate.api.bodies import checked
 from annotate.campaigns.access import visible_campaign, visible_to
-from annotate.campaigns.models import Campaign
 from annotate.feedback import remarks
 from annotate.feedback.desk import lay_out, nothing_now, own_assignment
-from annotate.feedback.kinds.review import SUBMITS
-from annotate.feedback.kinds.revisions import versions_of
+from annotate.feedback.kinds.base import HandedIn
+from annotate.feedback.kinds.table import KINDS, kind_of
 from annotate.feedback.models import Assignment
-from annotate.feedback.naming import ids_of, renamed
+from annotate.feedback.naming import ids_of
 from annotate.feedback.own_work import own_work
 from annotate.feedback.queue import leases
 from annotate.feedback.serializers import (
     AssignmentSerializer,
-    ChatSubmissionSerializer,
-    ComparisonSubmissionSerializer,
-    DemonstrationSubmissionSerializer,
     DraftSavedSerializer,
     DraftSaveSerializer,
     LeaseSerializer,
     NextSerializer,
     OwnWorkRequestSerializer,
     OwnWorkSerializer,
-    RankingSubmissionSerializer,
     ReleaseSerializer,
     RemarkRequestSerializer,
     RemarkSerializer,
-    ReviewSubmissionSerializer,
     SettleSerializer,
     SkipSerializer,
     SubmittedSerializer,
     SubmittedVersionSerializer,
 )
+from annotate.feedback.versions import versions_of
 
 
 def _annotator(user: User) -> Annotator:
@@ -102,31 +97,21 @@ class RenewView(APIView):
         return Response(LeaseSerializer(leases.renew_lease(assignment_id, _annotator(request.user))).data)
 
 
-SUBMISSION_FORMS: dict[str, type] = {
-    Campaign.Kind.DEMONSTRATION: DemonstrationSubmissionSerializer,
-    Campaign.Kind.RANKING: RankingSubmissionSerializer,
-    Campaign.Kind.COMPARISON: ComparisonSubmissionSerializer,
-    Campaign.Kind.REVIEW: ReviewSubmissionSerializer,
-    Campaign.Kind.CHAT: ChatSubmissionSerializer,
-}
-
-
 def _with_correction(review: dict[str, Any], assignment: Assignment) -> dict[str, Any]:
-    """A review whose `content`, if it has one, is checked as a submission of the kind that is reviewed."""
+    """What was handed in; a review's `content`, if it has one, checked as a submission of the kind that is reviewed."""
     content = review.pop("content", None)
     if content is None:
         return review
     reviewed = assignment.unit.reviewed
     if reviewed is None:
         raise Http404
-    form = SUBMISSION_FORMS[reviewed.campaign.kind](
-        data=content | {"submission_key": review["submission_key"]}
-    )
+    kind = kind_of(reviewed)
+    form = kind.form(data=content | {"submission_key": review["submission_key"]})
     if not form.is_valid():
         raise ValidationError({"content": form.errors})
-    unused = ("submission_key", "seconds_spent", "revises")
-    correction = {name: value for name, value in form.validated_data.items() if name not in unused}
-    return review | {"correction": renamed(correction, ids_of(reviewed, assignment))}
+    correction = dict(form.validated_data)
+    HandedIn.taken_out_of(correction)  # the review's own count
+    return review | {"correction": kind.renamed(correction, ids_of(reviewed))}
 
 
 class SubmitView(APIView):
@@ -136,7 +121,7 @@ class SubmitView(APIView):
         operation_id="submit",
         request=PolymorphicProxySerializer(
             "Submission",
-            list(SUBMISSION_FORMS.values()),
+            [kind.form for kind in KINDS.values()],
             resource_type_field_name=None,
         ),
         responses={200: SubmittedSerializer, 201: SubmittedSerializer},
@@ -147,16 +132,13 @@ class SubmitView(APIView):
         assignment = own.select_related("campaign", "unit__reviewed__campaign").first()
         if assignment is None:
             raise Http404
-        kind = assignment.campaign.kind
-        given = checked(SUBMISSION_FORMS[kind], request.data)
-        if kind == Campaign.Kind.REVIEW:
-            given = _with_correction(given, assignment)
-        elif kind in Campaign.JUDGING:
-            given = renamed(given, ids_of(assignment))
-        stored = SUBMITS[kind](assignment_id, annotator, **given)
+        kind = kind_of(assignment)
+        given = _with_correction(checked(kind.form, request.data), assignment)
+        handed_in = HandedIn.taken_out_of(given)
+        stored = kind.submit(assignment_id, annotator, handed_in, **kind.renamed(given, ids_of(assignment)))
         submission = stored.submission
         return Response(
-            {"id": submission.id, "kind": kind, "is_surplus": submission.is_surplus},
+            {"id": submission.id, "kind": kind.name, "is_surplus": submission.is_surplus},
             status=status.HTTP_201_CREATED if stored.is_new else status.HTTP_200_OK,
         )
 

@@ -23,6 +23,7 @@ from annotate.campaigns.services import NewPrompt, add_member, add_prompts, crea
 from annotate.feedback.models import Draft, Suggestion
 from annotate.feedback.queue.leases import lease_next_assignment
 from annotate.feedback.queue.units import queue_all_reviews, queue_prompts, queue_ranking_units
+from annotate.feedback.kinds.base import HandedIn
 from annotate.feedback.kinds.demonstration import submit_demonstration
 from annotate.feedback.kinds.ranking import submit_ranking
 from annotate.quality.agreement import count_agreement
@@ -110,7 +111,7 @@ bobs = writing("Letters to Quill", [QUESTION])
 add_member(bobs, bob)
 given = lease_next_assignment(bobs, bob).assignment
 answer = "With pleasure! Take the Halcyon at 07:40 from Tansyquay; you are there at 08:25. Have a lovely day!"
-submit_demonstration(given.id, annotator_of(bob), submission_key=uuid.uuid4(), messages=[
+submit_demonstration(given.id, annotator_of(bob), HandedIn(uuid.uuid4()), messages=[
     *QUESTION, {"role": "assistant", "content": answer}])
 made["review"] = create_campaign(name="Second look at the letters", kind="review", guidelines_text=GUIDELINES,
                                  reviewed_campaign=bobs)
@@ -139,20 +140,19 @@ for person, num_letters, num_harbours in ((bob, 0, 5), (cleo, 4, 6)):
     for number in range(num_letters):
         given = lease_next_assignment(letters, person).assignment
         words = ["Certainly!", "Yes, gladly.", "With pleasure:", "Of course."][number]
-        submit_demonstration(given.id, annotator_of(person), submission_key=uuid.uuid4(), seconds_spent=70 + 17 * number, messages=[
+        submit_demonstration(given.id, annotator_of(person), HandedIn(uuid.uuid4(), 70 + 17 * number), messages=[
             *given.unit.prompt.messages, {"role": "assistant", "content": words + " Ask for Ma Reed at the quay."}])
     for number in range(num_harbours):
         given = lease_next_assignment(harbours, person).assignment
         ids = sorted(given.shown_order)
         if person == cleo and number % 3 == 1:
             ids[1], ids[2] = ids[2], ids[1]
-        submit_ranking(given.id, annotator_of(person), submission_key=uuid.uuid4(), tiers=[[one] for one in ids],
-                       seconds_spent=48 + 9 * number)
+        submit_ranking(given.id, annotator_of(person), HandedIn(uuid.uuid4(), 48 + 9 * number), tiers=[[one] for one in ids])
 begun = lease_next_assignment(letters, cleo).assignment
 Draft.objects.create(assignment=begun, revision=1, content={"turns": [{"key": "a", "role": "assistant", "content": "The light on Cresk"}]})
 add_member(made["terms"], cleo)
 last = letters.demonstrations.filter(annotator__user=cleo).latest("id")
-submit_demonstration(last.assignment_id, last.annotator, submission_key=uuid.uuid4(), revises=1, messages=[
+submit_demonstration(last.assignment_id, last.annotator, HandedIn(uuid.uuid4(), revises=1), messages=[
     *last.prompt.messages, {"role": "assistant", "content": "Of course. Ask for Ma Reed, at the quay of Tansyquay, before noon."}])
 count_agreement()
 print(json.dumps({name: campaign.id for name, campaign in made.items()} | {"letters": letters.id, "corrected": last.assignment_id}))

@@ -86,6 +86,7 @@ from annotate.campaigns.services import add_member, create_campaign, write_guide
 from annotate.feedback.models import Draft, Suggestion
 from annotate.feedback.remarks import make_remark
 from annotate.feedback.queue.leases import lease_next_assignment
+from annotate.feedback.kinds.base import HandedIn
 from annotate.feedback.kinds.demonstration import submit_demonstration
 from annotate.feedback.kinds.ranking import submit_ranking
 from annotate.campaigns.models import CampaignPolicy
@@ -101,12 +102,12 @@ def answered(name, user, *answers):
     unit = lease_next_assignment(campaign[name], user).assignment
     for number, answer in enumerate(answers):
         messages = [*unit.unit.prompt.messages, {"role": "assistant", "content": answer}]
-        submit_demonstration(unit.id, annotator_of(user), submission_key=uuid.uuid4(), messages=messages, revises=number or None)
+        submit_demonstration(unit.id, annotator_of(user), HandedIn(uuid.uuid4(), revises=number or None), messages=messages)
     return unit.id
 
 answered("letters", alice, "It is called Port.")
 unit = lease_next_assignment(campaign["orders"], alice).assignment
-submit_ranking(unit.id, annotator_of(alice), submission_key=uuid.uuid4(), tiers=[[id] for id in unit.shown_order])
+submit_ranking(unit.id, annotator_of(alice), HandedIn(uuid.uuid4()), tiers=[[id] for id in unit.shown_order])
 for name, reviewed in {"review": "letters", "review of rankings": "orders"}.items():
     review = create_campaign(name=name, kind="review", reviewed_campaign=campaign[reviewed])
     add_member(review, bob)

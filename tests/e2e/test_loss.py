@@ -33,6 +33,7 @@ from annotate.campaigns.models import Completion
 from annotate.campaigns.services import NewPrompt, add_member, add_prompts, create_campaign
 from annotate.feedback.queue.leases import lease_next_assignment
 from annotate.feedback.queue.units import queue_prompts, queue_ranking_units
+from annotate.feedback.kinds.base import HandedIn
 from annotate.feedback.kinds.demonstration import submit_demonstration
 from annotate.campaigns.models import CampaignPolicy
 from annotate.runs.models import PolicyVersion
@@ -64,7 +65,7 @@ for name in NAMES:
     queue_prompts(letters, asked)
     unit = lease_next_assignment(letters, bob).assignment
     messages = [*asked[0].messages, {"role": "assistant", "content": "It is Port."}]
-    submit_demonstration(unit.id, annotator_of(bob), submission_key=uuid.uuid4(), messages=messages)
+    submit_demonstration(unit.id, annotator_of(bob), HandedIn(uuid.uuid4()), messages=messages)
     make("review", name, reviewed_campaign=letters)
 print(json.dumps([made, create_token(dora)[1]]))
 """

@@ -296,6 +296,7 @@ from annotate.campaigns.models import Campaign
 from annotate.campaigns.services import prompt_key
 from annotate.feedback.models import Suggestion
 from annotate.feedback.queue.leases import lease_next_assignment
+from annotate.feedback.kinds.base import HandedIn
 from annotate.feedback.kinds.chat import submit_chat
 
 campaign = Campaign.objects.get(id={id})
@@ -309,7 +310,7 @@ for number, question in enumerate(["", "And who keeps it?"]):
     turns.append({{"content": question, "chosen": said[0].id, "strength": 2,
                    "answers": [{{"suggestion": one.id, "text": one.text}} for one in said]}})
     messages = [*messages, {{"role": "assistant", "content": said[0].text}}]
-submit_chat(talk.id, talk.annotator, submission_key=uuid.uuid4(), turns=turns)
+submit_chat(talk.id, talk.annotator, HandedIn(uuid.uuid4()), turns=turns)
 print(talk.id)
 """
 

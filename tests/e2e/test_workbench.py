@@ -549,6 +549,7 @@ import uuid
 from annotate.accounts.models import User
 from annotate.campaigns.models import Campaign
 from annotate.feedback.queue.leases import lease_next_assignment
+from annotate.feedback.kinds.base import HandedIn
 from annotate.feedback.kinds.ranking import submit_ranking
 from annotate.quality.agreement import count_agreement
 
@@ -558,7 +559,7 @@ for name in ("alice", "bob"):
         unit = lease_next_assignment(campaign, User.objects.get(username=name)).assignment
         first, second, third = sorted(unit.shown_order)
         order = [first, second, third] if name == "alice" else [first, third, second]
-        submit_ranking(unit.id, unit.annotator, submission_key=uuid.uuid4(), tiers=[[id] for id in order])
+        submit_ranking(unit.id, unit.annotator, HandedIn(uuid.uuid4()), tiers=[[id] for id in order])
 count_agreement()
 """
 

@@ -1,7 +1,6 @@
 """Chats: what was said at each turn of a dialogue with a policy, and the rankings that its choices are."""
 
 import random
-import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,18 +9,64 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 from rapidfuzz.distance import Levenshtein
+from rest_framework import serializers
 
 from annotate.accounts.models import Annotator
+from annotate.campaigns.limits import MAX_MESSAGES, MAX_TEXT
 from annotate.campaigns.models import Campaign, Completion, Prompt
 from annotate.campaigns.services import NewPrompt, add_prompts, prompt_key
-from annotate.feedback.kinds.base import Stored, begin_submission, store_submission
+from annotate.feedback.kinds.base import HandedIn, Kind, Stored, begin_submission, store_submission
 from annotate.feedback.kinds.checks import refuse
-from annotate.feedback.kinds.pairs import ranking_to_comparisons
-from annotate.feedback.models import OWN_ANSWER, Assignment, Comparison, Demonstration, Ranking, Suggestion
+from annotate.feedback.kinds.forms import SubmissionSerializer
+from annotate.feedback.kinds.pairs import store_pairs
+from annotate.feedback.models import (
+    OWN_ANSWER,
+    STRONGEST,
+    Assignment,
+    Demonstration,
+    Ranking,
+    Suggestion,
+)
 from annotate.feedback.suggestions import draw_policies_of_side
 
 CHAT = "chat"  # the source of prompts, completions and rankings that a chat has made
 _random = random.SystemRandom()
+
+
+class SeenAnswerSerializer(serializers.Serializer):
+    """An answer as it was seen; of one that was stopped, as far as it had come."""
+
+    suggestion = serializers.IntegerField()
+    text = serializers.CharField(max_length=MAX_TEXT, trim_whitespace=False)
+
+
+class ChatTurnSerializer(serializers.Serializer):
+    content = serializers.CharField(
+        max_length=MAX_TEXT,
+        allow_blank=True,
+        trim_whitespace=False,
+        help_text="what the person said; empty where the prompt has said it",
+    )
+    answers = SeenAnswerSerializer(many=True, min_length=1, max_length=2)  # type: ignore[call-arg]
+    chosen = serializers.IntegerField(help_text="the suggestion with which the dialogue goes on")
+    strength = serializers.IntegerField(
+        min_value=1,
+        max_value=STRONGEST,
+        required=False,
+        allow_null=True,
+        help_text="of two answers: 1 slightly, 2 clearly, 3 much better; null: equally good",
+    )
+    edited = serializers.CharField(
+        max_length=MAX_TEXT,
+        required=False,
+        allow_blank=True,
+        trim_whitespace=False,
+        help_text="the chosen answer made better",
+    )
+
+
+class ChatSubmissionSerializer(SubmissionSerializer):
+    turns = ChatTurnSerializer(many=True, min_length=1, max_length=MAX_MESSAGES // 2)  # type: ignore[call-arg]
 
 
 @dataclass
@@ -175,11 +220,7 @@ def store_choices(dialogue: Demonstration, said: Sequence[Said]) -> None:
             ))  # fmt: skip
             written.append((rankings[-1], one))
     Ranking.objects.bulk_create(rankings)
-    Comparison.objects.bulk_create(
-        Comparison(ranking=ranking, campaign=campaign, chosen_id=chosen, rejected_id=rejected, margin=margin)
-        for ranking in rankings
-        for chosen, rejected, margin in ranking_to_comparisons(ranking.tiers, ranking.strength)
-    )
+    store_pairs(rankings)
     if campaign.own_answer == Campaign.OwnAnswer.DEMONSTRATION:
         Demonstration.objects.bulk_create(
             Demonstration(
@@ -253,34 +294,23 @@ def hand_on(campaign: Campaign, dialogue: Demonstration, said: Sequence[Said]) -
 
 @transaction.atomic
 def submit_chat(
-    assignment_id: int,
-    annotator: Annotator,
-    *,
-    submission_key: uuid.UUID,
-    turns: list[dict[str, Any]],
-    seconds_spent: float | None = None,
-    revises: int | None = None,
-    by_reviewer: bool = False,
+    assignment_id: int, annotator: Annotator, handed_in: HandedIn, *, turns: list[dict[str, Any]]
 ) -> Stored:
-    """Store a dialogue with a policy, its choices and edited answers as rankings. The same key again changes nothing.
+    """Store a dialogue with a policy, its choices and edited answers as rankings.
 
     With the first submission one turn, picked at random, becomes a prompt of the campaign in which it is ranked.
     """
-    assignment, stored, earlier = begin_submission(
-        assignment_id, annotator, Demonstration, submission_key, revises, by_reviewer
-    )
+    assignment, stored, earlier = begin_submission(KIND, assignment_id, annotator, handed_in)
     if stored:
         return Stored(stored, False)
     said = read_turns(assignment, turns)
     settle_answers(said, list(assignment.suggestions.all()))
     last = said[-1]
     dialogue = store_submission(
-        Demonstration,
+        KIND,
         assignment,
-        annotator,
         earlier,
-        submission_key=submission_key,
-        seconds_spent=seconds_spent,
+        handed_in,
         prompt=assignment.unit.prompt,
         messages=[*last.asked, {"role": "assistant", "content": last.answer}],
         metadata={"turns": turns},
@@ -289,3 +319,22 @@ def submit_chat(
     if earlier is None and assignment.campaign.ranking_campaign:
         hand_on(assignment.campaign.ranking_campaign, dialogue, said)
     return Stored(dialogue, True)
+
+
+def _content_of(dialogue: Demonstration) -> dict[str, Any]:
+    return {"turns": dialogue.metadata["turns"]}
+
+
+def _made_beside(dialogue: Demonstration) -> list[QuerySet[Any]]:
+    """Its choices, and the answers that were made better: those first, which are found by the choices."""
+    return [demonstrated_in_chat(dialogue), rankings_of_chat(dialogue)]
+
+
+KIND = Kind(
+    Campaign.Kind.CHAT,
+    Demonstration,
+    ChatSubmissionSerializer,
+    submit_chat,
+    _content_of,
+    made_beside=_made_beside,
+)

@@ -1,36 +1,55 @@
 """Demonstrations: a dialogue that a person wrote, and what became of the suggestions in it."""
 
-import uuid
 from typing import Any
 
 from django.db import transaction
 from django.utils.translation import gettext as _
 from rapidfuzz.distance import Levenshtein
+from rest_framework import serializers
 
 from annotate.accounts.models import Annotator
-from annotate.feedback.kinds.base import Stored, begin_submission, store_submission
+from annotate.campaigns.limits import MAX_MESSAGES, MAX_TEXT
+from annotate.campaigns.models import Campaign
+from annotate.campaigns.serializers import MessageSerializer
+from annotate.feedback.kinds.base import HandedIn, Kind, Stored, begin_submission, store_submission
 from annotate.feedback.kinds.checks import check_dialogue, refuse
+from annotate.feedback.kinds.forms import SubmissionSerializer
 from annotate.feedback.models import Assignment, Demonstration, Suggestion
+
+MAX_PIECES = 200
+
+
+class TakenPartSerializer(serializers.Serializer):
+    """A piece of a suggestion, as it was when it was taken."""
+
+    suggestion = serializers.IntegerField()
+    text = serializers.CharField(max_length=MAX_TEXT, trim_whitespace=False)
+
+
+class WrittenMessageSerializer(MessageSerializer):
+    content = serializers.CharField(max_length=MAX_TEXT, allow_blank=True, trim_whitespace=False)
+    suggestion = serializers.IntegerField(
+        required=False, allow_null=True, help_text="the suggestion it began as"
+    )
+    parts = TakenPartSerializer(many=True, required=False, max_length=MAX_PIECES)  # type: ignore[call-arg]
+    pastes = serializers.ListField(
+        child=serializers.IntegerField(min_value=1, max_value=MAX_TEXT * 10),
+        required=False,
+        max_length=MAX_PIECES,
+        help_text="length of each text that was pasted into it, in characters",
+    )
+
+
+class DemonstrationSubmissionSerializer(SubmissionSerializer):
+    messages = WrittenMessageSerializer(many=True, max_length=MAX_MESSAGES)  # type: ignore[call-arg]
 
 
 @transaction.atomic
 def submit_demonstration(
-    assignment_id: int,
-    annotator: Annotator,
-    *,
-    submission_key: uuid.UUID,
-    messages: list[dict[str, Any]],
-    seconds_spent: float | None = None,
-    revises: int | None = None,
-    by_reviewer: bool = False,
+    assignment_id: int, annotator: Annotator, handed_in: HandedIn, *, messages: list[dict[str, Any]]
 ) -> Stored:
-    """Store a dialogue, and what became of each suggestion. The same key again changes nothing.
-
-    `revises`: the revision that this corrects; what became of the suggestions was settled by the first.
-    """
-    assignment, stored, earlier = begin_submission(
-        assignment_id, annotator, Demonstration, submission_key, revises, by_reviewer
-    )
+    """Store a dialogue, and what became of each suggestion, which a correction does not settle anew."""
+    assignment, stored, earlier = begin_submission(KIND, assignment_id, annotator, handed_in)
     if stored:
         return Stored(stored, False)
     prompt = assignment.unit.prompt
@@ -39,12 +58,10 @@ def submit_demonstration(
         _settle_suggestions(assignment, messages)
     pastes = (earlier.metadata.get("pastes", []) if earlier else []) + _pastes(messages)
     demonstration = store_submission(
-        Demonstration,
+        KIND,
         assignment,
-        annotator,
         earlier,
-        submission_key=submission_key,
-        seconds_spent=seconds_spent,
+        handed_in,
         prompt=prompt,
         messages=[{"role": m["role"], "content": m["content"]} for m in messages],
         metadata={"pastes": pastes} if pastes else {},
@@ -87,3 +104,16 @@ def _settle_suggestions(assignment: Assignment, messages: list[dict[str, Any]]) 
         if suggestion.id not in used:
             suggestion.outcome = Suggestion.Outcome.REFUSED
     Suggestion.objects.bulk_update(offered.values(), ["outcome", "taken_text", "final_text", "edit_distance"])
+
+
+def _content_of(demonstration: Demonstration) -> dict[str, Any]:
+    return {"messages": demonstration.messages}
+
+
+KIND = Kind(
+    Campaign.Kind.DEMONSTRATION,
+    Demonstration,
+    DemonstrationSubmissionSerializer,
+    submit_demonstration,
+    _content_of,
+)

@@ -1,7 +1,24 @@
 """The pairs that a ranking implies."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import combinations
+
+from annotate.feedback.models import Comparison, Ranking
+
+
+def store_pairs(rankings: Iterable[Ranking]) -> None:
+    """The comparisons that these rankings imply, of which none is stored yet; an import may say their margin."""
+    Comparison.objects.bulk_create(
+        Comparison(
+            ranking=ranking,
+            campaign_id=ranking.campaign_id,
+            chosen_id=chosen,
+            rejected_id=rejected,
+            margin=ranking.metadata.get("margin", margin),
+        )
+        for ranking in rankings
+        for chosen, rejected, margin in ranking_to_comparisons(ranking.tiers, ranking.strength)
+    )
 
 
 def ranking_to_comparisons(

@@ -5,33 +5,41 @@ from typing import Any
 
 from django.db import transaction
 from django.utils.translation import gettext as _
+from rest_framework import serializers
 
 from annotate.accounts.models import Annotator
 from annotate.api.errors import Conflict
 from annotate.campaigns.models import Campaign
-from annotate.feedback.kinds import chat
-from annotate.feedback.kinds.base import Stored, begin_submission, store_submission
+from annotate.feedback.kinds.base import HandedIn, Kind, Stored, begin_submission, store_submission
 from annotate.feedback.kinds.checks import refuse
-from annotate.feedback.kinds.ranking import demonstrated_in
-from annotate.feedback.kinds.revisions import submission_of
-from annotate.feedback.kinds.submits import SUBMITS_OF_WORK
-from annotate.feedback.models import Assignment, Ranking, Review, Verdict
+from annotate.feedback.kinds.forms import SubmissionSerializer
+from annotate.feedback.kinds.work import WORK
+from annotate.feedback.models import Assignment, Review, Verdict
+
+
+class ReviewSubmissionSerializer(SubmissionSerializer):
+    verdict = serializers.ChoiceField(Verdict.choices)
+    reviewed_revision = serializers.IntegerField(min_value=1, help_text="the revision that was looked at")
+    comment = serializers.CharField(
+        max_length=4_000, required=False, allow_blank=True, help_text="for its author; needed to return it"
+    )
+    content = serializers.DictField(
+        required=False, allow_null=True, help_text="verdict corrected: the work as its own kind is submitted"
+    )
 
 
 @transaction.atomic
 def submit_review(
     assignment_id: int,
     annotator: Annotator,
+    handed_in: HandedIn,
     *,
-    submission_key: uuid.UUID,
     verdict: str,
     reviewed_revision: int,
     comment: str = "",
     correction: dict[str, Any] | None = None,
-    seconds_spent: float | None = None,
-    revises: int | None = None,
 ) -> Stored:
-    """Store what a reviewer decided of another's submission, and do it. The same key again changes nothing.
+    """Store what a reviewer decided of another's submission, and do it.
 
     correction: what the work should say, as its own kind is submitted; it becomes the next revision, and the one
     before is kept. A review whose slot went to somebody else is stored and does nothing.
@@ -40,10 +48,10 @@ def submit_review(
     mine = Assignment.objects.filter(id=assignment_id, annotator=annotator).values("unit__reviewed")
     of_author = Assignment.objects.select_for_update(of=("self",), no_key=True).filter(id__in=mine)
     reviewed = of_author.select_related("campaign", "annotator").first()
-    assignment, stored, _earlier = begin_submission(assignment_id, annotator, Review, submission_key, revises)
+    assignment, stored, _earlier = begin_submission(KIND, assignment_id, annotator, handed_in)
     if stored:
         return Stored(stored, False)
-    work = submission_of(reviewed) if reviewed else None
+    work = WORK[reviewed.campaign.kind].given_in(reviewed) if reviewed else None
     if reviewed is None or work is None:
         raise refuse("kind", _("This campaign collects another kind of feedback."), "kind")
     if work.revision != reviewed_revision:
@@ -56,34 +64,37 @@ def submit_review(
             "content", _("A correction, and nothing else, comes with the corrected work."), "content"
         )
     review = store_submission(
-        Review,
+        KIND,
         assignment,
-        annotator,
         None,
-        submission_key=submission_key,
-        seconds_spent=seconds_spent,
+        handed_in,
         reviewed=reviewed,
         reviewed_revision=reviewed_revision,
         verdict=verdict,
         comment=comment.strip(),
     )
-    if review.is_surplus:
-        return Stored(review, True)
-    if correction is not None:
-        SUBMITS_OF_WORK[reviewed.campaign.kind](
-            reviewed.id,
-            reviewed.annotator,
-            **correction | {"submission_key": uuid.uuid4(), "seconds_spent": work.seconds_spent},
-            revises=work.revision,
-            by_reviewer=True,
-        )
-    type(work).objects.filter(pk=work.pk).update(review_state=verdict)
-    if isinstance(work, Ranking):
-        demonstrated_in(work).update(review_state=verdict)
-    elif reviewed.campaign.kind == Campaign.Kind.CHAT:  # its choices fare as it does
-        chat.demonstrated_in_chat(work).update(review_state=verdict)
-        chat.rankings_of_chat(work).update(review_state=verdict)
+    if not review.is_surplus:
+        _settle(reviewed, work, verdict, correction)
     return Stored(review, True)
 
 
-SUBMITS = SUBMITS_OF_WORK | {Campaign.Kind.REVIEW: submit_review}
+def _settle(reviewed: Assignment, work: Any, verdict: str, correction: dict[str, Any] | None) -> None:
+    """The work as it was mended, and how it fares, with all that it has made beside itself."""
+    kind = WORK[reviewed.campaign.kind]
+    if correction is not None:
+        assert reviewed.annotator is not None
+        mended = HandedIn(uuid.uuid4(), work.seconds_spent, revises=work.revision, by_reviewer=True)
+        kind.submit(reviewed.id, reviewed.annotator, mended, **correction)
+    for rows in [kind.submission.objects.filter(pk=work.pk), *kind.made_beside(work)]:
+        rows.update(review_state=verdict)
+
+
+def _content_of(review: Review) -> dict[str, Any]:
+    return {
+        "verdict": review.verdict,
+        "comment": review.comment,
+        "reviewed_revision": review.reviewed_revision,
+    }
+
+
+KIND = Kind(Campaign.Kind.REVIEW, Review, ReviewSubmissionSerializer, submit_review, _content_of)

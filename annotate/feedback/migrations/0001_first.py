@@ -29,7 +29,6 @@ class Migration(migrations.Migration):
                 ('holds_slot', models.BooleanField(default=True, help_text='a lease, or a submission that counts towards the overlap')),
                 ('is_ahead', models.BooleanField(default=False)),
                 ('shown_order', models.JSONField(default=list, help_text='completion ids in the order shown, left or top first')),
-                ('shows_ids', models.BooleanField(default=False, help_text='leased when completions were named by id; since then by place (feedback.naming)')),
                 ('skip_reason', models.CharField(blank=True, default='', max_length=500)),
                 ('leased_at', models.DateTimeField()),
                 ('lease_expires_at', models.DateTimeField()),

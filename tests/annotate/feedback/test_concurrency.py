@@ -12,6 +12,7 @@ from django.db.models import Count, F, Q
 from annotate.accounts.models import User
 from annotate.accounts.services import annotator_of
 from annotate.campaigns.models import Membership
+from annotate.feedback.kinds.base import HandedIn
 from annotate.feedback.kinds.demonstration import submit_demonstration
 from annotate.feedback.models import Assignment, Demonstration, Draft, Unit
 from annotate.feedback.queue.leases import expire_leases, lease_next_assignment, release, skip
@@ -67,9 +68,7 @@ def test_32_people_finish_a_queue_and_no_unit_goes_beyond_its_overlap(crowd):
             if found.assignment is None:
                 return
             messages = [*found.assignment.unit.prompt.messages, {"role": "assistant", "content": "x"}]
-            submit_demonstration(
-                found.assignment.id, annotator, submission_key=uuid.uuid4(), messages=messages
-            )
+            submit_demonstration(found.assignment.id, annotator, HandedIn(uuid.uuid4()), messages=messages)
             submitted.append((found.assignment.unit_id, i))
 
     at_once(ANNOTATORS, work)
@@ -102,7 +101,7 @@ def test_leases_that_end_in_every_way_at_once_leave_every_slot_counted(crowd):
                 case 3:
                     messages = [*found.assignment.unit.prompt.messages, {"role": "assistant", "content": "x"}]
                     submit_demonstration(
-                        found.assignment.id, annotator, submission_key=uuid.uuid4(), messages=messages
+                        found.assignment.id, annotator, HandedIn(uuid.uuid4()), messages=messages
                     )
 
     at_once(ANNOTATORS, work)
@@ -134,7 +133,7 @@ def test_people_who_always_have_one_unit_ahead_stay_within_the_overlap(crowd):
             lease_next_assignment(campaign, people[i], is_ahead=True)
             messages = [*found.unit.prompt.messages, {"role": "assistant", "content": "x"}]
             stored = submit_demonstration(
-                found.id, annotator, submission_key=uuid.uuid4(), messages=messages
+                found.id, annotator, HandedIn(uuid.uuid4()), messages=messages
             ).submission
             assert not stored.is_surplus
             submitted.append((found.unit_id, i))

@@ -6,7 +6,7 @@ import pytest
 from django.db import connection
 
 from annotate.campaigns.services import add_member, create_campaign
-from annotate.feedback.models import Assignment, Ranking
+from annotate.feedback.models import Ranking
 from annotate.feedback.queue.units import queue_all_reviews
 from tests.annotate.moves import ids_shown, leased, submit
 
@@ -80,22 +80,3 @@ def test_an_id_is_no_name_of_a_completion(ranking, comparing, alice_client):
     body = {"submission_key": str(uuid.uuid4()), **choice}
     answer = alice_client.post(f"/api/assignments/{assignment['id']}/submit", body, format="json")
     assert (answer.status_code, answer.json()["errors"][0]["field"]) == (400, "chosen")
-
-
-def test_whoever_was_shown_ids_goes_on_with_them_and_the_reviewer_with_places(
-    ranking, bob, alice_client, bob_client
-):
-    """Leased before there were places: in drafts and on devices there are ids, and they still fit."""
-    campaign = ranking(1, num_completions=2)
-    of_it = reviewed(campaign, bob)
-    assignment = leased(alice_client, campaign)
-    Assignment.objects.filter(id=assignment["id"]).update(shows_ids=True)
-    a, b = ids_shown(assignment)
-    again = leased(alice_client, campaign)
-    assert [one["id"] for one in again["completions"]] == [a, b]
-    assert submit(alice_client, again, tiers=[[b], [a]]).status_code == 201
-    assert Ranking.objects.get().tiers == [[b], [a]]
-    stands = alice_client.get(f"/api/assignments/{assignment['id']}").json()
-    assert stands["submitted"]["content"]["tiers"] == [[b], [a]]
-    queue_all_reviews()
-    assert leased(bob_client, of_it)["reviewed"]["content"]["tiers"] == [[2], [1]]

@@ -11,6 +11,7 @@ from rest_framework.exceptions import APIException
 from annotate.accounts.models import User
 from annotate.accounts.services import annotator_of
 from annotate.campaigns.services import add_member, remove_member
+from annotate.feedback.kinds.base import HandedIn
 from annotate.feedback.kinds.demonstration import submit_demonstration
 from annotate.feedback.models import Assignment, Demonstration, Unit
 from annotate.feedback.overview import tallies_of
@@ -76,7 +77,7 @@ class Crowd:
         if assignment := Assignment.objects.filter(id=id).first():
             prompt = assignment.unit.prompt.messages
         messages = [*prompt, {"role": "assistant", "content": "So."}]
-        submit_demonstration(id, person.annotator, submission_key=uuid.uuid4(), messages=messages)
+        submit_demonstration(id, person.annotator, HandedIn(uuid.uuid4()), messages=messages)
 
     def skip(self, person) -> None:
         skip(self.one_of(person), person.annotator)

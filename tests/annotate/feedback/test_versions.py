@@ -105,5 +105,5 @@ def test_the_newest_are_listed_in_the_same_queries_however_many_there_are(alice_
             assert len(versions(alice_client, given)) == revises + 1
         counts.append(len(queries))
     assert min(counts) == max(counts) <= 8
-    monkeypatch.setattr("annotate.feedback.kinds.revisions.MOST_VERSIONS", 3)
+    monkeypatch.setattr("annotate.feedback.versions.MOST_VERSIONS", 3)
     assert [version["number"] for version in versions(alice_client, given)] == [7, 6, 5]

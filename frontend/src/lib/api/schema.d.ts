@@ -2579,7 +2579,7 @@ export interface components {
             comparisons: number;
             ratings: number;
         };
-        SubmissionRequest: components["schemas"]["DemonstrationSubmissionRequest"] | components["schemas"]["RankingSubmissionRequest"] | components["schemas"]["ComparisonSubmissionRequest"] | components["schemas"]["ReviewSubmissionRequest"] | components["schemas"]["ChatSubmissionRequest"];
+        SubmissionRequest: components["schemas"]["DemonstrationSubmissionRequest"] | components["schemas"]["RankingSubmissionRequest"] | components["schemas"]["ComparisonSubmissionRequest"] | components["schemas"]["ChatSubmissionRequest"] | components["schemas"]["ReviewSubmissionRequest"];
         Submitted: {
             id: number;
             kind: components["schemas"]["CampaignKind"];
