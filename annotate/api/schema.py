@@ -102,6 +102,4 @@ class DocsView(SpectacularSwaggerSplitView):
 
     @extend_schema(exclude=True)
     def get(self, request: Any, *args: Any, **kwargs: Any) -> Response:
-        answer = super().get(request, *args, **kwargs)
-        answer.headers.pop("Cross-Origin-Opener-Policy", None)
-        return answer
+        return super().get(request, *args, **kwargs)

@@ -282,6 +282,7 @@ COLUMNS = [
         "num_pastes",
         "pasted_characters",
         "weight",
+        "margin",
     ),
     *("completion", "messages"),  # for reading it back: which completion, and all that was asked or written
 ]
@@ -315,6 +316,7 @@ def csv_rows(campaign: Campaign) -> Iterator[dict[str, Any]]:
                 "place": place.get(completion.pk, ""),
                 "num_completions": len(completions),
                 "strength": ranking.strength,
+                "margin": ranking.metadata.get("margin"),
                 "all_bad": ranking.all_bad,
                 **of_completion(completion),
                 **given(ranking),

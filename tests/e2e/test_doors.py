@@ -60,6 +60,7 @@ def test_a_token_is_made_with_name_and_end_and_ended_by_keyboard(open_page):
 def test_django_admin_is_entered_by_the_sign_in_page(open_page):
     page = open_page()
     page.goto("/admin/accounts/user/")
+    page.wait_for_url("**/sign-in?next=*")
     page.locator("input[autocomplete=username]").fill("carol")
     page.locator("input[autocomplete=current-password]").fill(PASSWORD)
     page.keyboard.press("Enter")

@@ -122,6 +122,7 @@ def ranking_of(rows: list[dict[str, Any]], names: list[str], messages: Turns, au
         author,
         all_bad=first.get("all_bad") is True,
         about=marks(first),
+        metadata={"margin": number(first, "margin")} if "margin" in first else {},
         ratings=[
             (names.index(row["completion"]), rating)
             for row in rows

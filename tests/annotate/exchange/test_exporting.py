@@ -309,10 +309,12 @@ def test_margins_go_into_snapshots_and_exports(campaign, tmp_path):
     assert Comparison.objects.get().margin == 2.5
     [row] = exported(campaign, "k-wise")
     assert row["margin"] == 2.5
-    path.write_text(json.dumps(row))
-    again = Campaign.objects.create(name="Again", kind="ranking")
-    import_file(path, again)
-    assert Comparison.objects.get(campaign=again).margin == 2.5
+    for form in ("k-wise", "csv"):
+        path = tmp_path / form
+        path.write_text("".join(EXPORTS[form](campaign)), newline="")
+        again = Campaign.objects.create(name=form, kind="ranking")
+        import_file(path, again)
+        assert Comparison.objects.get(campaign=again).margin == 2.5
 
 
 def test_surplus_work_is_marked_or_left_out_of_what_is_made_to_train_on(campaign):
