@@ -207,7 +207,7 @@ def test_every_page_is_in_the_list():
     [tabs] = in_source("features/campaigns/campaign-page.tsx", r"const TABS = \{([^}]*)\}")
     names = re.findall(r"^  (\w+):", tabs, re.MULTILINE)
     assert len(names) == 8 and {f"/campaigns/{{ranking}}/{tab}" for tab in names} <= listed
-    kinds = in_source("app/work-kinds.ts", r"(\w+): (?:async )?\(\) =>")
+    kinds = in_source("app/kinds.ts", r"^import \{ (\w+) \}")
     assert len(kinds) == 5 and {f"/annotate/{{{kind}}}" for kind in kinds} <= listed
 
 

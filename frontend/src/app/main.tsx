@@ -7,6 +7,8 @@ import { createRoot } from "react-dom/client";
 import { BrowserRouter } from "react-router";
 import { queryClient } from "@/lib/api/query";
 import { startI18n } from "@/lib/i18n";
+import { KindsContext } from "@/lib/kinds";
+import { kinds } from "./kinds";
 import { Router } from "./router";
 import { cssVariables, theme } from "./theme";
 
@@ -18,9 +20,11 @@ if (root) {
     <StrictMode>
       <MantineProvider theme={theme} cssVariablesResolver={cssVariables} defaultColorScheme="auto">
         <QueryClientProvider client={queryClient}>
-          <BrowserRouter>
-            <Router />
-          </BrowserRouter>
+          <KindsContext value={kinds}>
+            <BrowserRouter>
+              <Router />
+            </BrowserRouter>
+          </KindsContext>
         </QueryClientProvider>
       </MantineProvider>
     </StrictMode>,

@@ -7,7 +7,6 @@ import { may, useMe } from "@/lib/me";
 import { AREAS } from "./areas";
 import { ErrorBoundary, NotFound } from "./error-page";
 import { Shell } from "./shell";
-import { workKinds } from "./work-kinds";
 
 const WorkPage = lazy(() => import("@/features/work/frame/work-page").then((m) => ({ default: m.WorkPage })));
 const AccountPage = lazy(() =>
@@ -86,7 +85,7 @@ export function Router() {
             <Route path="/guide" element={<GuidePage />} />
             <Route path="/account" element={<AccountPage />} />
             <Route element={<OnlyWho may="lease_next_assignment" />}>
-              <Route path="/annotate/:campaignId" element={<WorkPage kinds={workKinds} />} />
+              <Route path="/annotate/:campaignId" element={<WorkPage />} />
             </Route>
             <Route element={<OnlyWho may="create_campaign" />}>
               <Route path="/campaigns/new" element={<NewCampaignPage />} />

@@ -1,4 +1,4 @@
-import type { TFunction } from "i18next";
+import type { ParseKeys, TFunction } from "i18next";
 import type { ComponentType } from "react";
 import type { components } from "./api/schema";
 import type { Assignment } from "./api/types";
@@ -13,47 +13,24 @@ export interface WorkProps<Content> {
 
 /** The translated sentence that says what is still missing, as a key and its values. */
 export interface Missing {
-  key:
-    | "ranking.missing.ratings"
-    | "ranking.missing.order"
-    | "ranking.missing.criterion"
-    | "comparison.missing"
-    | "demonstration.missing.empty"
-    | "demonstration.missing.answer"
-    | "chat.missing.none"
-    | "chat.missing.choice"
-    | "chat.missing.unsent"
-    | "review.missing.verdict"
-    | "review.missing.comment"
-    | "review.missing.change";
+  key: ParseKeys;
   /** The criterion that it is about, if it is about one. */
   criterion?: string;
 }
 
 /** A sentence that asks before something is submitted that may be a slip, as a key and its values. */
-export interface Doubt {
-  key:
-    | "ranking.doubt.unordered"
-    | "ranking.doubt.oneTier"
-    | "ranking.doubt.criterion"
-    | "ranking.doubt.criterionOneTier"
-    | "ranking.doubt.allBad";
+export interface Doubt extends Missing {
   count?: number;
   of?: number;
-  criterion?: string;
 }
 
-type Schemas = components["schemas"];
-type Envelope = "submission_key" | "seconds_spent" | "revises";
-/** A submission without its key, time and the revision it corrects, which the frame adds. */
-export type Written =
-  | Omit<Schemas["DemonstrationSubmissionRequest"], Envelope>
-  | Omit<Schemas["RankingSubmissionRequest"], Envelope>
-  | Omit<Schemas["ComparisonSubmissionRequest"], Envelope>
-  | Omit<Schemas["ChatSubmissionRequest"], Envelope>
-  | Omit<Schemas["ReviewSubmissionRequest"], Envelope>;
+type WithoutEnvelope<Submission> = Submission extends unknown
+  ? Omit<Submission, "submission_key" | "seconds_spent" | "revises">
+  : never;
+/** A submission of any kind without its key, time and the revision it corrects, which the frame adds. */
+export type Written = WithoutEnvelope<components["schemas"]["SubmissionRequest"]>;
 
-/** One kind of work inside the common frame: how its draft is read, shown, checked and submitted. */
+/** A kind's part in the common frame: how its draft is read, shown, checked and submitted. */
 export interface WorkKind<Content> {
   /** The content to begin with; `stored` is a draft as it was kept, of which nothing is trusted. */
   read: (assignment: Assignment, stored: unknown) => Content;
@@ -75,4 +52,3 @@ export interface WorkKind<Content> {
 
 // biome-ignore lint/suspicious/noExplicitAny: each kind has its own content, known only inside it
 export type AnyWorkKind = WorkKind<any>;
-export type WorkKinds = Record<string, () => Promise<AnyWorkKind>>;

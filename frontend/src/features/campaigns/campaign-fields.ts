@@ -1,4 +1,5 @@
 import type { CampaignDetail, CampaignKind, CampaignStatus } from "@/lib/api/types";
+import type { Kind, Setting } from "@/lib/kinds";
 import type { CampaignChanges, NewCampaign } from "./api";
 
 /** What a new campaign asks beside the rating: the server's own list (annotate/campaigns/models.py). */
@@ -80,21 +81,17 @@ const linesOf = (text: string) =>
     .map((line) => line.trim())
     .filter(Boolean);
 
-/** What is the same in every campaign of a kind, whatever stood in the form for another one. */
-const FIXED: Partial<Record<CampaignKind, CampaignChanges>> = {
-  comparison: { num_completions: 2 },
-  review: { overlap: 1, correction_hours: 0 },
-};
-
-export function changesOf(fields: CampaignFields): CampaignChanges {
+export function changesOf(fields: CampaignFields, kind: Kind): CampaignChanges {
+  const has = (setting: Setting) => kind.settings.includes(setting);
+  const [least, most] = kind.completions;
   return {
     name: fields.name.trim(),
     status: fields.status,
     language: fields.language.trim(),
-    overlap: Number(fields.overlap),
-    // What stood in the form for a ranking is too many for a chat.
-    num_completions: Math.min(Number(fields.num_completions), fields.kind === "chat" ? 2 : 9),
-    ranking_campaign: fields.kind === "chat" ? Number(fields.ranking_campaign) || null : null,
+    overlap: has("overlap") ? Number(fields.overlap) : 1,
+    // What stood in the form for another kind may be too many or too few for this one.
+    num_completions: Math.min(most, Math.max(least, Number(fields.num_completions))),
+    ranking_campaign: has("rankedIn") ? Number(fields.ranking_campaign) || null : null,
     sampling: {
       temperature: Number(fields.temperature),
       top_p: Number(fields.top_p),
@@ -103,25 +100,24 @@ export function changesOf(fields: CampaignFields): CampaignChanges {
     flags: linesOf(fields.flags),
     lease_seconds: Math.round(Number(fields.lease_minutes) * 60),
     validation_fraction: Number(fields.validation_percent) / 100,
-    correction_hours: Number(fields.correction_hours),
-    is_rated_first: fields.kind === "ranking" && fields.is_rated_first,
-    criteria: fields.kind === "ranking" ? linesOf(fields.criteria) : [],
+    correction_hours: has("correction") ? Number(fields.correction_hours) : 0,
+    is_rated_first: has("ratedFirst") && fields.is_rated_first,
+    criteria: has("criteria") ? linesOf(fields.criteria) : [],
     own_answer: fields.own_answer,
     has_system_message: fields.has_system_message,
     min_words: Number(fields.min_words) || null,
     max_words: Number(fields.max_words) || null,
-    ...FIXED[fields.kind],
   };
 }
 
-export function newCampaignOf(fields: CampaignFields): NewCampaign {
-  const { status: _status, ...changes } = changesOf(fields);
+export function newCampaignOf(fields: CampaignFields, kind: Kind): NewCampaign {
+  const { status: _status, ...changes } = changesOf(fields, kind);
   return {
     ...changes,
     name: fields.name.trim(),
     language: fields.language.trim(),
     kind: fields.kind,
-    reviewed_campaign: fields.kind === "review" ? Number(fields.reviewed_campaign) : null,
+    reviewed_campaign: kind.settings.includes("reviewed") ? Number(fields.reviewed_campaign) : null,
     guidelines_text: fields.guidelines,
   };
 }

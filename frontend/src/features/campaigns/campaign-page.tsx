@@ -8,6 +8,7 @@ import { StateBadge } from "@/components/state-badge";
 import { useHasUnsaved, useUnsavedForm } from "@/components/unsaved";
 import type { CampaignDetail, CampaignStatus } from "@/lib/api/types";
 import { keys } from "@/lib/keys";
+import { useKinds } from "@/lib/kinds";
 import { may, useMe } from "@/lib/me";
 import { campaignQuery } from "@/lib/queries";
 import { changeCampaign } from "./api";
@@ -45,6 +46,7 @@ export function CampaignPage() {
   const id = Number(campaignId);
   const campaign = useQuery(campaignQuery(id));
   const hasUnsaved = useHasUnsaved();
+  const kinds = useKinds();
 
   if (!campaign.data) {
     return (
@@ -57,7 +59,7 @@ export function CampaignPage() {
   const { data } = campaign;
   const shown = (Object.keys(TABS) as Tab[])
     .filter((name) => may(me, TABS[name]))
-    .filter((name) => name !== "policies" || data.kind !== "review");
+    .filter((name) => name !== "policies" || kinds[data.kind].does !== "reviews");
   const chosen = shown.find((name) => name === tab) ?? "progress";
   return (
     <Page
@@ -135,11 +137,12 @@ function UnsavedMark() {
 }
 
 function Settings({ campaign }: { campaign: CampaignDetail }) {
+  const kinds = useKinds();
   const queryClient = useQueryClient();
   const form = useUnsavedForm(`campaign.${campaign.id}.settings`, fieldsOf(campaign, campaign.language));
   const saving = useMutation({
     mutationFn: ({ fields }: { fields: CampaignFields; was: CampaignStatus }) =>
-      changeCampaign(campaign.id, changesOf(fields)),
+      changeCampaign(campaign.id, changesOf(fields, kinds[fields.kind])),
     onSuccess: (changed, { fields }) => {
       form.settle(fields, fieldsOf(changed, changed.language));
       queryClient.setQueryData(campaignQuery(campaign.id).queryKey, changed);

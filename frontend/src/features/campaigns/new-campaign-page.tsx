@@ -4,6 +4,7 @@ import { useNavigate } from "react-router";
 import { Page } from "@/components/page";
 import { useUnsavedForm } from "@/components/unsaved";
 import { keys } from "@/lib/keys";
+import { useKinds } from "@/lib/kinds";
 import { createCampaign } from "./api";
 import { fieldsOf, newCampaignOf } from "./campaign-fields";
 import { CampaignForm } from "./campaign-form";
@@ -12,6 +13,7 @@ export function NewCampaignPage() {
   const { t, i18n } = useTranslation();
   const navigate = useNavigate();
   const queryClient = useQueryClient();
+  const kinds = useKinds();
   const form = useUnsavedForm("campaign.new", fieldsOf(null, i18n.language));
   const creating = useMutation({
     mutationFn: createCampaign,
@@ -28,7 +30,7 @@ export function NewCampaignPage() {
         isNew
         error={creating.error}
         isPending={creating.isPending}
-        onSubmit={(fields) => creating.mutate(newCampaignOf(fields))}
+        onSubmit={(fields) => creating.mutate(newCampaignOf(fields, kinds[fields.kind]))}
       />
     </Page>
   );

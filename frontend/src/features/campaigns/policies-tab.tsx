@@ -12,6 +12,7 @@ import type { components } from "@/lib/api/schema";
 import type { Campaign } from "@/lib/api/types";
 import { useFormat } from "@/lib/format";
 import { keys } from "@/lib/keys";
+import { useKinds } from "@/lib/kinds";
 import { choosePolicies, readPolicies, readSampling } from "./api";
 
 type Policies = components["schemas"]["PoliciesOfCampaign"];
@@ -79,7 +80,8 @@ function Choice({ campaign, stored }: { campaign: Campaign; stored: Policies }) 
   ];
   const free = options.find(({ value }) => !rows.some(({ policy }) => policy === value));
   const total = rows.reduce((sum, { weight }) => sum + (Number(weight) || 0), 0);
-  const isJudged = campaign.kind === "ranking" || campaign.kind === "comparison";
+  const kind = useKinds()[campaign.kind];
+  const isJudged = kind.does === "judges";
 
   const change = (place: number, changed: Partial<Row>) =>
     setRows(rows.map((row, index) => (index === place ? { ...row, ...changed } : row)));
@@ -143,7 +145,7 @@ function Choice({ campaign, stored }: { campaign: Campaign; stored: Policies }) 
           {isJudged && (
             <Checkbox
               label={t("samples.now")}
-              description={t(campaign.kind === "comparison" ? "samples.nowMeet" : "samples.nowHint")}
+              description={t(kind.completions[1] === 2 ? "samples.nowMeet" : "samples.nowHint")}
               checked={sample}
               onChange={(event) => setSample(event.currentTarget.checked)}
             />

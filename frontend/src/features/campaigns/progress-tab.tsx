@@ -7,12 +7,14 @@ import { Empty, ProblemNote, Waiting } from "@/components/notes";
 import type { Campaign, Progress } from "@/lib/api/types";
 import { useFormat } from "@/lib/format";
 import { keys } from "@/lib/keys";
+import { type Kind, useKinds } from "@/lib/kinds";
 import { readProgress } from "./api";
 import classes from "./campaigns.module.css";
 import { DayBars } from "./day-bars";
 
 export function ProgressTab({ campaign }: { campaign: Campaign }) {
   const { t } = useTranslation();
+  const kind = useKinds()[campaign.kind];
   const format = useFormat();
   const progress = useQuery({
     queryKey: keys.progress(campaign.id),
@@ -28,10 +30,10 @@ export function ProgressTab({ campaign }: { campaign: Campaign }) {
       <section>
         <ShareBar share={data.num_units ? data.num_done / data.num_units : 0} label={words} />
         <p>{words}</p>
-        {campaign.kind !== "review" && data.num_prompts > data.num_units && (
+        {kind.does !== "reviews" && data.num_prompts > data.num_units && (
           <p className={classes.hint}>{t("import.unitsHint")}</p>
         )}
-        <Counts campaign={campaign} progress={data} />
+        <Counts kind={kind} progress={data} />
       </section>
       {campaign.policies.length > 0 && <SamplesFrom campaign={campaign} />}
       <section>
@@ -48,20 +50,12 @@ export function ProgressTab({ campaign }: { campaign: Campaign }) {
   );
 }
 
-function Counts({ campaign, progress }: { campaign: Campaign; progress: Progress }) {
+function Counts({ kind, progress }: { kind: Kind; progress: Progress }) {
   const { t } = useTranslation();
   const format = useFormat();
-  const held = [
-    "num_prompts",
-    ...(campaign.kind === "ranking" || campaign.kind === "comparison" ? (["num_completions"] as const) : []),
-    "num_demonstrations",
-    "num_rankings",
-    "num_comparisons",
-  ] as const;
-  const given = campaign.kind === "review" ? (["num_reviews"] as const) : held;
   const imported = progress.num_imported ? (["num_imported"] as const) : [];
   const surplus = progress.num_surplus ? (["num_surplus"] as const) : [];
-  const shown = ["num_open", "num_leased", ...given, ...imported, ...surplus] as const;
+  const shown = ["num_open", "num_leased", ...kind.counts, ...imported, ...surplus] as const;
   const figures = shown.map((name) => ({
     label: t(`progress.${name}`),
     value: format.number(progress[name]),

@@ -6,6 +6,7 @@ import { Note, ProblemNote } from "@/components/notes";
 import { UnsavedLine, useUnsavedForm } from "@/components/unsaved";
 import type { Campaign } from "@/lib/api/types";
 import { keys } from "@/lib/keys";
+import { useKinds } from "@/lib/kinds";
 import { addPrompts } from "./api";
 import classes from "./campaigns.module.css";
 
@@ -15,7 +16,7 @@ export function PromptForm({ campaign }: { campaign: Campaign }) {
   const queryClient = useQueryClient();
   const form = useUnsavedForm(`campaign.${campaign.id}.material`, { text: "", isBrief: false });
   const { text, isBrief } = form.fields;
-  const canBrief = campaign.kind === "demonstration" || campaign.kind === "chat";
+  const canBrief = useKinds()[campaign.kind].does === "writes";
   const prompts = text
     .split(/\n\s*\n/)
     .map((prompt) => prompt.trim())

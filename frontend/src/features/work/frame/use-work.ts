@@ -6,9 +6,10 @@ import { onSessionChange } from "@/lib/api/session";
 import type { Assignment } from "@/lib/api/types";
 import { isSkip, type Outgoing, outbox } from "@/lib/drafts/outbox";
 import { keys } from "@/lib/keys";
+import type { Kinds } from "@/lib/kinds";
 import { useMe } from "@/lib/me";
 import { makeUuid } from "@/lib/uuid";
-import type { AnyWorkKind, WorkKinds } from "@/lib/work";
+import type { AnyWorkKind } from "@/lib/work";
 import { type Next, readAssignment, takeNext } from "./api";
 import type { Finished } from "./unit";
 import { useAhead } from "./use-ahead";
@@ -40,7 +41,7 @@ const withoutWork = ({ reason, message }: Next): Shown =>
 const countsAsDone = (outgoing: Outgoing) => !isSkip(outgoing) && !outgoing.submission.revises;
 
 /** What is on the desk: one unit after the other, each handed in while the next is already here. */
-export function useWork(campaignId: number, kinds: WorkKinds) {
+export function useWork(campaignId: number, kinds: Kinds) {
   const me = useMe();
   const queryClient = useQueryClient();
   const [search, setSearch] = useSearchParams();
@@ -61,10 +62,8 @@ export function useWork(campaignId: number, kinds: WorkKinds) {
   const show = useCallback(
     async (assignment: Assignment, isBegun: boolean) => {
       const name = assignment.campaign.kind;
-      const load = kinds[name];
-      if (!load) throw new Error(`no page for ${name}`);
       // No await where the page is known: the next unit is then there in the very next frame.
-      const kind = loaded.current.get(name) ?? (await load());
+      const kind = loaded.current.get(name) ?? (await kinds[name].load(kinds));
       loaded.current.set(name, kind);
       const before = current.current;
       const visit = before.name === "working" ? before.visit + 1 : 0;

@@ -8,8 +8,8 @@ import { Empty, Note, ProblemNote, useSentence, Waiting } from "@/components/not
 import { usePageTitle } from "@/components/page";
 import type { Campaign } from "@/lib/api/types";
 import { type Entry, outbox, useOutbox } from "@/lib/drafts/outbox";
+import { type Kinds, useKinds } from "@/lib/kinds";
 import { campaignQuery } from "@/lib/queries";
-import type { WorkKinds } from "@/lib/work";
 import { Unit } from "./unit";
 import { useWork } from "./use-work";
 import classes from "./work-page.module.css";
@@ -20,13 +20,14 @@ const GuidelinesChanges = lazy(() =>
 const TermsPage = lazy(() => import("./terms-page").then((m) => ({ default: m.TermsPage })));
 
 /** One campaign's work, unit after unit in the same frame. */
-export function WorkPage({ kinds }: { kinds: WorkKinds }) {
+export function WorkPage() {
   const { campaignId } = useParams();
-  return <Desk key={campaignId} campaignId={Number(campaignId)} kinds={kinds} />;
+  return <Desk key={campaignId} campaignId={Number(campaignId)} />;
 }
 
-function Desk({ campaignId, kinds }: { campaignId: number; kinds: WorkKinds }) {
+function Desk({ campaignId }: { campaignId: number }) {
   const { t } = useTranslation();
+  const kinds = useKinds();
   const campaign = useQuery(campaignQuery(campaignId));
   const work = useWork(campaignId, kinds);
   const { shown } = work;
@@ -47,7 +48,7 @@ function Desk({ campaignId, kinds }: { campaignId: number; kinds: WorkKinds }) {
   const [hasSeenNote, setHasSeenNote] = useState(false);
   const held = outgoing.filter((entry) => entry.state === "held").map((entry) => entry.outgoing.assignmentId);
   const { sent } = work;
-  const canUndo = sent && !sent.isCorrection && canCorrect(campaign.data);
+  const canUndo = sent && !sent.isCorrection && canCorrect(campaign.data, kinds);
   const skipped = held.at(-1);
   const undo = skipped ? () => work.undoSkip(skipped) : canUndo ? () => work.undoSent(sent.id) : null;
   const refused = outgoing.filter((entry) => entry.state === "refused");
@@ -141,8 +142,10 @@ function Desk({ campaignId, kinds }: { campaignId: number; kinds: WorkKinds }) {
 }
 
 /** Whether what has just been submitted can be opened again for a correction; a review cannot. */
-const canCorrect = (campaign: Campaign | undefined) =>
-  campaign !== undefined && campaign.kind !== "review" && campaign.correction_hours > 0;
+const canCorrect = (campaign: Campaign | undefined, kinds: Kinds) =>
+  campaign !== undefined &&
+  kinds[campaign.kind].settings.includes("correction") &&
+  campaign.correction_hours > 0;
 
 interface UndoableProps {
   sentence: string;
