@@ -18,11 +18,10 @@ from annotate.campaigns.models import Campaign, Completion, Prompt
 from annotate.exchange.formats.tables import harmless
 from annotate.exchange.models import Message, Tree
 from annotate.exchange.rows import CHATS, completion_ids, completion_row, pseudonym, rating_row
-from annotate.feedback.models import Comparison, Demonstration, Ranking, Rating, Verdict
+from annotate.feedback.models import Comparison, Demonstration, Ranking, Rating, that_counts
 
 CHUNK = 200
 IMPORTED = "oasst"  # the source of everything that was derived from an imported tree
-RETURNED = Q(review_state=Verdict.RETURNED)
 ROLES = {"user": "prompter", "assistant": "assistant"}
 
 
@@ -53,8 +52,8 @@ def events_on_imported(campaign: Campaign, messages: list[Message]) -> dict[str,
     """{message id: events} of what people here said of imported replies: their rankings."""
     trees = {message.external_id: message.tree_id for message in messages if message.role == "prompter"}
     given = campaign.rankings.filter(
-        is_surplus=False, prompt__source=IMPORTED, prompt__external_id__in=trees
-    ).exclude(Q(source=IMPORTED) | RETURNED)
+        that_counts(), prompt__source=IMPORTED, prompt__external_id__in=trees
+    ).exclude(source=IMPORTED)
     rankings = list(given.select_related("prompt", "annotator").order_by("pk"))
     wanted = {pk for ranking in rankings for pk in completion_ids(ranking)}
     names = dict(Completion.objects.filter(pk__in=wanted, source=IMPORTED).values_list("pk", "external_id"))
@@ -134,16 +133,15 @@ def own_trees(prompts: list[Prompt]) -> Iterator[dict[str, Any]]:
         completions[completion.prompt_id].append(completion)
     places: dict[int, dict[int, list[int]]] = defaultdict(lambda: defaultdict(list))
     rankings = defaultdict(list)
-    given = {"prompt__in": prompts, "is_surplus": False}
-    foreign = Q(source=IMPORTED) | RETURNED
-    own = Ranking.objects.filter(**given).exclude(foreign).select_related("annotator")
+    given = that_counts() & Q(prompt__in=prompts) & ~Q(source=IMPORTED)
+    own = Ranking.objects.filter(given).select_related("annotator")
     for ranking in own.order_by("pk"):
         rankings[ranking.prompt_id].append(ranking)
         for place, tier in enumerate(ranking.tiers):
             for pk in tier:
                 places[ranking.prompt_id][pk].append(place)
     written = defaultdict(list)
-    for demonstration in Demonstration.objects.filter(**given).exclude(foreign).order_by("pk"):
+    for demonstration in Demonstration.objects.filter(given).order_by("pk"):
         written[demonstration.prompt_id].append(demonstration)
     for prompt in prompts:
         if any(message["role"] not in ROLES for message in prompt.messages):
@@ -217,14 +215,13 @@ def chain(
 
 
 def trl_messages(campaign: Campaign) -> Iterator[dict[str, Any]]:
-    rows = campaign.demonstrations.filter(is_surplus=False).exclude(RETURNED | CHATS).order_by("pk")
+    rows = campaign.demonstrations.filter(that_counts()).exclude(CHATS).order_by("pk")
     for row in rows.iterator(CHUNK):
         yield {"messages": row.messages} | ({"weight": row.weight} if row.weight != 1 else {})
 
 
 def trl_preference(campaign: Campaign) -> Iterator[dict[str, Any]]:
-    rows = Comparison.objects.filter(campaign=campaign, ranking__is_surplus=False)
-    rows = rows.exclude(ranking__review_state=Verdict.RETURNED).order_by("pk")
+    rows = Comparison.objects.filter(that_counts("ranking__"), campaign=campaign).order_by("pk")
     for row in rows.select_related("ranking__prompt", "chosen", "rejected").iterator(CHUNK):
         yield {
             "prompt": row.ranking.prompt.messages,

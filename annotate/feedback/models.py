@@ -80,7 +80,7 @@ class Tally(models.Model):
     Counting the units themselves would cost more with every unit that waits, and one counter would make all who
     lease at once wait for its row. So the database adds a row for each statement that adds or takes away (triggers
     in migration 0002), and `queue.tallies.fold_tallies` makes one of many. Names: units, open (units with an open slot),
-    prompts, completions, comparisons, surplus, and by day (UTC) demonstrations, rankings and reviews; of these, what
+    prompts, completions, comparisons, surplus, returned (not surplus), and by day (UTC) demonstrations, rankings and reviews; of these, what
     was imported has no day.
     """
 
@@ -259,6 +259,15 @@ class Reviewable(Submission):
 
     class Meta:
         abstract = True
+
+
+def that_counts(of: str = "") -> Q:
+    """What counts, everywhere: handed in for a slot of its own, and not returned by a reviewer.
+
+    `of`: from other rows the relation to the submission, `ranking__`. A row holds the newest version; those before it
+    are kept in Revision.
+    """
+    return Q(**{f"{of}is_surplus": False}) & ~Q(**{f"{of}review_state": Verdict.RETURNED})
 
 
 class Review(Submission):

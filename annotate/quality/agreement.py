@@ -15,7 +15,7 @@ from django.db.models import Exists, OuterRef, Q, Sum
 
 from annotate.accounts.models import User
 from annotate.campaigns.models import Campaign
-from annotate.feedback.models import Assignment, Ranking, Unit, Verdict
+from annotate.feedback.models import Assignment, Ranking, Unit, Verdict, that_counts
 from annotate.quality.models import Agreement
 
 MIN_PAIRS = 20  # with fewer, the share says more about chance than about a person
@@ -58,7 +58,7 @@ def _count_batch() -> int:
     ids = list(locked.values_list("id", flat=True)[:BATCH])
     Unit.objects.filter(id__in=ids).update(has_new_judgements=False)
     # What a reviewer has rewritten is not its author's judgement any more.
-    rankings = Ranking.objects.filter(assignment__unit__in=ids, is_surplus=False)
+    rankings = Ranking.objects.filter(that_counts(), assignment__unit__in=ids)
     of_unit: dict[int, list[Ranking]] = {id: [] for id in ids}
     for ranking in rankings.exclude(review_state=Verdict.CORRECTED).select_related("assignment"):
         of_unit[ranking.assignment.unit_id].append(ranking)  # type: ignore[union-attr]

@@ -14,7 +14,7 @@ from django.db.models import Model, Q, QuerySet
 
 from annotate.campaigns.models import Campaign, Completion, Prompt
 from annotate.exchange.rows import CHATS, completion_ids, completion_row, pseudonym, rating_row
-from annotate.feedback.models import Comparison, Demonstration, Ranking, Rating, Verdict
+from annotate.feedback.models import Comparison, Demonstration, Ranking, Rating, Verdict, that_counts
 from annotate.snapshots.models import Side
 from trainer.snapshot import SnapshotWriter, split_key, split_of
 
@@ -32,8 +32,7 @@ FILTERS = {
 }
 
 
-RETURNED = Q(is_surplus=False, review_state=Verdict.RETURNED)
-KEPT = Q(is_surplus=False) & ~Q(review_state=Verdict.RETURNED)
+RETURNED = Q(is_surplus=False, review_state=Verdict.RETURNED)  # of what is not surplus: each is told once
 
 
 class Frozen:
@@ -102,9 +101,9 @@ class Frozen:
         self.left_out["surplus demonstrations"] = rows.filter(is_surplus=True).count()
         self.left_out["demonstrations returned by a reviewer"] = rows.filter(RETURNED).count()
         self.left_out["dialogues with a policy; their choices are among the rankings"] = rows.filter(
-            KEPT & CHATS
+            that_counts() & CHATS
         ).count()
-        kept = rows.filter(KEPT).exclude(CHATS).select_related("annotator", "campaign", "prompt")
+        kept = rows.filter(that_counts()).exclude(CHATS).select_related("annotator", "campaign", "prompt")
         for row, split in self.with_splits(kept, lambda row: row.messages):
             if not self.is_kept(split, row.prompt, "demonstrations", row.messages):
                 continue
@@ -123,7 +122,7 @@ class Frozen:
         rows = Ranking.objects.filter(campaign_id__in=self.ids).order_by("pk")
         self.left_out["surplus rankings"] = rows.filter(is_surplus=True).count()
         self.left_out["rankings returned by a reviewer"] = rows.filter(RETURNED).count()
-        kept = rows.filter(KEPT).select_related("annotator", "campaign", "prompt")
+        kept = rows.filter(that_counts()).select_related("annotator", "campaign", "prompt")
         for chunk in in_chunks(kept.iterator(CHUNK)):
             yield from self._ranking_rows(chunk)
 
@@ -164,8 +163,7 @@ class Frozen:
             }
 
     def comparisons(self) -> Iterator[dict[str, Any]]:
-        rows = Comparison.objects.filter(campaign_id__in=self.ids, ranking__is_surplus=False)
-        rows = rows.exclude(ranking__review_state=Verdict.RETURNED).order_by("pk")
+        rows = Comparison.objects.filter(that_counts("ranking__"), campaign_id__in=self.ids).order_by("pk")
         related = ("ranking__annotator", "ranking__prompt", "campaign", "chosen", "rejected")
         asked = rows.select_related(*related)
         for row, split in self.with_splits(asked, lambda row: row.ranking.prompt.messages):

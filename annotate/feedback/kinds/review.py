@@ -14,7 +14,7 @@ from annotate.feedback.kinds.base import HandedIn, Kind, Stored, begin_submissio
 from annotate.feedback.kinds.checks import refuse
 from annotate.feedback.kinds.forms import SubmissionSerializer
 from annotate.feedback.kinds.work import WORK
-from annotate.feedback.models import Assignment, Review, Verdict
+from annotate.feedback.models import Assignment, Review, Unit, Verdict
 
 
 class ReviewSubmissionSerializer(SubmissionSerializer):
@@ -87,6 +87,8 @@ def _settle(reviewed: Assignment, work: Any, verdict: str, correction: dict[str,
         kind.submit(reviewed.id, reviewed.annotator, mended, **correction)
     for rows in [kind.submission.objects.filter(pk=work.pk), *kind.made_beside(work)]:
         rows.update(review_state=verdict)
+    # A ranking that was returned, or accepted after that, counts otherwise than it did among those of its unit.
+    Unit.objects.filter(id=reviewed.unit_id, overlap__gt=1).update(has_new_judgements=True)
 
 
 def _content_of(review: Review) -> dict[str, Any]:

@@ -13,12 +13,16 @@ COUNTED = {
     ),
     "feedback_demonstration": (
         f"""SELECT campaign_id, 'demonstrations' AS name, {DAY} AS day, 1 AS num FROM {{rows}}
-        UNION ALL SELECT campaign_id, 'surplus', NULL, 1 FROM {{rows}} WHERE is_surplus""",
+        UNION ALL SELECT campaign_id, 'surplus', NULL, 1 FROM {{rows}} WHERE is_surplus
+        UNION ALL SELECT campaign_id, 'returned', NULL, 1 FROM {{rows}}
+        WHERE NOT is_surplus AND review_state = 'returned'""",
         True,
     ),
     "feedback_ranking": (
         f"""SELECT campaign_id, 'rankings' AS name, {DAY} AS day, 1 AS num FROM {{rows}}
-        UNION ALL SELECT campaign_id, 'surplus', NULL, 1 FROM {{rows}} WHERE is_surplus""",
+        UNION ALL SELECT campaign_id, 'surplus', NULL, 1 FROM {{rows}} WHERE is_surplus
+        UNION ALL SELECT campaign_id, 'returned', NULL, 1 FROM {{rows}}
+        WHERE NOT is_surplus AND review_state = 'returned'""",
         True,
     ),
     "feedback_review": (f"SELECT campaign_id, 'reviews' AS name, {DAY} AS day, 1 AS num FROM {{rows}}", False),

@@ -49,9 +49,10 @@ def _refuse_never(schedule: Schedule) -> None:
 
 
 def num_feedback(campaigns: list[Campaign]) -> int:
-    """Demonstrations and rankings that count, from the counts that the database keeps."""
+    """Demonstrations and rankings that count (models.that_counts), from the counts that the database keeps."""
     held = tallies_of([campaign.pk for campaign in campaigns]).values()
-    return sum(one.get("demonstrations", 0) + one.get("rankings", 0) - one.get("surplus", 0) for one in held)
+    signs = {"demonstrations": 1, "rankings": 1, "surplus": -1, "returned": -1}
+    return sum(sign * one.get(name, 0) for one in held for name, sign in signs.items())
 
 
 def is_due(schedule: Schedule, count: int) -> bool:

@@ -28,6 +28,10 @@ def counted(campaign: Campaign) -> dict[str, int]:
         "comparisons": Comparison.objects.filter(campaign=campaign).count(),
         "surplus": campaign.demonstrations.filter(is_surplus=True).count()
         + campaign.rankings.filter(is_surplus=True).count(),
+        "returned": sum(
+            given.filter(is_surplus=False, review_state="returned").count()
+            for given in (campaign.demonstrations, campaign.rankings)
+        ),
     }
     return {name: number for name, number in found.items() if number}
 
@@ -157,6 +161,8 @@ def test_what_was_imported_is_not_counted_as_submitted_today(
     assert (told["num_demonstrations"], told["num_imported"]) == (2, 1)
     assert [day["num_submitted"] for day in told["by_day"]] == [1]
     check(campaign)
+    campaign.demonstrations.update(review_state="returned")
+    assert check(campaign)["returned"] == 2
     campaign.demonstrations.update(is_surplus=True)
     campaign.demonstrations.filter(assignment=None).delete()
     assert carol_client.get(f"/api/campaigns/{campaign.id}/progress").json()["num_imported"] == 0

@@ -1,10 +1,12 @@
 """How often one person's order of a pair is that of others, and when they may see it."""
 
+import uuid
+
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from annotate.campaigns.services import remove_member
+from annotate.campaigns.services import add_member, create_campaign, remove_member
 from annotate.feedback.models import Ranking, Unit, Verdict
 from annotate.feedback.queue.units import update_campaign
 from annotate.quality.agreement import agreement_on_pairs, count_agreement
@@ -87,6 +89,28 @@ def test_what_a_reviewer_rewrote_is_not_its_author_s_agreement(alice_client, bob
     Ranking.objects.filter(id=rewritten.id).update(review_state=Verdict.CORRECTED)
     count_agreement()
     assert agreement(alice_client)[0]["num_pairs"] == 18
+
+
+def test_what_a_reviewer_returned_counts_no_more(alice_client, bob_client, carol, carol_client, ranking):
+    campaign = ranking(1, overlap=2)
+    for client in (alice_client, bob_client):
+        rank(client, campaign)
+    count_agreement()
+    assert Agreement.objects.count() == 2
+    carol.is_annotator = True
+    carol.save(update_fields=["is_annotator"])
+    reviews = create_campaign(name="Looked over", kind="review", reviewed_campaign=campaign)
+    add_member(reviews, carol)
+    body = {
+        "submission_key": str(uuid.uuid4()),
+        "verdict": "returned",
+        "comment": "No.",
+        "reviewed_revision": 1,
+    }
+    address = f"/api/assignments/{leased(carol_client, reviews)['id']}/submit"
+    assert carol_client.post(address, body, format="json").status_code == 201
+    count_agreement()
+    assert not Agreement.objects.exists()
 
 
 def test_a_unit_waits_for_whoever_still_works_on_it(alice_client, bob_client, ranking):
