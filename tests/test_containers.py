@@ -69,11 +69,15 @@ def models(tmp_path_factory):
 
 
 @pytest.fixture
-def containers(tmp_path_factory, models):
-    data = tmp_path_factory.mktemp("data")  # a short name: sockets lie below it
-    numbers = iter(range(2, 250))
+def addresses() -> dict[str, str]:
+    """{service: a loopback address of its own}"""
     net = f"127.{os.getpid() % 250}.{os.getpid() // 250 % 250}"
-    addresses = {name: f"{net}.{next(numbers)}" for name in COMPOSE["services"]}
+    return {name: f"{net}.{number}" for number, name in enumerate(COMPOSE["services"], start=2)}
+
+
+@pytest.fixture
+def containers(tmp_path_factory, models, addresses):
+    data = tmp_path_factory.mktemp("data")  # a short name: sockets lie below it
     site = Site(data, MODELS=str(models))
     for name in [name for name in site.env if name.startswith("PARLEY_") and name != "PARLEY_DATA"]:
         del site.env[name]
@@ -103,6 +107,15 @@ class Chatter(threading.Thread):
             self.is_over.wait(0.2)
 
 
+def addresses_of_servers(site: Site) -> list[str]:
+    """Where web asks for answers."""
+    code = (
+        "from annotate.runs.models import ModelServer\n"
+        "import json; print(json.dumps([row.url for row in ModelServer.objects.all()]))"
+    )
+    return json.loads(site.python(code))
+
+
 def names_of_answers(site: Site) -> list[str]:
     code = (
         "from annotate.feedback.models import Suggestion\n"
@@ -112,7 +125,7 @@ def names_of_answers(site: Site) -> list[str]:
     return json.loads(site.python(code))
 
 
-def test_a_promotion_reaches_the_chat_by_itself_and_no_answer_fails(containers):
+def test_a_promotion_reaches_the_chat_by_itself_and_no_answer_fails(containers, addresses):
     assert environment_of("web", {}) == environment_of("gpu-worker", {}) == environment_of("beat", {})
     seeded = json.loads(containers.python(SEED))
     containers.start_web()
@@ -128,6 +141,8 @@ def test_a_promotion_reaches_the_chat_by_itself_and_no_answer_fails(containers):
         return server["policy_version"]["name"] if server["state"] == "ready" else server["detail"]
 
     containers.wait_until(lambda: served() == "old", 120, "the promoted policy was not served")
+    (asked_at,) = addresses_of_servers(containers)
+    assert httpx.URL(asked_at).host == addresses["gpu-worker"], "its own machine is not web's"
     assignment = http.post(f"/api/campaigns/{seeded['campaign']}/assignments/next").json()["assignment"]
     chat = Chatter(http, assignment)
     chat.start()
