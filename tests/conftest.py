@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 from django.conf import settings as of_django
 from django.db import connection
+from django.test import TransactionTestCase
 from django.utils import translation
 from rest_framework.test import APIClient
 
@@ -14,10 +15,11 @@ from annotate.accounts.models import User
 from annotate.accounts.services import create_user
 from annotate.campaigns.models import Campaign
 from annotate.campaigns.services import add_member, create_campaign
-from tests.databases import migrated_database
+from tests.databases import delete_what_was_written, migrated_database
 from tests.reruns import pytest_sessionfinish, pytest_terminal_summary  # noqa: F401 (hooks)
 
 PASSWORD = "a heron stands"
+TransactionTestCase._fixture_teardown = delete_what_was_written
 
 # Tiny models gain nothing from threads, and the threads of two workers on two cores wait for each other:
 # a training of one second then takes twenty. No test has imported torch yet, nor started a job.
@@ -39,7 +41,11 @@ def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix):
 
 @pytest.fixture(autouse=True)
 def sign_in_is_quick_and_every_test_starts_afresh(settings):
-    """No counted sign-ins, and no language that an earlier test's request left in the thread."""
+    """No counted sign-ins, and no language that an earlier test's request left in the thread.
+
+    Static files are looked for when they are asked for: each new client would find all of them first.
+    """
+    settings.WHITENOISE_AUTOREFRESH = True
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     settings.CACHES = {"default": settings.CACHES["default"] | {"KEY_PREFIX": secrets.token_hex(4)}}
     translation.deactivate()
