@@ -1,12 +1,11 @@
-import { useId, useMemo, useState } from "react";
+import { useId, useState } from "react";
 import { useTranslation } from "react-i18next";
-import { useNavigate } from "react-router";
 import { Dialog } from "@/components/dialog";
 import { isMac, shown } from "@/lib/keyboard/keys";
 import { ownKey } from "@/lib/keyboard/own-keys";
-import { useKeyGroups } from "@/lib/keyboard/use-keys";
 import classes from "./palette.module.css";
-import { type Found, useThings } from "./palette-things";
+import { type PageName, useMatching } from "./palette-search";
+import type { Found } from "./palette-things";
 
 // Ours, and not Mantine's Spotlight: that brings its Modal and ScrollArea, 17 KB instead of 1 KB, into what everybody
 // loads before the first unit (docs/dependencies.md).
@@ -15,54 +14,17 @@ import { type Found, useThings } from "./palette-things";
 const MOST = 60;
 
 interface PaletteProps {
-  pages: { to: string; label: string }[];
+  pages: PageName[];
   onClose: () => void;
 }
 
 /** Everything that can be done or opened from here, found by a part of its name. */
 export function Palette({ pages, onClose }: PaletteProps) {
-  const { t, i18n } = useTranslation();
-  const navigate = useNavigate();
-  const groups = useKeyGroups();
+  const { t } = useTranslation();
   const [asked, setAsked] = useState("");
-  const things = useThings(asked);
+  const matching = useMatching(asked, pages);
   const [chosen, setChosen] = useState(0);
   const id = useId();
-
-  const commands = useMemo(() => {
-    const deeds: Found[] = [...groups].reverse().flatMap(({ title, bindings }) =>
-      bindings
-        // Those that stand for several keys need to know which.
-        .filter(({ label, shownAs }) => label && !shownAs)
-        .map(({ label = "", keys, run }) => ({
-          key: `${title}.${label}`,
-          name: label,
-          about: title,
-          keys: [keys].flat()[0] ?? "",
-          run: () => run(new KeyboardEvent("keydown")),
-        })),
-    );
-    const places: Found[] = pages.map(({ to, label }) => ({
-      key: to,
-      name: label,
-      about: t("palette.page"),
-      keys: "",
-      run: () => void navigate(to),
-    }));
-    return [...deeds, ...places];
-  }, [groups, pages, navigate, t]);
-
-  const plain = (text: string) =>
-    text
-      .normalize("NFD")
-      .replace(/\p{Diacritic}/gu, "")
-      .toLocaleLowerCase(i18n.language);
-  const words = plain(asked).split(/\s+/).filter(Boolean);
-  // Until something is asked for, only what there is a handful of: one's own work, beside what can be done.
-  const offered = words.length ? things : things.filter(({ key }) => key.startsWith("work."));
-  const matching = [...commands, ...offered].filter(({ name, about }) =>
-    words.every((word) => plain(`${name} ${about}`).includes(word)),
-  );
   const found = matching.slice(0, MOST);
   const current = Math.min(chosen, found.length - 1);
 
@@ -106,28 +68,13 @@ export function Palette({ pages, onClose }: PaletteProps) {
       />
       <div id={id} role="listbox" className={classes.list} aria-label={t("palette.title")} tabIndex={-1}>
         {found.map((entry, index) => (
-          // biome-ignore lint/a11y/useKeyWithClickEvents: the field has the keyboard
-          <div
+          <Entry
             key={entry.key}
             id={`${id}-${index}`}
-            role="option"
-            tabIndex={-1}
-            aria-selected={index === current}
-            className={classes.entry}
+            entry={entry}
+            isSelected={index === current}
             onClick={() => run(entry)}
-          >
-            <span className={classes.name}>
-              <bdi>{entry.name}</bdi>
-            </span>
-            <span className={classes.about}>{entry.about}</span>
-            {entry.keys && (
-              <span className={classes.keys}>
-                {shown(ownKey(entry.keys), isMac).map((part) => (
-                  <kbd key={part}>{part}</kbd>
-                ))}
-              </span>
-            )}
-          </div>
+          />
         ))}
       </div>
       {matching.length > MOST && (
@@ -135,5 +82,38 @@ export function Palette({ pages, onClose }: PaletteProps) {
       )}
       {found.length === 0 && <p className={classes.none}>{t("palette.none")}</p>}
     </Dialog>
+  );
+}
+
+interface EntryProps {
+  id: string;
+  entry: Found;
+  isSelected: boolean;
+  onClick: () => void;
+}
+
+function Entry({ id, entry, isSelected, onClick }: EntryProps) {
+  return (
+    // biome-ignore lint/a11y/useKeyWithClickEvents: the field has the keyboard
+    <div
+      id={id}
+      role="option"
+      tabIndex={-1}
+      aria-selected={isSelected}
+      className={classes.entry}
+      onClick={onClick}
+    >
+      <span className={classes.name}>
+        <bdi>{entry.name}</bdi>
+      </span>
+      <span className={classes.about}>{entry.about}</span>
+      {entry.keys && (
+        <span className={classes.keys}>
+          {shown(ownKey(entry.keys), isMac).map((part) => (
+            <kbd key={part}>{part}</kbd>
+          ))}
+        </span>
+      )}
+    </div>
   );
 }

@@ -1,52 +1,18 @@
 import { NativeSelect, Text } from "@mantine/core";
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useTranslation } from "react-i18next";
 import { useNavigate } from "react-router";
 import { ConfigField, configOf } from "@/components/config-field";
 import { FormDialog } from "@/components/form-dialog";
 import { useUnsavedForm } from "@/components/unsaved";
-import type { Named, RunKind, Snapshot } from "@/lib/api/types";
+import type { RunKind } from "@/lib/api/types";
 import { useFormat } from "@/lib/format";
 import { keys } from "@/lib/keys";
-import { campaignsQuery, NEWEST, policiesQuery, rewardModelsQuery, snapshotsQuery } from "@/lib/queries";
+import { NEWEST } from "@/lib/queries";
 import { createRun, RUN_KINDS } from "./api";
+import { type Chosen, useRunInputs } from "./run-inputs";
 
-type Input = "policy" | "snapshot" | "ref_policy" | "reward_model" | "campaign";
-
-/** What each kind of run is given. The reference is the policy it begins with unless another is named. */
-const INPUTS: Record<RunKind, Input[]> = {
-  sft: ["policy", "snapshot"],
-  reward: ["policy", "snapshot"],
-  ppo: ["policy", "snapshot", "reward_model", "ref_policy"],
-  dpo: ["policy", "snapshot", "ref_policy"],
-  kto: ["policy", "snapshot", "ref_policy"],
-  rloo: ["policy", "snapshot", "reward_model", "ref_policy"],
-  grpo: ["policy", "snapshot", "reward_model", "ref_policy"],
-  evaluate: ["policy", "ref_policy", "snapshot", "reward_model"],
-  sample: ["policy", "campaign"],
-};
-
-/** What a kind of run needs of its snapshot. */
-const NEEDS: Partial<Record<RunKind, "demonstrations" | "rankings" | "prompts" | "heldOut">> = {
-  sft: "demonstrations",
-  reward: "rankings",
-  dpo: "rankings",
-  kto: "rankings",
-  ppo: "prompts",
-  rloo: "prompts",
-  grpo: "prompts",
-  evaluate: "heldOut",
-};
-
-/** How much of what a kind of run needs a snapshot holds; null where that is not known. */
-function heldFor(kind: RunKind, { splits, counts }: Snapshot): number | null {
-  const need = NEEDS[kind];
-  if (!need) return null;
-  if (need === "heldOut") return splits.prompts?.validation ?? null;
-  return splits[need]?.train ?? counts[need] ?? null;
-}
-
-const NOTHING = { kind: "sft" as RunKind, chosen: {} as Partial<Record<Input, string>>, config: "" };
+const NOTHING = { kind: "sft" as RunKind, chosen: {} as Chosen, config: "" };
 
 /** Starts a single run. */
 export function StartRun({ onClose }: { onClose: () => void }) {
@@ -54,12 +20,10 @@ export function StartRun({ onClose }: { onClose: () => void }) {
   const format = useFormat();
   const navigate = useNavigate();
   const queryClient = useQueryClient();
-  const policies = useQuery(policiesQuery);
-  const snapshots = useQuery(snapshotsQuery);
-  const rewardModels = useQuery(rewardModelsQuery);
-  const campaigns = useQuery(campaignsQuery);
   const form = useUnsavedForm("run.new", NOTHING);
   const { kind, chosen, config } = form.fields;
+  const inputs = useRunInputs(kind, chosen);
+  const settings = configOf(config);
   const starting = useMutation({
     mutationFn: createRun,
     onSuccess: (run) => {
@@ -68,46 +32,11 @@ export function StartRun({ onClose }: { onClose: () => void }) {
       void navigate(`/runs/${run.id}`);
     },
   });
-  const settings = configOf(config);
-  const ready = snapshots.data?.filter((snapshot) => snapshot.state === "ready") ?? [];
-  const fitting = ready.filter((snapshot) => heldFor(kind, snapshot) !== 0);
-  const lists: Record<Input, Named[] | undefined> = {
-    policy: policies.data,
-    ref_policy: policies.data,
-    snapshot: snapshots.data && fitting,
-    reward_model: rewardModels.data,
-    campaign: campaigns.data,
-  };
-  const isOptional = (input: Input) => kind !== "evaluate" && input === "ref_policy";
-  const chosenOf = (input: Input) => {
-    // What was chosen for another kind may hold nothing for this one.
-    const isThere = lists[input]?.some(({ id }) => String(id) === chosen[input]);
-    if (isThere) return String(chosen[input]);
-    // Fine-tuning begins with a base model; what was trained already is rarely meant.
-    const isBegun = kind === "sft" && input === "policy";
-    const base = isBegun ? policies.data?.find((policy) => policy.kind_of_run === "base") : undefined;
-    return isOptional(input) ? "" : String((base ?? lists[input]?.[0])?.id ?? "");
-  };
-  const optionsOf = (input: Input) => {
-    if (input !== "snapshot")
-      return (lists[input] ?? []).map(({ id, name }) => ({ value: String(id), label: name }));
-    const need = NEEDS[kind];
-    return ready.map((snapshot) => {
-      const held = heldFor(kind, snapshot);
-      const words = need && held !== null ? ` · ${t(`runs.holds.${need}`, { count: held })}` : "";
-      return { value: String(snapshot.id), label: snapshot.name + words, disabled: held === 0 };
-    });
-  };
-  const missing = (input: Input) => {
-    if (!lists[input] || lists[input].length || isOptional(input)) return undefined;
-    return t(input === "snapshot" && ready.length ? "runs.noneFits" : `runs.noInput.${input}`);
-  };
-  const isComplete = INPUTS[kind].every((input) => isOptional(input) || chosenOf(input));
 
   function submit() {
     if (!settings) return;
-    const inputs = INPUTS[kind].map((input) => [input, Number(chosenOf(input)) || null]);
-    starting.mutate({ kind, config: settings, policy: 0, ...Object.fromEntries(inputs) });
+    const given = inputs.map(({ name, value }) => [name, Number(value) || null]);
+    starting.mutate({ kind, config: settings, policy: 0, ...Object.fromEntries(given) });
   }
 
   return (
@@ -115,7 +44,7 @@ export function StartRun({ onClose }: { onClose: () => void }) {
       title={t("runs.start")}
       form={form}
       verb={t("runs.start")}
-      isIncomplete={!isComplete || !settings}
+      isIncomplete={!settings || !inputs.every(({ isOptional, value }) => isOptional || value)}
       sending={starting}
       onSubmit={submit}
       onClose={onClose}
@@ -131,22 +60,15 @@ export function StartRun({ onClose }: { onClose: () => void }) {
           <Text size="sm" c="dimmed">
             {t(`runs.what.${kind}`)}
           </Text>
-          {INPUTS[kind].map((input) => (
+          {inputs.map(({ name, value, options, isOptional, missing, isCut }) => (
             <NativeSelect
-              key={input}
-              label={t(`runs.input.${input}`)}
-              description={
-                (lists[input]?.length ?? 0) >= NEWEST
-                  ? t("common.onlyNewest", { number: format.number(NEWEST) })
-                  : undefined
-              }
-              error={missing(input)}
-              value={chosenOf(input)}
-              onChange={(event) => form.change({ chosen: { ...chosen, [input]: event.currentTarget.value } })}
-              data={[
-                ...(isOptional(input) ? [{ value: "", label: t("runs.sameAsPolicy") }] : []),
-                ...optionsOf(input),
-              ]}
+              key={name}
+              label={t(`runs.input.${name}`)}
+              description={isCut ? t("common.onlyNewest", { number: format.number(NEWEST) }) : undefined}
+              error={missing}
+              value={value}
+              onChange={(event) => form.change({ chosen: { ...chosen, [name]: event.currentTarget.value } })}
+              data={[...(isOptional ? [{ value: "", label: t("runs.sameAsPolicy") }] : []), ...options]}
             />
           ))}
           <ConfigField
