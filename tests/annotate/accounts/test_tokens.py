@@ -1,10 +1,8 @@
 """Tokens for programs: what they are for, when they end, and who ends them."""
 
 from datetime import timedelta
-from importlib import import_module
 
 import pytest
-from django.apps import apps
 from django.contrib.sessions.models import Session
 from django.utils import timezone
 from knox.models import AuthToken
@@ -101,12 +99,3 @@ def test_what_has_ended_is_cleared_away(alice, alice_client, bob_client, setting
     clear_ended()
     assert list(AuthToken.objects.all()) == [kept]
     assert alice_client.get("/api/me").status_code == 200 and Session.objects.count() == 1
-
-
-def test_tokens_of_before_end_within_a_year(alice):
-    endless, kept = (create_token(alice)[0] for _ in range(2))
-    AuthToken.objects.filter(pk=endless.pk).update(expiry=None)
-    import_module("annotate.accounts.migrations.0003_sign_in").end_old_tokens(apps, None)
-    endless.refresh_from_db()
-    assert endless.expiry - timezone.now() == pytest.approx(timedelta(days=365), abs=timedelta(seconds=5))
-    assert AuthToken.objects.get(pk=kept.pk).expiry == kept.expiry
