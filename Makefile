@@ -40,11 +40,11 @@ stop:  ## stop the embedded PostgreSQL and Valkey
 	@$(RUN) manage.py servers stop
 
 test: build  ## every test
-	@$(RUN) -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
+	@$(RUN) -m pytest -n $(JOBS) --no-loadscope-reorder
 	@cd frontend && npm run --silent test
 
 test-fast: build  ## the quick part
-	@$(RUN) -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder -m "not slow and not e2e"
+	@$(RUN) -m pytest -n $(JOBS) --no-loadscope-reorder -m "not slow and not e2e"
 
 lint: build  ## format, lint, types, import rules, schema
 	@$(RUN) -m ruff check . && $(RUN) -m ruff format --check .

@@ -10,6 +10,7 @@ from django.db import connection
 from django.test import TransactionTestCase
 from django.utils import translation
 from rest_framework.test import APIClient
+from xdist.scheduler import LoadFileScheduling
 
 from annotate.accounts.models import User
 from annotate.accounts.services import create_user
@@ -27,10 +28,33 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ["OMP_NUM_THREADS"] = "1"
 
 
+# They share one site with a model server (tests/e2e/conftest.py): on one worker, so that there is one.
+ONE_SITE = {
+    f"tests/e2e/test_{name}.py"
+    for name in ("chat", "demonstration", "doors", "ranking", "text", "trainer_and_admin")
+}
+
+
+class ByFile(LoadFileScheduling):
+    def _split_scope(self, nodeid: str) -> str:
+        file = super()._split_scope(nodeid)
+        return "one site" if file in ONE_SITE else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    return ByFile(config, log)
+
+
 def pytest_collection_modifyitems(items):
-    """Whole sites first, the loop before all: a long file begun last would leave the other workers idle."""
+    """What takes long first, the loop before all: a long file begun last would leave the other workers idle."""
     whole_sites = ("e2e", "tests")
-    items.sort(key=lambda item: (item.path.name != "test_loop.py", item.path.parent.name not in whole_sites))
+
+    def place(item) -> tuple[bool, ...]:
+        is_of_one_site = item.nodeid.split("::")[0] in ONE_SITE
+        return item.path.name != "test_loop.py", not is_of_one_site, item.path.parent.name not in whole_sites
+
+    items.sort(key=place)
 
 
 @pytest.fixture(scope="session")
