@@ -6,6 +6,7 @@ import { Link } from "react-router";
 import type { Campaign } from "@/lib/api/types";
 import { useFormat } from "@/lib/format";
 import { nameOfLanguage } from "@/lib/i18n";
+import { useKinds } from "@/lib/kinds";
 import type { OwnAgreement, OwnFigures } from "./api";
 import classes from "./home-page.module.css";
 
@@ -111,9 +112,10 @@ function Agreement({ share, num_pairs, min_pairs }: OwnAgreement) {
 /** Why there is nothing for me to do in a campaign; empty when there is something. */
 function useReason({ kind, status, progress, mine }: Campaign): string {
   const { t } = useTranslation();
+  const { does } = useKinds()[kind];
   if (status === "paused") return t("home.paused");
   if (status === "closed") return t("home.closed");
-  if (progress.num_units === 0) return t(`home.waitsFor.${kind}`);
+  if (progress.num_units === 0) return t(`home.waitsFor.${does}`);
   if (mine && mine.num_left > 0) return "";
   if (progress.num_open > 0) return t("home.othersMust", { count: progress.num_open });
   return progress.num_leased > 0 ? t("home.allLeased") : t("home.allDone");

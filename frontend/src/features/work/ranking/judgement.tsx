@@ -1,4 +1,5 @@
 import { useTranslation } from "react-i18next";
+import shared from "@/components/completions/completions.module.css";
 import { useNames } from "@/lib/use-names";
 import { HIGHEST_RATING, type Rating } from "./content";
 import { FlagButtons } from "./flag-buttons";
@@ -17,7 +18,7 @@ interface JudgementProps {
 export function Judgement({ id, letter, rating, flags, onRate, onFlag }: JudgementProps) {
   const { t } = useTranslation();
   return (
-    <footer className={classes.cardFoot}>
+    <footer className={shared.cardFoot}>
       <fieldset className={classes.rating}>
         <legend>{t("ranking.rating")}</legend>
         <span className={classes.scaleEnd}>{t("ranking.lowest")}</span>
@@ -55,7 +56,7 @@ export function JudgementInWords({
   const { flagNamed } = useNames();
   if (value === null && flags.length === 0) return null;
   return (
-    <footer className={classes.cardFoot}>
+    <footer className={shared.cardFoot}>
       {value !== null && <span>{t("ranking.ratedIs", { value, highest: HIGHEST_RATING })}</span>}
       {flags.length > 0 && (
         <ul className={classes.raised} aria-label={t("ranking.flagsOf", { letter })}>

@@ -2,13 +2,14 @@ import { Button } from "@mantine/core";
 import { ArrowLeft, ArrowRight, Check } from "lucide-react";
 import { useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
+import { CompletionText } from "@/components/completions/completion-text";
+import shared from "@/components/completions/completions.module.css";
 import { KeyHint } from "@/components/key-hint";
 import { Prompt } from "@/components/prompt";
 import { letters } from "@/lib/keyboard/letters";
 import { ariaKey } from "@/lib/keyboard/own-keys";
 import { useKeys } from "@/lib/keyboard/use-keys";
 import type { WorkProps } from "@/lib/work";
-import { CompletionText } from "./completion-text";
 import { areAllRated, HIGHEST_RATING, letterOf, type RankingContent, ratingOf } from "./content";
 import { Judgement } from "./judgement";
 import { digits } from "./keys";
@@ -70,11 +71,11 @@ export function RateStep({ assignment, content, announce, rate, flag, onOrder }:
   return (
     <div className={classes.alone} data-measure>
       <Prompt messages={prompt.messages} brief={prompt.brief} language={language} />
-      <div className={classes.head}>
+      <div className={shared.head}>
         <h2 ref={heading} tabIndex={-1}>
           {t("ranking.alone", { letter, of: completions.length })}
         </h2>
-        <nav className={classes.letters} aria-label={t("ranking.completions", { count: completions.length })}>
+        <nav className={shared.letters} aria-label={t("ranking.completions", { count: completions.length })}>
           {completions.map(({ id }, at) => (
             <button
               key={id}
@@ -90,7 +91,7 @@ export function RateStep({ assignment, content, announce, rate, flag, onOrder }:
       </div>
       <article
         key={completion.id}
-        className={classes.card}
+        className={shared.card}
         data-completion={completion.id}
         aria-label={t("ranking.completion", { letter })}
       >

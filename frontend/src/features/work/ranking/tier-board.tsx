@@ -3,6 +3,7 @@ import { ActionIcon } from "@mantine/core";
 import { Eraser, Undo2 } from "lucide-react";
 import { Fragment, type KeyboardEvent, type ReactNode, useState } from "react";
 import { useTranslation } from "react-i18next";
+import shared from "@/components/completions/completions.module.css";
 import { KeyHint } from "@/components/key-hint";
 import type { Assignment } from "@/lib/api/types";
 import { ariaKey } from "@/lib/keyboard/own-keys";
@@ -62,7 +63,7 @@ export function TierBoard(props: TierBoardProps) {
   return (
     <section
       id="order"
-      className={classes.board}
+      className={shared.board}
       aria-label={t("ranking.board")}
       data-dragging={isDragging || undefined}
     >
@@ -163,7 +164,7 @@ function Criteria(props: TierBoardProps & { numAll: number }) {
         ))}
       </div>
       {criterion && !props.isReading && content.rows.flat().length > 0 && (
-        <button type="button" className={classes.quietButton} onClick={props.onSameAsOverall}>
+        <button type="button" className={shared.quietButton} onClick={props.onSameAsOverall}>
           {t("ranking.sameAsOverall")}
         </button>
       )}

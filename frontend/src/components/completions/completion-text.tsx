@@ -1,7 +1,7 @@
 import { lazy, memo, Suspense } from "react";
 import { useTranslation } from "react-i18next";
 import { Markdown } from "@/components/markdown/markdown";
-import classes from "./ranking.module.css";
+import classes from "./completions.module.css";
 
 const Differences = lazy(() => import("@/components/differences").then((m) => ({ default: m.Differences })));
 

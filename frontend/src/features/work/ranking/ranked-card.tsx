@@ -1,8 +1,8 @@
 import { useDraggable } from "@dnd-kit/core";
-import { ChevronDown, ChevronUp } from "lucide-react";
 import { type KeyboardEvent, memo } from "react";
 import { useTranslation } from "react-i18next";
-import { CompletionText } from "./completion-text";
+import { CompletionCard, type CompletionCardProps } from "@/components/completions/completion-card";
+import shared from "@/components/completions/completions.module.css";
 import type { Rating } from "./content";
 import { Judgement, JudgementInWords } from "./judgement";
 import classes from "./ranking.module.css";
@@ -17,24 +17,10 @@ export interface CardActions {
   fold: (id: number) => void;
 }
 
-interface CompletionCardProps {
-  id: number;
-  text: string;
-  letter: string;
+interface RankedCardProps extends Omit<CompletionCardProps, "onFocus" | "onFold"> {
   standing: string;
   rating: Rating;
   flags: string[];
-  language: string;
-  isRaw: boolean;
-  isCurrent: boolean;
-  isFolded: boolean;
-  isHidden: boolean;
-  /** The text scrolls inside the card, as in columns. */
-  scrolls: boolean;
-  /** The completion that the others are compared with. */
-  isBase: boolean;
-  /** The text of that one, where this one is shown with its differences. */
-  base: string | null;
   numRows: number;
   /** The row it stands in, from 0; -1 when not ordered. */
   row: number;
@@ -46,67 +32,36 @@ interface CompletionCardProps {
 }
 
 /** One completion. Nothing in it is drawn anew while another one is dragged, rated or put in its place. */
-export const CompletionCard = memo(function CompletionCard(props: CompletionCardProps) {
+export const RankedCard = memo(function RankedCard(props: RankedCardProps) {
   const { t } = useTranslation();
-  const { id, letter, actions, isFolded } = props;
-  const fold = t(isFolded ? "ranking.unfold" : "ranking.fold", { letter });
+  const { id, letter, rating, actions, isReading } = props;
+  const head = (
+    <>
+      <Letter {...props} />
+      {isReading ? <span className={shared.standing}>{props.standing}</span> : <TierMenu {...props} />}
+      {props.isOwn && <span className={shared.baseMark}>{t("ranking.own.title")}</span>}
+    </>
+  );
   return (
-    <article
-      className={classes.card}
-      data-completion={id}
-      data-current={props.isCurrent || undefined}
-      aria-label={t("ranking.completion", { letter })}
-      hidden={props.isHidden}
-      onFocus={() => actions.focus(id)}
-      onPointerDown={() => actions.focus(id)}
-    >
-      <header className={classes.cardHead}>
-        <Letter {...props} />
-        {props.isReading ? (
-          <span className={classes.standing}>{props.standing}</span>
-        ) : (
-          <TierMenu {...props} />
-        )}
-        {props.isOwn && <span className={classes.baseMark}>{t("ranking.own.title")}</span>}
-        {props.isBase && <span className={classes.baseMark}>{t("ranking.isBase")}</span>}
-        <button
-          type="button"
-          className={classes.fold}
-          aria-label={fold}
-          title={fold}
-          aria-expanded={!isFolded}
-          onClick={() => actions.fold(id)}
-        >
-          {isFolded ? <ChevronDown size={18} /> : <ChevronUp size={18} />}
-        </button>
-      </header>
-      <div
-        className={classes.body}
-        data-folded={isFolded || undefined}
-        data-scrolls={props.scrolls || undefined}
-        // A long text is scrolled by keyboard too.
-        tabIndex={props.scrolls ? 0 : undefined}
-      >
-        <CompletionText text={props.text} isRaw={props.isRaw} language={props.language} base={props.base} />
-      </div>
-      {props.isReading ? (
-        <JudgementInWords rating={props.rating} letter={letter} />
+    <CompletionCard {...props} head={head} onFocus={actions.focus} onFold={actions.fold}>
+      {isReading ? (
+        <JudgementInWords rating={rating} letter={letter} />
       ) : (
         <Judgement
           id={id}
           letter={letter}
-          rating={props.rating}
+          rating={rating}
           flags={props.flags}
           onRate={actions.rate}
           onFlag={actions.flag}
         />
       )}
-    </article>
+    </CompletionCard>
   );
 });
 
 /** The completion's name: takes the focus, moves by arrow keys, and can be dragged onto the shelf. */
-function Letter({ id, letter, standing, actions, isReading }: CompletionCardProps) {
+function Letter({ id, letter, standing, actions, isReading }: RankedCardProps) {
   const { setNodeRef, listeners } = useDraggable({
     id: `card-${id}`,
     data: { completion: id },
@@ -129,7 +84,7 @@ function Letter({ id, letter, standing, actions, isReading }: CompletionCardProp
 }
 
 /** The same by menu: the phone's own, or the desktop's. */
-function TierMenu({ id, letter, row, numRows, actions }: CompletionCardProps) {
+function TierMenu({ id, letter, row, numRows, actions }: RankedCardProps) {
   const { t } = useTranslation();
   return (
     <select

@@ -1,26 +1,25 @@
+import type { ReactNode } from "react";
 import { useTranslation } from "react-i18next";
 import { KeyHint } from "@/components/key-hint";
 import { ariaKey } from "@/lib/keyboard/own-keys";
-import classes from "./ranking.module.css";
+import classes from "./completions.module.css";
 import type { View } from "./use-view";
 
 interface ViewBarProps {
   view: View;
   ids: number[];
-  current: number;
+  current: number | undefined;
   letterOf: (id: number) => string;
-  onRateAgain: (() => void) | undefined;
+  children?: ReactNode;
 }
 
 /** How the texts are looked at. */
-export function ViewBar({ view, ids, current, letterOf, onRateAgain }: ViewBarProps) {
+export function ViewBar({ view, ids, current, letterOf, children }: ViewBarProps) {
   const { t } = useTranslation();
   const inColumns = view.layout === "columns";
   return (
     <div className={classes.viewBar} role="toolbar" aria-label={t("ranking.view.label")}>
-      {onRateAgain && (
-        <Toggle label={t("ranking.view.rateAgain")} isOn={false} onToggle={onRateAgain} isPlain />
-      )}
+      {children}
       <Toggle
         label={t("ranking.view.columns")}
         keys="l"
@@ -46,7 +45,7 @@ export function ViewBar({ view, ids, current, letterOf, onRateAgain }: ViewBarPr
         }
         keys="z"
         isOn={view.base !== null}
-        onToggle={() => view.toggleBase(current)}
+        onToggle={() => current !== undefined && view.toggleBase(current)}
       />
       <Toggle label={t("ranking.view.fold")} isOn={view.folded.size > 0} onToggle={() => view.foldAll(ids)} />
       <Toggle label={t("text.raw")} keys="v" isOn={view.isRaw} onToggle={view.toggleRaw} />
@@ -57,21 +56,21 @@ export function ViewBar({ view, ids, current, letterOf, onRateAgain }: ViewBarPr
 interface ToggleProps {
   label: string;
   keys?: string;
-  isOn: boolean;
-  /** It does something instead of being on or off. */
-  isPlain?: boolean;
+  /** Absent where it does something instead of being on or off. */
+  isOn?: boolean;
   /** Of no use on a phone. */
   needsRoom?: boolean;
   onToggle: () => void;
 }
 
-function Toggle({ label, keys, isOn, isPlain, needsRoom, onToggle }: ToggleProps) {
+/** A quiet button, with its key. */
+export function Toggle({ label, keys, isOn, needsRoom, onToggle }: ToggleProps) {
   return (
     <button
       type="button"
       className={classes.quietButton}
       data-needs-room={needsRoom || undefined}
-      aria-pressed={isPlain ? undefined : isOn}
+      aria-pressed={isOn}
       aria-keyshortcuts={keys && ariaKey(keys)}
       onClick={onToggle}
     >
