@@ -12,16 +12,17 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import Count, OuterRef, Q, QuerySet, Subquery, Sum
 
 from annotate.campaigns.models import Campaign, Completion, Prompt
 from annotate.exchange.formats.tables import harmless
 from annotate.exchange.models import Message, Tree
 from annotate.exchange.rows import CHATS, completion_ids, completion_row, pseudonym, rating_row
-from annotate.feedback.models import Comparison, Demonstration, Ranking, Rating, that_counts
+from annotate.feedback.models import Comparison, Demonstration, Ranking, Rating, Suggestion, that_counts
 
 CHUNK = 200
 IMPORTED = "oasst"  # the source of everything that was derived from an imported tree
+USED = (Suggestion.Outcome.TAKEN, Suggestion.Outcome.EDITED, Suggestion.Outcome.PART)
 ROLES = {"user": "prompter", "assistant": "assistant"}
 
 
@@ -280,13 +281,26 @@ COLUMNS = [
         "pasted_characters",
         "weight",
         "margin",
+        "num_suggestions",
+        "num_suggestions_used",
+        "characters_changed",
     ),
     *("completion", "messages"),  # for reading it back: which completion, and all that was asked or written
 ]
 
 
 def csv_rows(campaign: Campaign) -> Iterator[dict[str, Any]]:
-    for row in campaign.demonstrations.select_related("annotator").order_by("pk").iterator(CHUNK):
+    of_it = (
+        Suggestion.objects.filter(assignment__demonstration=OuterRef("pk")).order_by().values("assignment")
+    )
+    written = campaign.demonstrations.select_related("annotator").annotate(
+        num_suggestions=Subquery(of_it.annotate(num=Count("pk")).values("num")),
+        num_used=Subquery(of_it.filter(outcome__in=USED).annotate(num=Count("pk")).values("num")),
+        num_changed=Subquery(
+            of_it.filter(outcome__in=USED[:2]).annotate(num=Sum("edit_distance")).values("num")
+        ),
+    )
+    for row in written.order_by("pk").iterator(CHUNK):
         said = [f"{message['role']}: {message['content']}" for message in row.messages]
         pastes = [] if row.source else [paste["length"] for paste in row.metadata.get("pastes", [])]
         yield {
@@ -297,6 +311,9 @@ def csv_rows(campaign: Campaign) -> Iterator[dict[str, Any]]:
             "weight": row.weight,
             "num_pastes": len(pastes),
             "pasted_characters": sum(pastes),
+            "num_suggestions": row.num_suggestions or 0,
+            "num_suggestions_used": row.num_used or 0,
+            "characters_changed": row.num_changed or 0,
             **given(row),
         }
     for ranking, completions, ratings in rankings_of(campaign):

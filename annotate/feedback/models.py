@@ -117,7 +117,6 @@ class Assignment(models.Model):
     shown_order = models.JSONField(
         default=list, help_text="completion ids in the order shown, left or top first"
     )
-    skip_reason = models.CharField(max_length=500, blank=True, default="")
     leased_at = models.DateTimeField()
     lease_expires_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True, blank=True)
@@ -194,7 +193,6 @@ class Suggestion(models.Model):
     taken_text = models.TextField(
         blank=True, default="", help_text="outcome part: what was taken, one line for each piece"
     )
-    final_text = models.TextField(blank=True, default="", help_text="the turn as it was handed in")
     edit_distance = models.PositiveIntegerField(
         null=True,
         blank=True,
@@ -304,7 +302,7 @@ class Revision(models.Model):
 
 
 class Remark(models.Model):
-    """What somebody who works on a unit tells an administrator: a flag with its reason, or a mere comment."""
+    """What somebody who works on a unit tells an administrator: a flag with its reason, a mere comment, or why it was skipped."""
 
     class Reason(models.TextChoices):
         COMMENT = "comment"
@@ -313,6 +311,7 @@ class Remark(models.Model):
         HARMFUL = "harmful"
         GUIDELINES = "guidelines"
         OTHER = "other"
+        SKIPPED = "skipped"  # the reason that was given with it
 
     campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="remarks")
     assignment = models.ForeignKey(Assignment, on_delete=models.CASCADE, related_name="remarks")
@@ -325,10 +324,12 @@ class Remark(models.Model):
     class Meta:
         constraints = [
             models.CheckConstraint(
-                condition=~Q(reason="comment", text=""), name="remark_comment_says_something"
+                condition=~Q(reason__in=["comment", "skipped"], text=""), name="remark_comment_says_something"
             ),
             models.CheckConstraint(
-                condition=Q(reason__in=["comment", "unclear", "personal", "harmful", "guidelines", "other"]),
+                condition=Q(
+                    reason__in=["comment", "unclear", "personal", "harmful", "guidelines", "other", "skipped"]
+                ),
                 name="remark_reason",
             ),
         ]

@@ -243,7 +243,9 @@ class ProgressSerializer(serializers.Serializer):
 
 
 class RemarkRequestSerializer(serializers.Serializer):
-    reason = serializers.ChoiceField(Remark.Reason.choices)
+    reason = serializers.ChoiceField(
+        [one for one in Remark.Reason.choices if one[0] != Remark.Reason.SKIPPED]
+    )
     text = serializers.CharField(max_length=4_000, required=False, allow_blank=True, default="")
 
 

@@ -13,7 +13,7 @@ import json
 from annotate.feedback.models import Demonstration
 d = Demonstration.objects.filter(annotator__user__username="{name}").order_by("-id").first()
 print(json.dumps(d and {{"messages": d.messages, "suggestions": [
-    [s.turn, s.outcome, s.text, s.final_text, s.edit_distance, s.policy_version.name, s.seed is not None]
+    [s.turn, s.outcome, s.text, s.edit_distance, s.policy_version.name, s.seed is not None]
     for s in d.assignment.suggestions.order_by("id")]}}))
 """
 

@@ -82,7 +82,7 @@ FIELDS: dict[str, Fields] = {
     "csv": names(
         "kind prompt text policy_version place num_completions strength criterion rating scale_min scale_max flags "
         "all_bad annotator source created_at seconds_spent is_surplus review_state num_pastes pasted_characters "
-        "completion messages weight margin"
+        "completion messages weight margin num_suggestions num_suggestions_used characters_changed"
     ),
     "ranks": names("prompt completions ranks"),
     "nectar": names("prompt turns num_responses source good_natured", answers=names("answer model rank")),

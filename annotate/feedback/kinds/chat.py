@@ -178,12 +178,11 @@ def settle_answers(said: Iterable[Said], offered: list[Suggestion]) -> None:
     chosen = {one.chosen.id: one for one in said}
     for answer in offered:
         one = chosen.get(answer.id)
-        answer.outcome, answer.final_text, answer.edit_distance = Suggestion.Outcome.REFUSED, "", None
+        answer.outcome, answer.edit_distance = Suggestion.Outcome.REFUSED, None
         if one:
             answer.outcome = Suggestion.Outcome.EDITED if one.edited else Suggestion.Outcome.TAKEN
-            answer.final_text = one.answer
             answer.edit_distance = Levenshtein.distance(one.chosen.text, one.answer)
-    Suggestion.objects.bulk_update(offered, ["outcome", "final_text", "edit_distance"])
+    Suggestion.objects.bulk_update(offered, ["outcome", "edit_distance"])
 
 
 def store_choices(dialogue: Demonstration, said: Sequence[Said]) -> None:

@@ -98,12 +98,11 @@ def _settle_suggestions(assignment: Assignment, messages: list[dict[str, Any]]) 
                 suggestion.outcome = Suggestion.Outcome.TAKEN if is_same else Suggestion.Outcome.EDITED
             else:
                 suggestion.outcome, suggestion.taken_text = Suggestion.Outcome.PART, "\n".join(pieces)
-            suggestion.final_text = text
             suggestion.edit_distance = Levenshtein.distance(suggestion.taken_text or suggestion.text, text)
     for suggestion in offered.values():
         if suggestion.id not in used:
             suggestion.outcome = Suggestion.Outcome.REFUSED
-    Suggestion.objects.bulk_update(offered.values(), ["outcome", "taken_text", "final_text", "edit_distance"])
+    Suggestion.objects.bulk_update(offered.values(), ["outcome", "taken_text", "edit_distance"])
 
 
 def _content_of(demonstration: Demonstration) -> dict[str, Any]:

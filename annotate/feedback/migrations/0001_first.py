@@ -29,7 +29,6 @@ class Migration(migrations.Migration):
                 ('holds_slot', models.BooleanField(default=True, help_text='a lease, or a submission that counts towards the overlap')),
                 ('is_ahead', models.BooleanField(default=False)),
                 ('shown_order', models.JSONField(default=list, help_text='completion ids in the order shown, left or top first')),
-                ('skip_reason', models.CharField(blank=True, default='', max_length=500)),
                 ('leased_at', models.DateTimeField()),
                 ('lease_expires_at', models.DateTimeField()),
                 ('ended_at', models.DateTimeField(blank=True, null=True)),
@@ -107,7 +106,7 @@ class Migration(migrations.Migration):
             name='Remark',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('reason', models.CharField(choices=[('comment', 'Comment'), ('unclear', 'Unclear'), ('personal', 'Personal'), ('harmful', 'Harmful'), ('guidelines', 'Guidelines'), ('other', 'Other')], max_length=16)),
+                ('reason', models.CharField(choices=[('comment', 'Comment'), ('unclear', 'Unclear'), ('personal', 'Personal'), ('harmful', 'Harmful'), ('guidelines', 'Guidelines'), ('other', 'Other'), ('skipped', 'Skipped')], max_length=16)),
                 ('text', models.TextField(blank=True, default='')),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('settled_at', models.DateTimeField(blank=True, null=True)),
@@ -165,7 +164,6 @@ class Migration(migrations.Migration):
                 ('is_complete', models.BooleanField(default=False)),
                 ('outcome', models.CharField(choices=[('offered', 'Offered'), ('taken', 'Taken'), ('edited', 'Edited'), ('part', 'Part'), ('refused', 'Refused')], default='offered', max_length=16)),
                 ('taken_text', models.TextField(blank=True, default='', help_text='outcome part: what was taken, one line for each piece')),
-                ('final_text', models.TextField(blank=True, default='', help_text='the turn as it was handed in')),
                 ('edit_distance', models.PositiveIntegerField(blank=True, help_text='Levenshtein, characters, from what was taken to what the turn became', null=True)),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('streams_until', models.DateTimeField(blank=True, help_text='it is on its way, unless nothing was heard of it until then', null=True)),
@@ -266,11 +264,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='remark',
-            constraint=models.CheckConstraint(condition=models.Q(('reason', 'comment'), ('text', ''), _negated=True), name='remark_comment_says_something'),
+            constraint=models.CheckConstraint(condition=models.Q(('reason__in', ['comment', 'skipped']), ('text', ''), _negated=True), name='remark_comment_says_something'),
         ),
         migrations.AddConstraint(
             model_name='remark',
-            constraint=models.CheckConstraint(condition=models.Q(('reason__in', ['comment', 'unclear', 'personal', 'harmful', 'guidelines', 'other'])), name='remark_reason'),
+            constraint=models.CheckConstraint(condition=models.Q(('reason__in', ['comment', 'unclear', 'personal', 'harmful', 'guidelines', 'other', 'skipped'])), name='remark_reason'),
         ),
         migrations.AddConstraint(
             model_name='review',

@@ -14,7 +14,7 @@ from annotate.api.errors import Conflict
 from annotate.campaigns.access import workers
 from annotate.campaigns.models import Campaign, Membership
 from annotate.campaigns.services import mark_guidelines_read, terms_to_accept
-from annotate.feedback.models import Assignment, Draft
+from annotate.feedback.models import Assignment, Draft, Remark
 from annotate.feedback.queue import leasing
 from annotate.feedback.queue.units import queue_reviews
 
@@ -121,12 +121,19 @@ def renew_lease(assignment_id: int, annotator: Annotator) -> Assignment:
 
 @transaction.atomic
 def skip(assignment_id: int, annotator: Annotator, reason: str = "") -> None:
-    """Not for this person; somebody else gets it, and it never comes back to them."""
+    """Not for this person; somebody else gets it, and it never comes back to them. Administrators read the reason."""
     assignment = locked_assignment(assignment_id, annotator)
     if assignment.state == Assignment.State.SKIPPED:
         return
     _refuse_ended(assignment)
-    leasing.let_go([assignment], Assignment.State.SKIPPED, reason)
+    leasing.let_go([assignment], Assignment.State.SKIPPED)
+    if reason.strip():
+        Remark.objects.create(
+            campaign=assignment.campaign,
+            assignment=assignment,
+            reason=Remark.Reason.SKIPPED,
+            text=reason.strip(),
+        )
 
 
 @transaction.atomic

@@ -164,7 +164,7 @@ def _keep_from_answering(review: Unit, annotator: Annotator, now: datetime) -> N
         return
     passed = Assignment(
         unit=reviewed, campaign_id=reviewed.campaign_id, annotator=annotator, state=Assignment.State.SKIPPED,
-        holds_slot=False, skip_reason="review", leased_at=now, lease_expires_at=now, ended_at=now,
+        holds_slot=False, leased_at=now, lease_expires_at=now, ended_at=now,
     )  # fmt: skip
     Assignment.objects.bulk_create([passed], ignore_conflicts=True)
 
@@ -227,7 +227,7 @@ def extend_lease(assignment: Assignment, campaign: Campaign, is_ahead: bool = Fa
     Assignment.objects.filter(id__in=waiting).update(lease_expires_at=assignment.lease_expires_at)
 
 
-def let_go(assignments: Iterable[Assignment], state: Assignment.State, skip_reason: str = "") -> None:
+def let_go(assignments: Iterable[Assignment], state: Assignment.State) -> None:
     """End locked leases and open their slots. Their units go to the end of their priority, ahead of all cursors.
 
     Open slots are counted anew, in a statement that begins after the units are locked, so that two who end
@@ -237,7 +237,7 @@ def let_go(assignments: Iterable[Assignment], state: Assignment.State, skip_reas
     units = Unit.objects.filter(id__in=sorted({assignment.unit_id for assignment in ended}))
     _lock(units)
     Assignment.objects.filter(id__in=[assignment.id for assignment in ended]).update(
-        state=state, holds_slot=False, is_ahead=False, ended_at=timezone.now(), skip_reason=skip_reason
+        state=state, holds_slot=False, is_ahead=False, ended_at=timezone.now()
     )
     units.update(
         open_slots=_left_of(F("overlap")),

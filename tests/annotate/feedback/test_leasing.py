@@ -116,14 +116,16 @@ def test_a_released_unit_goes_to_others_who_are_already_past_it(alice_client, bo
     assert asked(leased(bob_client, campaign)) == asked(first)
 
 
-def test_a_skipped_unit_never_comes_back_to_the_skipper(alice_client, bob_client, writing):
+def test_a_skipped_unit_never_comes_back_to_the_skipper(alice_client, bob_client, carol_client, writing):
     campaign = writing(1)
     assignment = leased(alice_client, campaign)
     answer = alice_client.post(
         f"/api/assignments/{assignment['id']}/skip", {"reason": "unclear"}, format="json"
     )
     assert answer.status_code == 204
-    assert Assignment.objects.get().skip_reason == "unclear"
+    assert Assignment.objects.get().state == "skipped"
+    [remark] = carol_client.get(f"/api/campaigns/{campaign.id}/remarks").json()["results"]
+    assert (remark["reason"], remark["text"], remark["person"]["username"]) == ("skipped", "unclear", "alice")
     assert lease(alice_client, campaign)["reason"] == "none_left"
     assert asked(leased(bob_client, campaign)) == asked(assignment)
 

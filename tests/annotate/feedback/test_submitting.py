@@ -219,9 +219,9 @@ def test_suggestions_end_as_taken_edited_or_refused(alice_client, writing):
         {"role": "assistant", "content": "They sleep by day.", "suggestion": offered[1].id},
     ]
     assert submit(alice_client, assignment, messages=messages).status_code == 201
-    rows = Suggestion.objects.order_by("id").values_list("outcome", "edit_distance", "final_text")
+    rows = Suggestion.objects.order_by("id").values_list("outcome", "edit_distance")
     assert list(rows) == [
-        ("taken", 0, "Herons fish."), ("edited", 7, "They sleep by day."), ("refused", None, ""),
+        ("taken", 0), ("edited", 7), ("refused", None),
     ]  # fmt: skip
     assert "suggestion" not in Demonstration.objects.get().messages[1]
 

@@ -5,7 +5,7 @@ import io
 
 import pytest
 
-from annotate.campaigns.models import Completion
+from annotate.campaigns.models import Campaign, Completion
 from annotate.exchange.exporting import EXPORTS
 from annotate.feedback.models import Comparison, Demonstration, Ranking, Suggestion
 from annotate.snapshots.freezing import Frozen
@@ -166,6 +166,9 @@ def test_of_several_suggestions_parts_are_taken_and_each_keeps_its_distance(alic
         ("part", "Then they strike.", 21),  # so many came before it
         ("refused", "", None),
     ]
+    [row] = csv.DictReader(io.StringIO("".join(EXPORTS["csv"](Campaign.objects.get()))))
+    told = [row[name] for name in ("num_suggestions", "num_suggestions_used", "characters_changed")]
+    assert told == ["3", "2", "18"]
 
 
 def test_a_part_of_a_suggestion_that_was_not_offered_here_is_refused(alice_client, writing):

@@ -2252,11 +2252,22 @@ export interface components {
          *     * `harmful` - Harmful
          *     * `guidelines` - Guidelines
          *     * `other` - Other
+         *     * `skipped` - Skipped
          * @enum {string}
          */
-        RemarkReason: "comment" | "unclear" | "personal" | "harmful" | "guidelines" | "other";
+        RemarkReason: "comment" | "unclear" | "personal" | "harmful" | "guidelines" | "other" | "skipped";
+        /**
+         * @description * `comment` - Comment
+         *     * `unclear` - Unclear
+         *     * `personal` - Personal
+         *     * `harmful` - Harmful
+         *     * `guidelines` - Guidelines
+         *     * `other` - Other
+         * @enum {string}
+         */
+        RemarkRequestReasonEnum: "comment" | "unclear" | "personal" | "harmful" | "guidelines" | "other";
         RemarkRequestRequest: {
-            reason: components["schemas"]["RemarkReason"];
+            reason: components["schemas"]["RemarkRequestReasonEnum"];
             /** @default  */
             text: string;
         };
