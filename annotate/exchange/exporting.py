@@ -290,6 +290,12 @@ COLUMNS = [
 
 
 def csv_rows(campaign: Campaign) -> Iterator[dict[str, Any]]:
+    yield from csv_demonstrations(campaign)
+    yield from csv_rankings(campaign)
+    yield from csv_ratings_alone(campaign)
+
+
+def csv_demonstrations(campaign: Campaign) -> Iterator[dict[str, Any]]:
     of_it = (
         Suggestion.objects.filter(assignment__demonstration=OuterRef("pk")).order_by().values("assignment")
     )
@@ -316,6 +322,9 @@ def csv_rows(campaign: Campaign) -> Iterator[dict[str, Any]]:
             "characters_changed": row.num_changed or 0,
             **given(row),
         }
+
+
+def csv_rankings(campaign: Campaign) -> Iterator[dict[str, Any]]:
     for ranking, completions, ratings in rankings_of(campaign):
         place = {pk: number for number, tier in enumerate(ranking.tiers, start=1) for pk in tier}
         rated = defaultdict(list)
@@ -339,6 +348,9 @@ def csv_rows(campaign: Campaign) -> Iterator[dict[str, Any]]:
                 yield about
             for rating in rated[completion.pk]:
                 yield about | of_rating(rating)
+
+
+def csv_ratings_alone(campaign: Campaign) -> Iterator[dict[str, Any]]:
     ratings_alone = campaign.ratings.filter(ranking=None).order_by("pk")
     related = ("completion__prompt", "completion__policy_version", "annotator")
     for rating in ratings_alone.select_related(*related).iterator(CHUNK):
