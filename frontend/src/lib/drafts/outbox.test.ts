@@ -2,7 +2,8 @@ import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { Problem } from "../api/problem";
 import { sessionEnded, sessionRenewed } from "../api/session";
 import { keepOnDevice, readFromDevice } from "./device-store";
-import { isSkip, makeOutbox, type Outgoing } from "./outbox";
+import { makeOutbox } from "./outbox";
+import { isSkip, type Outgoing } from "./outgoing";
 
 /** A server that stores a submission once for each key, and can be out of reach or refuse. */
 function makeServer() {
