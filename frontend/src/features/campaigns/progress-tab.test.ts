@@ -2,16 +2,19 @@ import { createElement } from "react";
 import { expect, test } from "vitest";
 import type { Campaign, Progress } from "@/lib/api/types";
 import { keys } from "@/lib/keys";
+import { type Kinds, KindsContext } from "@/lib/kinds";
 import { wordsOf } from "@/lib/words-of";
 import { ProgressTab } from "./progress-tab";
 
+const kinds = { demonstration: { does: "writes", counts: ["num_prompts"] } } as unknown as Kinds;
 const COUNTS = ["units", "done", "open", "leased", "prompts", "demonstrations", "rankings", "comparisons"];
 
 function progressOf(counts: Partial<Progress>): string {
   const campaign = { id: 1, kind: "demonstration", policies: [] } as unknown as Campaign;
   const none = Object.fromEntries(COUNTS.map((name) => [`num_${name}`, 0]));
   const answer = { ...none, num_imported: 0, by_day: [], ...counts };
-  return wordsOf(createElement(ProgressTab, { campaign }), [[keys.progress(1), answer]]);
+  const tab = createElement(ProgressTab, { campaign });
+  return wordsOf(createElement(KindsContext, { value: kinds }, tab), [[keys.progress(1), answer]]);
 }
 
 test("what was imported has a figure of its own, and a sentence says why not every prompt is a unit", () => {
