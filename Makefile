@@ -16,8 +16,12 @@ JOBS ?= 2
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
 
-$(VENV)/.installed: pyproject.toml deploy/constraints.txt deploy/constraints-dev.txt deploy/install.py
+# What runs Parley; what only developers need comes on top where a command asks for it.
+$(VENV)/.installed: pyproject.toml deploy/constraints.txt deploy/install.py
 	@$(PYTHON) deploy/install.py
+
+$(VENV)/.installed-dev: $(VENV)/.installed deploy/constraints-dev.txt
+	@$(PYTHON) deploy/install.py --dev
 
 frontend/node_modules/.installed: frontend/package.json frontend/package-lock.json | $(VENV)/.installed
 	@echo "[front end] installing packages"
@@ -27,7 +31,7 @@ frontend/dist/index.html: frontend/node_modules/.installed $(shell find frontend
 	@echo "[front end] building"
 	@cd frontend && npm run --silent build && touch dist/index.html
 
-install: $(VENV)/.installed  ## the virtual environment with every package
+install: $(VENV)/.installed-dev  ## the virtual environment with every package, the development tools too
 build: $(VENV)/.installed frontend/dist/index.html  ## install, and build the web interface
 
 demo: build  ## run the loop once on the project's own sample, then serve the site (SERVE=0: do not serve)
@@ -39,20 +43,20 @@ serve: build  ## migrate, then run web, workers and beat (Ctrl-C stops them)
 stop:  ## stop the embedded PostgreSQL and Valkey
 	@$(RUN) manage.py servers stop
 
-test: build  ## every test
+test: build $(VENV)/.installed-dev  ## every test
 	@$(RUN) -m pytest -n $(JOBS) --no-loadscope-reorder
 	@cd frontend && npm run --silent test
 
-test-fast: build  ## the quick part
+test-fast: build $(VENV)/.installed-dev  ## the quick part
 	@$(RUN) -m pytest -n $(JOBS) --no-loadscope-reorder -m "not slow and not e2e"
 
-lint: build  ## format, lint, types, import rules, schema
+lint: build $(VENV)/.installed-dev  ## format, lint, types, import rules, schema
 	@$(RUN) -m ruff check . && $(RUN) -m ruff format --check .
 	@$(RUN) -m mypy annotate trainer
 	@$(VENV)/bin/lint-imports
 	@cd frontend && npm run --silent lint
 
-format:  ## put every file into the one format
+format: $(VENV)/.installed-dev frontend/node_modules/.installed  ## put every file into the one format
 	@$(RUN) -m ruff check --fix . && $(RUN) -m ruff format .
 	@cd frontend && npm run --silent format
 
@@ -60,7 +64,7 @@ schema: $(VENV)/.installed frontend/node_modules/.installed  ## write the OpenAP
 	@$(RUN) manage.py spectacular --fail-on-warn --file frontend/openapi.yaml
 	@cd frontend && npm run --silent types
 
-messages: $(VENV)/.installed  ## collect the server's sentences into every language's catalog, and compile them
+messages: $(VENV)/.installed-dev  ## collect the server's sentences into every language's catalog, and compile them
 	@mkdir -p build
 	@$(VENV)/bin/pybabel --quiet extract --keywords gettext_lazy --add-location file --sort-by-file --no-wrap \
 		--project Parley --copyright-holder "the Parley contributors" --output build/django.pot annotate
@@ -68,7 +72,7 @@ messages: $(VENV)/.installed  ## collect the server's sentences into every langu
 		--no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date --no-wrap
 	@$(VENV)/bin/pybabel --quiet compile --domain django --directory annotate/locale
 
-bench: build  ## benchmarks, one JSON line each; one that fails does not stop the others
+bench: build $(VENV)/.installed-dev  ## benchmarks, one JSON line each; one that fails does not stop the others
 	@failed=0; for file in bench/*.py; do $(RUN) $$file || failed=1; done; exit $$failed
 
 clean:  ## remove what was built (not the data directory .parley)

@@ -3,6 +3,7 @@
 import importlib.util
 import os
 import re
+import sys
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
@@ -59,3 +60,51 @@ def test_no_image_installs_a_development_tool(install):
     assert names_in(wanted) <= of_tools
     for image in (ROOT / "deploy").glob("*.Containerfile"):
         assert "constraints-dev" not in image.read_text()
+
+
+def test_uv_goes_where_pip_was_sent(install, tmp_path, monkeypatch):
+    for name in [name for name in os.environ if name.startswith(("PIP_", "UV_", "SSL_", "ALL_"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.setattr(install, "PYTHON", Path(sys.executable))
+    (tmp_path / "pip.conf").write_text(
+        "[global]\nindex-url = https://global.example/simple\nfind-links = /one /two\n"
+        "[install]\nextra-index-url =\n  https://a.example/simple\n  https://b.example/simple\n"
+        "[download]\nproxy = http://another.example\n"
+    )
+    monkeypatch.setenv("PIP_CONFIG_FILE", str(tmp_path / "pip.conf"))
+    monkeypatch.setenv("PIP_INDEX_URL", "https://own.example/simple")
+    monkeypatch.setenv("UV_FIND_LINKS", "/uvs-own")
+    install.uv_environment.cache_clear()
+    told = install.uv_environment()
+    install.uv_environment.cache_clear()
+    assert told["UV_DEFAULT_INDEX"] == "https://own.example/simple"
+    assert told["UV_INDEX"] == "https://a.example/simple https://b.example/simple"
+    assert told["UV_INDEX_STRATEGY"] == "unsafe-best-match"
+    assert told["UV_FIND_LINKS"] == "/uvs-own"
+    assert "ALL_PROXY" not in told
+
+
+def test_pip_installs_where_uv_cannot_be_had(install, tmp_path, monkeypatch, capsys):
+    """A .venv whose pip cannot fetch uv, on a machine without one."""
+    (tmp_path / "bin").mkdir()
+    put(tmp_path / "bin", "python", f'case "$*" in *" uv") exit 1;; esac; echo "$@" >> {tmp_path}/asked')
+    monkeypatch.setattr(install, "VENV", tmp_path)
+    monkeypatch.setattr(install, "PYTHON", tmp_path / "bin" / "python")
+    monkeypatch.setenv("PATH", str(tmp_path / "nowhere"))
+    install.uv.cache_clear()
+    assert install.install("a-package")
+    install.uv.cache_clear()
+    assert (
+        (tmp_path / "asked")
+        .read_text()
+        .strip()
+        .endswith("pip install --quiet --disable-pip-version-check a-package")
+    )
+    assert "uv could not be had" in capsys.readouterr().out
+
+
+def test_what_only_developers_need_is_asked_for_by_what_they_run_alone():
+    rules = dict(re.findall(r"^([a-z-]+):([^#\n]*)", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    of_developers = {name for name, needs in rules.items() if ".installed-dev" in needs}
+    assert of_developers == {"install", "test", "test-fast", "lint", "format", "messages", "bench"}
+    assert "build" in rules["demo"] and "build" in rules["serve"]
