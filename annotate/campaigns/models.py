@@ -20,20 +20,38 @@ def default_sampling() -> dict:
     return {"temperature": 1.0, "top_p": 1.0, "max_new_tokens": 256}
 
 
+class Kind(models.TextChoices):
+    """What a campaign collects; how each is given is in `annotate.feedback.kinds`."""
+
+    DEMONSTRATION = "demonstration", _("demonstration")
+    RANKING = "ranking", _("ranking")
+    COMPARISON = "comparison", _("comparison")
+    REVIEW = "review", _("review")
+    CHAT = "chat", _("chat")
+
+
+# K: how many completions at least, and at most, stand beside each other.
+NUM_COMPLETIONS = dict.fromkeys(Kind, (2, 9)) | {Kind.COMPARISON: (2, 2), Kind.CHAT: (1, 2)}
+DEFAULT_K = 4
+
+
+def _k_of_its_kind() -> Q:
+    allowed = Q()
+    for kind, (fewest, most) in NUM_COMPLETIONS.items():
+        allowed |= Q(kind=kind.value, num_completions__gte=fewest, num_completions__lte=most)
+    return allowed
+
+
 class Campaign(models.Model):
     """One goal, its guidelines, one group of annotators."""
 
-    class Kind(models.TextChoices):
-        DEMONSTRATION = "demonstration", _("demonstration")
-        RANKING = "ranking", _("ranking")
-        COMPARISON = "comparison", _("comparison")
-        REVIEW = "review", _("review")
-        CHAT = "chat", _("chat")
-
+    Kind = Kind
     # The kinds in which a unit is a prompt alone, which is answered.
     WRITING = (Kind.DEMONSTRATION, Kind.CHAT)
     # The kinds in which people judge completions; what they give is stored as a ranking.
     JUDGING = (Kind.RANKING, Kind.COMPARISON)
+    # The kinds that ask for one choice at a time: no ratings, no further criteria.
+    CHOOSING = (Kind.COMPARISON, Kind.CHAT)
 
     class Status(models.TextChoices):
         OPEN = "open", _("open")
@@ -69,7 +87,7 @@ class Campaign(models.Model):
     language = models.CharField(max_length=16, default="en", help_text="BCP 47 tag of the work, as en or fr")
     overlap = models.PositiveSmallIntegerField(default=1, help_text="how many people do each unit")
     num_completions = models.PositiveSmallIntegerField(
-        default=4, help_text="K, completions in one ranking, or answers at one turn of a chat"
+        default=DEFAULT_K, help_text="K, completions in one ranking, or answers at one turn of a chat"
     )
     sampling = models.JSONField(default=default_sampling)
     flags = models.JSONField(default=default_flags)
@@ -106,7 +124,7 @@ class Campaign(models.Model):
         ordering = ["-created_at", "-id"]
         constraints = [
             models.CheckConstraint(
-                condition=Q(kind__in=["demonstration", "ranking", "comparison", "review", "chat"]),
+                condition=Q(kind__in=Kind.values),
                 name="campaign_kind",
             ),
             models.CheckConstraint(
@@ -114,15 +132,8 @@ class Campaign(models.Model):
                 | ~Q(kind="review") & Q(reviewed_campaign=None),
                 name="campaign_reviews_another",
             ),
-            models.CheckConstraint(
-                condition=~Q(kind="comparison") | Q(num_completions=2), name="campaign_comparison_is_of_two"
-            ),
             models.CheckConstraint(condition=Q(overlap__gte=1), name="campaign_overlap_at_least_1"),
-            models.CheckConstraint(
-                condition=Q(kind="chat", num_completions__in=[1, 2])
-                | ~Q(kind="chat") & Q(num_completions__gte=2, num_completions__lte=9),
-                name="campaign_k_from_2_to_9",
-            ),
+            models.CheckConstraint(condition=_k_of_its_kind(), name="campaign_k_of_its_kind"),
             models.CheckConstraint(
                 condition=Q(kind="chat") | Q(ranking_campaign=None),
                 name="campaign_chats_are_ranked_elsewhere",
@@ -139,6 +150,11 @@ class Campaign(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def fewest_and_most(self) -> tuple[int, int]:
+        """Between which numbers its K is."""
+        return NUM_COMPLETIONS[Kind(self.kind)]
 
 
 class Guidelines(models.Model):

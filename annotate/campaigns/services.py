@@ -14,7 +14,7 @@ from rest_framework.exceptions import ValidationError
 
 from annotate.accounts.models import Annotator, User
 from annotate.api.errors import Conflict
-from annotate.campaigns.models import Campaign, Consent, Guidelines, Membership, Prompt, Terms
+from annotate.campaigns.models import DEFAULT_K, Campaign, Consent, Guidelines, Membership, Prompt, Terms
 
 BATCH = 2000
 Versioned = TypeVar("Versioned", Guidelines, Terms)
@@ -25,11 +25,11 @@ def create_campaign(
     *, name: str, kind: str, created_by: User | None = None, guidelines_text: str = "", **options: Any
 ) -> Campaign:
     """A campaign, open, with the first version of its guidelines when there is a text."""
-    if kind in (Campaign.Kind.COMPARISON, Campaign.Kind.CHAT):
-        options.setdefault("num_completions", 2)
     if kind == Campaign.Kind.REVIEW:
         options.setdefault("correction_hours", 0)
     campaign = Campaign(name=name, kind=kind, created_by=created_by, **options)
+    if "num_completions" not in options:
+        campaign.num_completions = min(DEFAULT_K, campaign.fewest_and_most[1])
     _refuse_misfits(campaign)
     _save_with_own_name(campaign)
     if guidelines_text:
@@ -38,21 +38,27 @@ def create_campaign(
 
 
 def _refuse_misfits(campaign: Campaign) -> None:
-    """A comparison is of two completions and asks one question; a review is of another campaign's work, by one person."""
+    """As many completions as the kind has and nothing that it does not ask; a review is of another campaign's work."""
     kind = campaign.kind
     refusals: dict[str, Any] = {}
-    if kind == Campaign.Kind.COMPARISON:
-        refusals = _misfits_of_comparison(campaign)
-    elif kind == Campaign.Kind.REVIEW:
+    if kind == Campaign.Kind.REVIEW:
         refusals = _misfits_of_review(campaign)
-    elif kind == Campaign.Kind.CHAT:
-        refusals = _misfits_of_chat(campaign)
+    fewest, most = campaign.fewest_and_most
+    if not fewest <= campaign.num_completions <= most:
+        between = _("Completions in this kind of work: at least %(fewest)s, at most %(most)s.")
+        refusals["num_completions"] = between % {"fewest": fewest, "most": most}
+    if kind in Campaign.CHOOSING:
+        refusals["is_rated_first"] = campaign.is_rated_first and _("This kind of work asks for no ratings.")
+        one_choice = _("This kind of work asks for one choice. Rank for several criteria.")
+        refusals["criteria"] = campaign.criteria and one_choice
     if kind != Campaign.Kind.REVIEW and campaign.reviewed_campaign:
         refusals["reviewed_campaign"] = _("Only a campaign of reviews looks at another's work.")
-    if kind != Campaign.Kind.CHAT and campaign.ranking_campaign:
+    later = campaign.ranking_campaign
+    if kind != Campaign.Kind.CHAT and later:
         refusals["ranking_campaign"] = _("Only chats hand their turns on to be ranked.")
-    if kind != Campaign.Kind.CHAT and campaign.num_completions < 2:
-        refusals["num_completions"] = _("There is nothing to judge about one completion: 2 to 9.")
+    elif later and later.kind not in Campaign.JUDGING:
+        judged = _("Choose a campaign in which completions are ranked or compared.")
+        refusals["ranking_campaign"] = judged
     if reasons := {name: [reason] for name, reason in refusals.items() if reason}:
         raise ValidationError(reasons)
 
@@ -67,26 +73,6 @@ def _misfits_of_review(campaign: Campaign) -> dict[str, Any]:
         or (taken and _("This campaign's work is reviewed in another one already.")),
         "overlap": campaign.overlap != 1 and _("One person reviews each piece of work."),
         "correction_hours": campaign.correction_hours and _("What a reviewer has decided stands: 0 hours."),
-    }
-
-
-def _misfits_of_chat(campaign: Campaign) -> dict[str, Any]:
-    later = campaign.ranking_campaign
-    return {
-        "num_completions": campaign.num_completions > 2 and _("At each turn of a chat: one answer, or two."),
-        "is_rated_first": campaign.is_rated_first and _("A chat asks for no ratings."),
-        "criteria": campaign.criteria and _("A chat asks for one choice at each turn."),
-        "ranking_campaign": later
-        and later.kind not in Campaign.JUDGING
-        and _("Choose a campaign in which completions are ranked or compared."),
-    }
-
-
-def _misfits_of_comparison(campaign: Campaign) -> dict[str, Any]:
-    return {
-        "num_completions": campaign.num_completions != 2 and _("A comparison is of two completions."),
-        "is_rated_first": campaign.is_rated_first and _("A comparison asks for no ratings."),
-        "criteria": campaign.criteria and _("A comparison asks for one choice. Rank for several criteria."),
     }
 
 

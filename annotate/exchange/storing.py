@@ -20,8 +20,6 @@ from annotate.feedback.kinds.pairs import store_pairs
 from annotate.feedback.models import Comparison, Demonstration, Ranking, Rating, Unit
 from annotate.feedback.queue.units import NewUnit, queue_units
 
-MAX_RANKED_AT_ONCE = 9
-
 
 class Known:
     """What a batch needs to find again: annotators, prompts and completions by the ids of the source."""
@@ -284,13 +282,13 @@ def _queue_work(known: Known) -> None:
         known.made["units"] += queue_units(known.campaign, units)
         return
     units = []
+    fewest, most = known.campaign.fewest_and_most
     for position, item in enumerate(known.items):
         if not known.is_new[position] or item.rankings:
             continue
         texts = {completion.text: completion.pk for completion in reversed(known.completions[position])}
-        most = 2 if known.campaign.kind == Campaign.Kind.COMPARISON else MAX_RANKED_AT_ONCE
         ids = sorted(texts.values())[:most]
-        if len(ids) >= 2:
+        if len(ids) >= fewest:
             units.append(NewUnit(known.prompts[position].pk, ids, f"completions:{identity(ids)}"))
     known.made["units"] += queue_units(known.campaign, units)
 

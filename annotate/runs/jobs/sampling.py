@@ -112,7 +112,7 @@ class Made(NamedTuple):
 def store_completions(run: Run, groups: Iterator[tuple[int, list[dict[str, Any]]]]) -> None:
     """Completions, and then their units, ahead of everything that waits in the campaign.
 
-    A text that the policy gave twice is shown once; a prompt with a single distinct text has nothing to rank. In a
+    A text that the policy gave twice is shown once; a prompt with too few distinct texts has nothing to judge. In a
     comparison campaign a completion meets another policy's that waits for one (`_pairs`). The campaign is locked for
     the units alone, which come last.
     """
@@ -126,7 +126,7 @@ def store_completions(run: Run, groups: Iterator[tuple[int, list[dict[str, Any]]
     Campaign.objects.select_for_update(no_key=True).get(
         pk=campaign.pk
     )  # two runs must not find the same rival
-    shown = _pairs(run, made) if is_of_two else [(pk, group) for pk, group in made.items() if len(group) > 1]
+    shown = _pairs(run, made) if is_of_two else list(made.items())
     units = [
         NewUnit(pk, [one.pk for one in group], external_id=f"{run.name}:{group[0].pk if is_of_two else pk}")
         for pk, group in shown
@@ -147,10 +147,11 @@ def _stored(
     """{prompt: its distinct completions}, of prompts that are there still and have something to show."""
     assert run.campaign is not None
     known = set(run.campaign.prompts.filter(pk__in=[pk for pk, _rows in chunk]).values_list("pk", flat=True))
+    fewest = 1 if is_of_two else run.campaign.fewest_and_most[0]
     made: dict[int, list[Completion]] = {}
     for prompt_id, rows in chunk:
         distinct = {storable(row["text"]): row for row in reversed(rows) if is_workable(row["text"])}
-        if prompt_id in known and (len(distinct) > 1 or is_of_two):
+        if prompt_id in known and len(distinct) >= fewest:
             made[prompt_id] = [_completion(run, prompt_id, text, row) for text, row in distinct.items()]
     Completion.objects.bulk_create(completion for group in made.values() for completion in group)
     return {pk: [Made(one.pk, one.text) for one in group] for pk, group in made.items()}
