@@ -69,7 +69,8 @@ class EncodedRanking(Completions):
     """K completions of one prompt, and what one annotator said of them.
 
     tiers (K): the place of each, 0 the best, equal in a tie, -1 for one that was not ranked; where one of two was
-    chosen with a strength, the other's place is that strength.
+    chosen with a strength, the other's place is that strength. has_ties: false where those in one place were not
+    compared.
     ratings: {criterion: (K) numbers from 0 to 1, or None}. judgements (K): 1 good, 0 bad, None unknown.
     criteria: {name: (K) tiers as above}. bootstrap: the weight of this ranking for each head of an ensemble.
     shown: the prompt and all completions that the annotator saw, as a number; None: nobody else saw the same.
@@ -82,6 +83,7 @@ class EncodedRanking(Completions):
     criteria: dict[str, list[int]] = field(default_factory=dict)
     bootstrap: list[float] = field(default_factory=lambda: [1.0])
     shown: int | None = None
+    has_ties: bool = True
 
     @property
     def num_pairs(self) -> int:
@@ -89,7 +91,7 @@ class EncodedRanking(Completions):
 
     @property
     def num_ties(self) -> int:
-        ranked = [tier for tier in self.tiers if tier >= 0]
+        ranked = [tier for tier in self.tiers if tier >= 0 and self.has_ties]
         return sum(a == b for at, a in enumerate(ranked) for b in ranked[:at])
 
 
@@ -142,6 +144,7 @@ def encode_ranking(
     criteria = {name: _criterion_places(row, name, ratings, texts) for name in targets.criteria}
     wanted = [ratings[name] for name in ratings if targets.ratings] + [judgements, *criteria.values()]
     encoded = EncodedRanking([], [], row["annotator"], criteria={name: [] for name in criteria})
+    encoded.has_ties = not row.get("middle_unordered", False)
     encoded.ratings = {name: [] for name in ratings if targets.ratings}
     encoded.shown = abs(hash((prompt, frozenset(texts.values()))))
     counts = {"num_empty_completions": 0, "num_long_completions": 0}
@@ -410,7 +413,7 @@ class TargetIndex:
 def target_tensors(rankings: Sequence[EncodedRanking], index: TargetIndex) -> dict[str, torch.Tensor]:
     """What the losses need for the N completions of R rankings.
 
-    places, ranking, lengths (N,); weights (R, heads); annotator (R,); criteria (N, criteria) places;
+    places, can_tie, ranking, lengths (N,); weights (R, heads); annotator (R,); criteria (N, criteria) places;
     ratings (N, rated) from 0 to 1, NaN where there is none; judgements (N,), -1 where there is none.
     """
     completions = [(encoded, k) for encoded in rankings for k in range(len(encoded.sequences))]
@@ -425,6 +428,7 @@ def target_tensors(rankings: Sequence[EncodedRanking], index: TargetIndex) -> di
 
     return {
         "places": torch.tensor([encoded.tiers[k] for encoded, k in completions]),
+        "can_tie": torch.tensor([encoded.has_ties for encoded, _k in completions]),
         "ranking": torch.tensor([at for at, encoded in enumerate(rankings) for _ in encoded.sequences]),
         "lengths": torch.tensor([float(len(encoded.sequences[k])) for encoded, k in completions]),
         "weights": torch.tensor(

@@ -26,12 +26,17 @@ class Pairs:
     tied_second: Tensor
 
 
-def pairs_of(places: Tensor, ranking: Tensor) -> Pairs:
-    """Every pair within one ranking whose places differ, and every tie once; a place of -1 makes neither."""
+def pairs_of(places: Tensor, ranking: Tensor, can_tie: Tensor | None = None) -> Pairs:
+    """Every pair within one ranking whose places differ, and every tie once; a place of -1 makes neither.
+
+    can_tie (N,): false where an equal place is no tie, because nobody has compared the two.
+    """
     is_ranked = places >= 0
     together = (ranking[:, None] == ranking[None, :]) & is_ranked[:, None] & is_ranked[None, :]
     better, worse = (together & (places[:, None] < places[None, :])).nonzero(as_tuple=True)
     is_tie = (together & (places[:, None] == places[None, :])).triu(1)
+    if can_tie is not None:
+        is_tie &= can_tie[:, None]
     tied_first, tied_second = is_tie.nonzero(as_tuple=True)
     return Pairs(better, worse, tied_first, tied_second)
 
@@ -100,13 +105,14 @@ def ranking_losses(
     num_rankings: int,
     how: Preference,
     margins: Tensor | None = None,
+    can_tie: Tensor | None = None,
 ) -> Tensor:
     """(R, E): the mean over a ranking's pairs of -log P(what the annotator said); 0 for one without a pair.
 
     margins (N, N): what the better completion must win by, log sigmoid(gap - margin) (Llama 2, equation 2).
-    Ties are pairs too where `how` gives them a likelihood.
+    Ties are pairs too where `how` gives them a likelihood (can_tie: see `pairs_of`).
     """
-    pairs = pairs_of(places, ranking)
+    pairs = pairs_of(places, ranking, can_tie)
     gaps = scores[pairs.better] - scores[pairs.worse]
     if margins is not None:
         gaps = gaps - margins[pairs.better, pairs.worse][:, None]

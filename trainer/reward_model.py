@@ -233,7 +233,10 @@ class RewardObjective(nn.Module):
         if config.length_coef:
             judged = overall + (features @ self.length_head)[:, None]
             extra = config.length_coef * num_rankings * self.length_loss(overall, judged - overall, batch)
-        losses = ranking_losses(judged, batch["places"], ranking, num_rankings, how, self.margins(batch))
+        margins = self.margins(batch)
+        losses = ranking_losses(
+            judged, batch["places"], ranking, num_rankings, how, margins, batch["can_tie"]
+        )
         if self.index.criteria:
             by_criterion = [
                 ranking_losses(every[:, :, c], batch["criteria"][:, c], ranking, num_rankings, how)

@@ -6,6 +6,8 @@
                            tiers:[[id,…],…], shown_order, all_bad,
                            strength: of a choice between two, 1 to 3, or null (not in the oldest snapshots),
                            criteria:{name: tiers} (not in the oldest snapshots),
+                           middle_unordered: true where only the best and the worst were picked: those of the tiers
+                               between were not compared, and are no tie (not in older snapshots),
                            ratings:[{completion,criterion,value,scale_min,scale_max,flags}],
                            annotator, campaign, split, created_at, seconds_spent}
     comparisons.jsonl     {id, ranking_id, prompt:[…], chosen:[…], rejected:[…], margin,

@@ -17,7 +17,7 @@ from django.db.models import Count, OuterRef, Q, QuerySet, Subquery, Sum
 from annotate.campaigns.models import Campaign, Completion, Prompt
 from annotate.exchange.formats.tables import harmless
 from annotate.exchange.models import Message, Tree
-from annotate.exchange.rows import CHATS, completion_ids, completion_row, pseudonym, rating_row
+from annotate.exchange.rows import CHATS, completion_ids, completion_row, pseudonym, ranking_row
 from annotate.feedback.models import Comparison, Demonstration, Ranking, Rating, Suggestion, that_counts
 
 CHUNK = 200
@@ -234,24 +234,12 @@ def trl_preference(campaign: Campaign) -> Iterator[dict[str, Any]]:
 def k_wise(campaign: Campaign) -> Iterator[dict[str, Any]]:
     """Each ranking whole, with ties, the order shown, and the ratings given with it."""
     for ranking, completions, ratings in rankings_of(campaign):
-        yield {
-            "id": ranking.pk,
-            "prompt": ranking.prompt.messages,
-            "completions": [completion_row(completion) for completion in completions],
-            "tiers": ranking.tiers,
-            "shown_order": ranking.shown_order,
-            "strength": ranking.strength,
+        yield ranking_row(ranking, completions, ratings) | {
             "margin": ranking.metadata.get("margin"),
-            "all_bad": ranking.all_bad,
-            "criteria": ranking.criteria,
             "is_surplus": ranking.is_surplus,
             "review_state": ranking.review_state,
-            "ratings": [rating_row(rating) for rating in ratings],
-            "annotator": pseudonym(ranking.annotator),
             "language": ranking.language,
             "source": ranking.source,
-            "created_at": ranking.created_at.isoformat(),
-            "seconds_spent": ranking.seconds_spent,
         }
 
 
@@ -285,6 +273,7 @@ COLUMNS = [
         "num_suggestions_used",
         "characters_changed",
     ),
+    "middle_unordered",  # nobody has compared those between the first place and the last
     *("completion", "messages"),  # for reading it back: which completion, and all that was asked or written
 ]
 
@@ -340,6 +329,7 @@ def csv_rankings(campaign: Campaign) -> Iterator[dict[str, Any]]:
                 "num_completions": len(completions),
                 "strength": ranking.strength,
                 "margin": ranking.metadata.get("margin"),
+                "middle_unordered": ranking.middle_unordered,
                 "all_bad": ranking.all_bad,
                 **of_completion(completion),
                 **given(ranking),

@@ -32,7 +32,25 @@ def completion_row(completion: Completion) -> dict[str, Any]:
     }
 
 
-def rating_row(rating: Rating) -> dict[str, Any]:
+def ranking_row(ranking: Ranking, completions: list[Completion], ratings: list[Rating]) -> dict[str, Any]:
+    return {
+        "id": ranking.pk,
+        "prompt": ranking.prompt.messages,
+        "completions": [completion_row(completion) for completion in completions],
+        "tiers": ranking.tiers,
+        "middle_unordered": ranking.middle_unordered,
+        "shown_order": ranking.shown_order,
+        "strength": ranking.strength,
+        "all_bad": ranking.all_bad,
+        "criteria": ranking.criteria,
+        "ratings": [_rating_row(rating) for rating in ratings],
+        "annotator": pseudonym(ranking.annotator),
+        "created_at": ranking.created_at.isoformat(),
+        "seconds_spent": ranking.seconds_spent,
+    }
+
+
+def _rating_row(rating: Rating) -> dict[str, Any]:
     return {
         "completion": rating.completion_id,
         "criterion": rating.criterion,

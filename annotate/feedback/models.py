@@ -367,6 +367,10 @@ class Ranking(Reviewable):
         blank=True,
         help_text="of a choice between two: 1 slightly, 2 clearly, 3 much better; null where none was asked, and for a tie",
     )
+    middle_unordered = models.BooleanField(
+        default=False,
+        help_text="of the best and the worst: nobody has compared those between, whose one tier is no tie",
+    )
     all_bad = models.BooleanField(default=False)
     criteria = models.JSONField(
         default=dict, blank=True, help_text="{criterion: tiers}, further orders of the same completions"

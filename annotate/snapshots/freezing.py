@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from django.db.models import Model, Q, QuerySet
 
 from annotate.campaigns.models import Campaign, Completion, Prompt
-from annotate.exchange.rows import CHATS, completion_ids, completion_row, pseudonym, rating_row
+from annotate.exchange.rows import CHATS, completion_ids, pseudonym, ranking_row
 from annotate.feedback.models import Comparison, Demonstration, Ranking, Rating, Verdict, that_counts
 from annotate.snapshots.models import Side
 from trainer.snapshot import SnapshotWriter, split_key, split_of
@@ -145,22 +145,7 @@ class Frozen:
                 continue
             shown = [completions[pk] for pk in ids_of[row.pk] if pk in completions]
             ratings = own[row.pk] + [rating for pk in ids_of[row.pk] for rating in general[pk]]
-            yield {
-                "id": row.pk,
-                "prompt": row.prompt.messages,
-                "completions": [completion_row(completion) for completion in shown],
-                "tiers": row.tiers,
-                "shown_order": row.shown_order,
-                "strength": row.strength,
-                "all_bad": row.all_bad,
-                "criteria": row.criteria,
-                "ratings": [rating_row(rating) for rating in ratings],
-                "annotator": pseudonym(row.annotator),
-                "campaign": row.campaign.name,
-                "split": split,
-                "created_at": row.created_at.isoformat(),
-                "seconds_spent": row.seconds_spent,
-            }
+            yield ranking_row(row, shown, ratings) | {"campaign": row.campaign.name, "split": split}
 
     def comparisons(self) -> Iterator[dict[str, Any]]:
         rows = Comparison.objects.filter(that_counts("ranking__"), campaign_id__in=self.ids).order_by("pk")

@@ -22,6 +22,7 @@ from trainer.reward_data import (
     tree_inputs,
     which_completions,
 )
+from trainer.reward_loss import pairs_of
 from trainer.run_dir import RunError
 
 PROMPT = [{"role": "user", "content": "red blue"}]
@@ -53,6 +54,15 @@ def test_tiers_become_places_and_unranked_completions_take_no_part(tokenizer):
     assert encoded.tiers == [0, 1, 1, 2]
     assert (counts["num_completions"], counts["num_pairs"], counts["num_ties"]) == (4, 5, 1)
     assert tokenizer.decode(encoded.sequences[0]).endswith("<|assistant|>sun<|end|>")
+
+
+def test_those_between_the_best_and_the_worst_are_no_tie(tokenizer):
+    row = ranking_row(0, PROMPT, [["sun"], ["moon", "star", "cat"], ["dog"]], "train", middle_unordered=True)
+    (encoded,), counts = encode(tokenizer, [row], ties=True)
+    assert (counts["num_pairs"], counts["num_ties"]) == (2 * 5 - 3, 0)
+    tensors = target_tensors([encoded], TargetIndex())
+    pairs = pairs_of(tensors["places"], tensors["ranking"], tensors["can_tie"])
+    assert (len(pairs.better), len(pairs.tied_first)) == (7, 0)
 
 
 def test_rankings_that_teach_nothing_are_dropped_and_counted(tokenizer):

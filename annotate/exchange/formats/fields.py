@@ -74,15 +74,15 @@ FIELDS: dict[str, Fields] = {
     "squality": names("passage-id", questions={"*": {"*": names("response overall", reviews=REVIEW)}}),
     "llmbar": names("input output_1 output_2 label"),
     "k-wise": names(
-        "prompt tiers shown_order strength all_bad criteria is_surplus review_state annotator source created_at "
-        "seconds_spent margin campaign split",
+        "prompt tiers shown_order strength middle_unordered all_bad criteria is_surplus review_state annotator source "
+        "created_at seconds_spent margin campaign split",
         completions=names("id text policy_version sampling author"),
         ratings=names("completion criterion value scale_min scale_max flags"),
     ),
     "csv": names(
         "kind prompt text policy_version place num_completions strength criterion rating scale_min scale_max flags "
         "all_bad annotator source created_at seconds_spent is_surplus review_state num_pastes pasted_characters "
-        "completion messages weight margin num_suggestions num_suggestions_used characters_changed"
+        "completion messages weight margin middle_unordered num_suggestions num_suggestions_used characters_changed"
     ),
     "ranks": names("prompt completions ranks"),
     "nectar": names("prompt turns num_responses source good_natured", answers=names("answer model rank")),

@@ -32,7 +32,7 @@ from annotate.exchange.formats.records import (
 from annotate.exchange.formats.turns import Turns, as_turns
 
 ORDERS = ("tiers", "shown_order", "criteria")
-MARKS = ("is_surplus", "review_state", "strength", "seconds_spent")
+MARKS = ("is_surplus", "review_state", "strength", "middle_unordered", "seconds_spent")
 REVIEW_STATES = ("", "accepted", "corrected", "returned")
 READ = (
     *("id", "prompt", "completions", "ratings", "all_bad", "annotator", "language", "margin"),
@@ -108,7 +108,7 @@ def marks(value: dict[str, Any]) -> dict[str, Any]:
     found = {name: value[name] for name in MARKS if value.get(name) is not None}
     for name in {"strength", "seconds_spent"} & found.keys():
         number(found, name)
-    truths = (value.get("is_surplus"), value.get("all_bad"))
+    truths = (value.get(name) for name in ("is_surplus", "all_bad", "middle_unordered"))
     if found.get("review_state", "") not in REVIEW_STATES or any(
         one not in (None, True, False) for one in truths
     ):

@@ -20,7 +20,7 @@ COLUMNS = {name for fields in FIELDS.values() for name in fields}
 NUMBERS = {
     *("label", "weight", "margin", "score_chosen", "score_rejected", "chosen_score", "rejected_score"),
     *("annotator1", "annotator2", "annotator3", "place", "num_completions", "strength", "rating"),
-    *("scale_min", "scale_max", "seconds_spent", "is_surplus", "all_bad"),
+    *("scale_min", "scale_max", "seconds_spent", "is_surplus", "all_bad", "middle_unordered"),
 }
 TURNS = {"messages", "conversations", "history", "prompt", "chosen", "rejected", "completion"}
 TRUTH = {"true": True, "vrai": True, "false": False, "faux": False}

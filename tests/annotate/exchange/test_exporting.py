@@ -231,7 +231,7 @@ def rows_in(campaign):
     rankings = [
         (
             *(row.prompt.messages, named(row.tiers), row.annotator_id is None, row.all_bad, row.strength),
-            *(row.is_surplus, row.review_state, row.seconds_spent, row.language),
+            *(row.is_surplus, row.review_state, row.seconds_spent, row.language, row.middle_unordered),
             sorted((pair.chosen.text, pair.rejected.text, pair.margin) for pair in row.comparisons.all()),
             sorted((texts[r.completion_id], r.criterion, r.value, r.flags) for r in row.ratings.all()),
         )
@@ -258,6 +258,7 @@ def test_our_own_exports_are_read_back_with_ties_strength_and_ratings(campaign, 
         first = campaign.demonstrations.earliest("pk")
         campaign.demonstrations.filter(pk=first.pk).update(weight=0.25, is_surplus=True)
         Completion.objects.filter(text="4").update(text="'=4;\n- '+1")
+    campaign.rankings.filter(pk=campaign.rankings.earliest("pk").pk).update(middle_unordered=True)
     path = tmp_path / "export"
     path.write_text("".join(EXPORTS[form](campaign)), newline="")
     again = Campaign.objects.create(name="Again", kind="ranking")

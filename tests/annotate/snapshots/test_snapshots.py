@@ -61,11 +61,11 @@ def add_ranking(prompt, annotator, texts=("better", "worse")):
     return ranking
 
 
-def test_a_choice_is_frozen_with_its_strength(campaign):
+def test_a_choice_is_frozen_with_its_strength_and_whether_its_middle_is_in_order(campaign):
     ranking = add_ranking(add_prompt(campaign, "Where?"), None)
-    Ranking.objects.filter(pk=ranking.pk).update(strength=3)
+    Ranking.objects.filter(pk=ranking.pk).update(strength=3, middle_unordered=True)
     (frozen,) = rows(create_snapshot(campaigns=[campaign], name="strong"), "rankings")
-    assert frozen["strength"] == 3
+    assert (frozen["strength"], frozen["middle_unordered"]) == (3, True)
 
 
 def rows(snapshot, name, split=None):
