@@ -52,6 +52,15 @@ def test_every_file_that_a_page_names_exists():
     assert missing == []
 
 
+def test_a_ranking_and_a_run_are_followed_through_no_more_than_twenty_one_files():
+    """The walks of the page on architecture; that no step climbs is test_boundaries.py."""
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    for walk in ("One ranking, followed", "One run, followed"):
+        text = page.split(f"## {walk}\n")[1].split("\n## ")[0]
+        files = set(re.findall(r"`((?:annotate|trainer)/[\w/]+\.py)`", text))
+        assert 15 < len(files) <= 21, (walk, sorted(files))
+
+
 def test_the_web_process_is_started_one_way():
     """As `serve` and the tests start it, so do the image and whoever follows the page for operators."""
     line = web_command(8000, "0.0.0.0", 2)[1:]

@@ -9,7 +9,8 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from annotate.runs.jobs.sampling import store_completions
-from annotate.runs.models import Evaluation, PolicyVersion, RewardModel, Run
+from annotate.runs.models import Evaluation, RewardModel, Run
+from annotate.runs.policies.registry import register_made_by
 from trainer.run_dir import RunError
 
 WIN_RATE_THRESHOLD = 0.5
@@ -18,7 +19,7 @@ WIN_RATE_THRESHOLD = 0.5
 def register_result(run: Run, manifest: dict[str, Any]) -> None:
     """Called once, in the transaction that ends the run: it holds the run's row, whose state says whether it was."""
     if run.kind in Run.MAKES_POLICY:
-        return _register_policy(run)
+        return register_made_by(run, _model_path(run))
     match run.kind:
         case Run.Kind.REWARD:
             RewardModel.objects.create(
@@ -36,16 +37,6 @@ def _model_path(run: Run) -> str:
     if not list(path.glob("*.safetensors")):
         raise RunError(_("%(path)s holds no safetensors file.") % {"path": path})
     return str(path)
-
-
-def _register_policy(run: Run) -> None:
-    name = run.name
-    if PolicyVersion.objects.filter(name=name).exists():  # a person gave a base model this name
-        name = Path(run.run_dir).name
-    PolicyVersion.objects.create(
-        name=name, run=run, parent=run.policy, path=_model_path(run),
-        model_sha256=run.manifest_sha256, metrics=run.metrics,
-    )  # fmt: skip
 
 
 def _register_evaluation(run: Run) -> None:

@@ -95,6 +95,21 @@ def register_policy(*, name: str, path: str, within: Sequence[Path] | None = Non
         ) from error
 
 
+def register_made_by(run: Run, path: str) -> None:
+    """The policy that a finished run has left in `path`."""
+    name = run.name
+    if PolicyVersion.objects.filter(name=name).exists():  # a person gave a base model this name
+        name = Path(run.run_dir).name
+    PolicyVersion.objects.create(
+        name=name,
+        run=run,
+        parent=run.policy,
+        path=path,
+        model_sha256=run.manifest_sha256,
+        metrics=run.metrics,
+    )
+
+
 def ancestry_of(policy: PolicyVersion) -> list[dict[str, Any]]:
     """The policy and its parents, root last, each with the run that made it; two queries however long it is."""
     with connection.cursor() as cursor:
