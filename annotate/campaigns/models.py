@@ -28,10 +28,15 @@ class Kind(models.TextChoices):
     COMPARISON = "comparison", _("comparison")
     REVIEW = "review", _("review")
     CHAT = "chat", _("chat")
+    BEST_WORST = "best_worst", _("best and worst of K")
 
 
 # K: how many completions at least, and at most, stand beside each other.
-NUM_COMPLETIONS = dict.fromkeys(Kind, (2, 9)) | {Kind.COMPARISON: (2, 2), Kind.CHAT: (1, 2)}
+NUM_COMPLETIONS = dict.fromkeys(Kind, (2, 9)) | {
+    Kind.COMPARISON: (2, 2),
+    Kind.CHAT: (1, 2),
+    Kind.BEST_WORST: (3, 9),
+}
 DEFAULT_K = 4
 
 
@@ -49,9 +54,9 @@ class Campaign(models.Model):
     # The kinds in which a unit is a prompt alone, which is answered.
     WRITING = (Kind.DEMONSTRATION, Kind.CHAT)
     # The kinds in which people judge completions; what they give is stored as a ranking.
-    JUDGING = (Kind.RANKING, Kind.COMPARISON)
+    JUDGING = (Kind.RANKING, Kind.COMPARISON, Kind.BEST_WORST)
     # The kinds that ask for one choice at a time: no ratings, no further criteria.
-    CHOOSING = (Kind.COMPARISON, Kind.CHAT)
+    CHOOSING = (Kind.COMPARISON, Kind.CHAT, Kind.BEST_WORST)
 
     class Status(models.TextChoices):
         OPEN = "open", _("open")

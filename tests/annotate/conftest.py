@@ -1,6 +1,7 @@
 """Campaigns with work in them, and a site in which every address names something."""
 
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 
@@ -42,8 +43,10 @@ def writing(new_campaign, alice, bob) -> Callable[..., Campaign]:
 def ranking(new_campaign, alice, bob) -> Callable[..., Campaign]:
     """ranking(num_units, **options): a ranking campaign of alice and bob, K completions a unit."""
 
-    def make(num_units: int = 2, *, members: list[User] | None = None, **options) -> Campaign:
-        campaign = new_campaign("ranking", members=members or [alice, bob], **options)
+    def make(
+        num_units: int = 2, *, kind: str = "ranking", members: list[User] | None = None, **options
+    ) -> Campaign:
+        campaign = new_campaign(kind, members=members or [alice, bob], **options)
         asked = add_prompts(campaign, prompts(num_units)).created
         rows = Completion.objects.bulk_create(
             Completion(prompt=prompt, text=f"Answer {letter}", model_name="secret-model")
@@ -74,6 +77,12 @@ def comparing(new_campaign, alice, bob) -> Callable[..., Campaign]:
         return campaign
 
     return make
+
+
+@pytest.fixture
+def picking(ranking) -> Callable[..., Campaign]:
+    """picking(num_units, **options): a campaign of alice and bob that asks for the best and the worst of K."""
+    return partial(ranking, kind="best_worst")
 
 
 @pytest.fixture

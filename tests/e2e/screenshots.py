@@ -92,6 +92,7 @@ made = {
     "rated": ranking("Lantern Isles: rate, then rank", QUESTION, [TABLE, CODE, SHORT, RAMBLING], is_rated_first=True,
                      criteria=["helpful", "harmless"]),
     "writing": writing("Lantern Isles: write", [QUESTION] * 1 + [[{"role": "user", "content": "Where does one buy lamp oil?"}]]),
+    "best-worst": ranking("Lantern Isles: best and worst", QUESTION, [TABLE, CODE, SHORT, RAMBLING], kind="best_worst"),
     "comparison": ranking("Lantern Isles: compare", QUESTION, [TABLE, CODE], kind="comparison"),
     "arabic": ranking("جزر الفوانيس: رتّب", ARABIC_QUESTION, ARABIC, language="ar"),
     "terms": writing("Lantern Isles: with terms", [QUESTION]),
@@ -176,6 +177,11 @@ def rank_three(page: Any) -> None:
         page.keyboard.press(key)
 
 
+def mark_two(page: Any) -> None:
+    for key in ["c", "3", "a", "1"]:
+        page.keyboard.press(key)
+
+
 def write_some(page: Any) -> None:
     box = page.get_by_role("textbox").first
     box.fill("With pleasure! Take the Halcyon at 07:40 from Tansyquay; the crossing takes 45 minutes.")
@@ -189,6 +195,7 @@ def pages(campaigns: dict[str, int]) -> list[tuple[str, str, str, Act | None]]:
         ("chat", f"/annotate/{campaigns['chat']}", "article[data-suggestion]", None),
         ("ranking", f"/annotate/{campaigns['ranking']}", "article[data-completion]", rank_three),
         ("comparison", f"/annotate/{campaigns['comparison']}", "[data-completion]", None),
+        ("best-worst", f"/annotate/{campaigns['best-worst']}", "article[data-completion]", mark_two),
         ("review", f"/annotate/{campaigns['review']}", "input[type=radio]", None),
         ("rated-first", f"/annotate/{campaigns['rated']}", "article[data-completion]", None),
         ("right-to-left", f"/annotate/{campaigns['arabic']}", "article[data-completion]", rank_three),

@@ -30,6 +30,10 @@ PAGES: dict[str | None, dict[str, list[str]]] = {
         "/annotate/{chat}": ["key e textarea[data-field=edited]"],
         "/annotate/{ranking}": ["key Control+k dialog", "Escape; key ? dialog", "Escape; key r dialog"],
         "/annotate/{comparison}": ["key 2 [data-chosen]"],
+        "/annotate/{best_worst}": [
+            "key b; key 1; key c; key 3 [aria-pressed=true]",
+            "key l [data-layout=columns]",
+        ],
         "/annotate/{review}": ["key m textarea:enabled"],
         "/annotate/{review of rankings}": ["key m [data-letter]:enabled"],
         "/annotate/{terms}": [],
@@ -175,6 +179,12 @@ def places(site) -> dict[str, int]:
         {"name": "chat", "kind": "chat", **asked},
         {"name": "ranking", **ranking},
         {"name": "comparison", **ranking, "kind": "comparison"},
+        {
+            "name": "best_worst",
+            **ranking,
+            "kind": "best_worst",
+            "completions": ["A boat.", "Two boats.", "No boat."],
+        },
         {"name": "terms", **ranking},
         {"name": "alone", **ranking, "is_rated_first": True},
         {"name": "criteria", **ranking, "criteria": ["helpful", "short"]},
@@ -208,7 +218,7 @@ def test_every_page_is_in_the_list():
     names = re.findall(r"^  (\w+):", tabs, re.MULTILINE)
     assert len(names) == 8 and {f"/campaigns/{{ranking}}/{tab}" for tab in names} <= listed
     kinds = in_source("app/kinds.ts", r"^import \{ (\w+) \}")
-    assert len(kinds) == 5 and {f"/annotate/{{{kind}}}" for kind in kinds} <= listed
+    assert len(kinds) == 6 and {f"/annotate/{{{kind}}}" for kind in kinds} <= listed
 
 
 def appears(page, selector: str) -> None:

@@ -1,4 +1,4 @@
-"""Comparing two completions in a real browser: by mouse, by keyboard alone, on a phone from right to left."""
+"""Comparing two completions, and picking the best and the worst of several, in a real browser: by mouse, keys, finger."""
 
 import json
 
@@ -19,6 +19,8 @@ rows = Ranking.objects.filter(campaign={campaign}).order_by("id")
 print(json.dumps([[r.tiers, r.strength, r.all_bad, r.shown_order, r.assignment.shown_order] for r in rows]))
 """
 TEXTS = ["Port Hope, on the north shore.", "With pleasure! It is **Candlewick**."]
+LONG = "The harbour lies on the north shore, behind the reef.\n\n" * 40
+SEVERAL = [*TEXTS, "No idea.", LONG]
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +41,10 @@ def campaigns(site):
         "completions": ["اسمه ميناء الأمل.", "لا أعرف."],
     }
     keys, phone = mouse | {"name": "Pairs by keys", "members": ["bob"]}, mouse | {"name": "Pairs by finger"}
-    return make_campaigns(site, mouse, keys, phone, arabic)
+    several = {"kind": "best_worst", "prompts": asked, "completions": SEVERAL}
+    extremes = {"name": "Extremes", "members": ["bob"], **several}
+    french = {"name": "Extremes by finger", "members": ["alice"], **several}
+    return make_campaigns(site, mouse, keys, phone, arabic, extremes, french)
 
 
 def given(site, campaign: int, count: int) -> list:
@@ -140,3 +145,91 @@ def test_right_to_left_in_the_dark_axe_finds_nothing(open_page, campaigns, width
     assert violations(page) == []
     overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
     assert overflow <= 0
+
+
+def marked(page, name: str) -> None:
+    page.get_by_role("button", name=name, pressed=True).wait_for()
+
+
+def test_the_best_and_the_worst_are_picked_by_keyboard_alone(site, open_page, campaigns):
+    page = open_page("bob")
+    page.goto(f"/annotate/{campaigns['Extremes']}")
+    first = shown(page)
+    page.keyboard.press("?")
+    page.get_by_role("dialog").get_by_text("Mark it as the worst").wait_for()
+    page.keyboard.press("Escape")
+    page.keyboard.press("c")
+    page.wait_for_function("document.activeElement.matches('[aria-label=\"Completion C\"]')")
+    page.keyboard.press("1")
+    marked(page, "Best: completion C")
+    page.keyboard.press("Control+Enter")
+    page.get_by_role("alert").get_by_text("Mark the worst one too").wait_for()
+    for key in ["a", "3", "b", "1"]:  # B takes the mark of the best from C
+        page.keyboard.press(key)
+    page.get_by_test_id("announcement").get_by_text("Completion B is the best").wait_for(state="attached")
+    page.keyboard.press("a")
+    page.keyboard.press("1")  # the worst is now the best, and none is the worst
+    page.get_by_text("Best: A. Worst: —.").wait_for()
+    for key in ["j", "j", "j", "3"]:
+        page.keyboard.press(key)
+    page.get_by_text("Saved", exact=True).wait_for()
+    page.reload()  # the draft is there again
+    assert shown(page) == first
+    page.get_by_text("Best: A. Worst: D.").wait_for()
+    page.keyboard.press("Control+Enter")
+    wait_for_another(page, first)
+    shown(page)
+    page.keyboard.press("Control+z")  # opened again for a correction
+    page.get_by_text("Best: A. Worst: D.").wait_for()
+    assert assignment_on(page) == first
+    page.keyboard.press("d")
+    page.keyboard.press("2")
+    page.keyboard.press("b")
+    page.keyboard.press("3")
+    page.keyboard.press("Control+Enter")
+    wait_for_another(page, first)
+    for key in ["4", "n"]:
+        here = shown(page)
+        page.keyboard.press(key)
+        page.keyboard.press("Control+Enter")
+        wait_for_another(page, here)
+    page.get_by_text("nothing more for now").wait_for()
+    chosen, tied, bad = given(site, campaigns["Extremes"], 3)
+    a, b, *between = chosen[3]
+    assert [chosen[0][0], sorted(chosen[0][1]), chosen[0][2]] == [[a], sorted(between), [b]]
+    assert [sorted(tier) for tier in tied[0]] == [sorted(tied[3])] and not tied[2]
+    assert bad[:3] == [[], None, True]
+
+
+def test_the_best_and_the_worst_are_picked_by_finger_in_french(site, open_page, speak, campaigns):
+    speak("alice", "fr")
+    page = open_page("alice", **PHONE)
+    page.goto(f"/annotate/{campaigns['Extremes by finger']}")
+    page.get_by_role("article", name="Réponse D").wait_for()
+    here, order = assignment_on(page), shown_order(site, assignment_on(page))
+    page.get_by_role("button", name="Envoyer").tap()
+    page.get_by_role("alert").get_by_text("Marquez la meilleure et la pire").wait_for()
+    texts = {letter: page.get_by_role("article", name=f"Réponse {letter}") for letter in "ABCD"}
+    long = next(letter for letter, card in texts.items() if card.get_by_text("behind the reef").count())
+    short = "B" if long == "A" else "A"
+    # While the long text is read, its buttons stand above the bar, and nothing covers them.
+    texts[long].evaluate("card => scrollTo(0, card.getBoundingClientRect().top + scrollY - 100)")
+    worst = page.get_by_role("button", name=f"La pire : réponse {long}")
+    box, bar = worst.bounding_box(), page.locator("footer:has(button:has-text('Envoyer'))").bounding_box()
+    assert 0 < box["y"] and box["y"] + box["height"] <= bar["y"]
+    worst.tap()
+    page.get_by_role("button", name=f"La meilleure : réponse {short}").tap()
+    page.get_by_text(f"La meilleure : {short}. La pire : {long}.").wait_for()
+    assert fits(page)
+    page.get_by_role("button", name="Envoyer").tap()
+    wait_for_another(page, here)
+    page.get_by_role("article", name="Réponse D").wait_for()
+    second = assignment_on(page)
+    page.get_by_role("button", name="Toutes se valent").tap()
+    page.get_by_role("button", name="Toutes sont mauvaises").tap()
+    page.get_by_role("button", name="Envoyer").tap()
+    wait_for_another(page, second)
+    chosen, bad = given(site, campaigns["Extremes by finger"], 2)
+    letters = dict(zip("ABCD", order, strict=True))
+    assert [chosen[0][0], chosen[0][-1]] == [[letters[short]], [letters[long]]]
+    assert bad[:3] == [[], None, True]

@@ -50,19 +50,27 @@ def order(found: dict) -> dict:
     return {"tiers": [[one["id"]] for one in found["completions"]]}
 
 
+def first_and_last(found: dict) -> dict:
+    ids = [one["id"] for one in found["completions"]]
+    return {"verdict": "chosen", "best": ids[0], "worst": ids[-1]}
+
+
 @pytest.fixture(scope="module")
 def reviewed(site) -> dict[str, tuple[int, int]]:
     """{name: (assignment of alice, campaign of reviews)}: dialogues and rankings."""
     asked = {"prompts": [question("What is the harbour called?")]}
     tales = {"kind": "demonstration", **asked}
     orders = {"kind": "ranking", **asked, "completions": TEXTS}
+    extremes = {"kind": "best_worst", **asked, "completions": [*TEXTS, "No idea."]}
     wanted = {
         **dict.fromkeys(["Tales", "Notes", "Tales by finger"], tales),
         **dict.fromkeys(["Orders", "Orders by mouse", "Orders by keys", "Orders by finger"], orders),
+        "Extremes": extremes,
     }
+    gives = {"demonstration": dialogue, "ranking": order, "best_worst": first_and_last}
     made = make_campaigns(site, *[{"name": name, **settings} for name, settings in wanted.items()])
     given = {
-        name: submit_as(site, "alice", made[name], order if settings is orders else dialogue)
+        name: submit_as(site, "alice", made[name], gives[settings["kind"]])
         for name, settings in wanted.items()
     }
     code = "".join(REVIEWED.format(name=name, id=made[name]) for name in wanted)
@@ -245,6 +253,27 @@ def test_a_ranking_is_mended_by_keyboard_alone(site, open_page, reviewed):
     page.keyboard.press("Control+Enter")
     page.get_by_text("nothing more for now").wait_for()
     expect_order(site, given, [[worst], [best]])
+
+
+def test_the_best_and_the_worst_are_read_and_mended(site, open_page, reviewed):
+    given, review = reviewed["Extremes"]
+    page = open_page("bob")
+    page.goto(f"/annotate/{review}")
+    page.get_by_role("article", name="Completion C").wait_for()
+    reading = page.get_by_role("region", name="The work under review")
+    words = reading.get_by_role("region", name="Your choice")
+    was = words.get_by_text("Best:").inner_text()
+    expect(reading.get_by_role("button", name="Best:")).to_have_count(0)
+    assert violations(page) == []
+    page.keyboard.press("m")
+    best, worst = re.findall(r"[A-C]", was.partition(": ")[2])
+    for key in [best, "3", worst, "1"]:  # the two change places
+        page.keyboard.press(key.lower())
+    page.get_by_text(f"Best: {worst}. Worst: {best}.").wait_for()
+    page.keyboard.press("Control+Enter")
+    page.get_by_text("nothing more for now").wait_for()
+    order = shown_order(site, given)
+    expect_order(site, given, [[order[2]], [order[1]], [order[0]]])
 
 
 def test_a_dialogue_and_a_ranking_are_reviewed_on_a_phone(site, open_page, reviewed):

@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from annotate.feedback.kinds import chat, comparison, demonstration, ranking
+from annotate.feedback.kinds import best_worst, chat, comparison, demonstration, ranking
 from annotate.feedback.kinds.base import Kind
 
 WORK: dict[str, Kind[Any]] = {
-    kind.name: kind for kind in (demonstration.KIND, ranking.KIND, comparison.KIND, chat.KIND)
+    kind.name: kind
+    for kind in (demonstration.KIND, ranking.KIND, comparison.KIND, chat.KIND, best_worst.KIND)
 }

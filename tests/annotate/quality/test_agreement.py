@@ -23,6 +23,7 @@ pytestmark = pytest.mark.django_db
         ([[1], [2], [3]], [[3], [2], [1]], 0, 3),
         ([[1], [2], [3]], [[2], [1], [3]], 2, 3),
         ([[1], [2, 3]], [[1], [2], [3]], 2, 2),  # a tie is left out, whoever made it
+        ([[1], [2, 3], [4]], [[1], [3], [2], [4]], 5, 5),  # so are those between the best and the worst
         ([[1, 2, 3]], [[1], [2], [3]], 0, 0),
         ([[1], [2]], [[1], [3]], 0, 0),  # they ordered no pair together
         ([[4], [1], [2]], [[2], [1], [3]], 0, 1),

@@ -1159,6 +1159,32 @@ export interface components {
          * @enum {string}
          */
         AssignmentState: "leased" | "submitted" | "skipped" | "released" | "expired";
+        BestWorstSubmissionRequest: {
+            /**
+             * Format: uuid
+             * @description made by the client; sent again, nothing is stored twice
+             */
+            submission_key: string;
+            /**
+             * Format: double
+             * @description below 0 and beyond thirty days it is cut to that
+             */
+            seconds_spent?: number | null;
+            /** @description the revision that this corrects */
+            revises?: number | null;
+            verdict: components["schemas"]["BestWorstSubmissionVerdictEnum"];
+            /** @description verdict chosen: the best completion's id */
+            best?: number | null;
+            /** @description verdict chosen: the worst completion's id */
+            worst?: number | null;
+        };
+        /**
+         * @description * `chosen` - chosen
+         *     * `tie` - tie
+         *     * `all_bad` - all_bad
+         * @enum {string}
+         */
+        BestWorstSubmissionVerdictEnum: "chosen" | "tie" | "all_bad";
         /** @enum {unknown} */
         BlankEnum: "";
         /** @description A campaign as one login sees it (campaigns.overview). */
@@ -1240,9 +1266,10 @@ export interface components {
          *     * `comparison` - comparison
          *     * `review` - review
          *     * `chat` - chat
+         *     * `best_worst` - best and worst of K
          * @enum {string}
          */
-        CampaignKind: "demonstration" | "ranking" | "comparison" | "review" | "chat";
+        CampaignKind: "demonstration" | "ranking" | "comparison" | "review" | "chat" | "best_worst";
         CampaignPolicy: {
             policy_version: components["schemas"]["Named"];
             /** Format: double */
@@ -2590,7 +2617,7 @@ export interface components {
             comparisons: number;
             ratings: number;
         };
-        SubmissionRequest: components["schemas"]["DemonstrationSubmissionRequest"] | components["schemas"]["RankingSubmissionRequest"] | components["schemas"]["ComparisonSubmissionRequest"] | components["schemas"]["ChatSubmissionRequest"] | components["schemas"]["ReviewSubmissionRequest"];
+        SubmissionRequest: components["schemas"]["DemonstrationSubmissionRequest"] | components["schemas"]["RankingSubmissionRequest"] | components["schemas"]["ComparisonSubmissionRequest"] | components["schemas"]["ChatSubmissionRequest"] | components["schemas"]["BestWorstSubmissionRequest"] | components["schemas"]["ReviewSubmissionRequest"];
         Submitted: {
             id: number;
             kind: components["schemas"]["CampaignKind"];
