@@ -35,8 +35,9 @@ NUM_UNITS, NUM_RANKED, NUM_PAUSED, THINK_MS = 200, 60, 15, 2000
 
 SEED = """
 import json, os, random
+from annotate.accounts.models import User
 from annotate.accounts.services import create_user
-from annotate.campaigns.models import Completion
+from annotate.campaigns.models import Campaign, Completion
 from annotate.campaigns.services import NewPrompt, add_member, add_prompts, create_campaign
 from annotate.feedback.queue.units import queue_prompts, queue_ranking_units
 rng = random.Random(0)
@@ -65,6 +66,7 @@ queue_prompts(made["write"], [NewPrompt(messages=[{"role": "user", "content": "W
 for each in made.values():
     for person in people:
         add_member(each, person)
+User.objects.update(preferences={"practised": list(Campaign.Kind.values)})
 print(json.dumps({name: each.id for name, each in made.items()}))
 """
 

@@ -27,7 +27,7 @@ const BASE_PACKAGES =
 const BASE_COMPONENTS =
   /@mantine\/core\/esm\/(core\/|components\/(ActionIcon|Alert|Button|CloseButton|Group|Input|InputBase|Loader|PasswordInput|Skeleton|Stack|Text|TextInput|Textarea|Title|Transition|UnstyledButton)\/)/;
 const BASE_SOURCES =
-  /src\/(app\/|lib\/(?!differences|choice|metrics|use-suggestions|drafts\/form-fields)|features\/(accounts\/(?!account-page|comfort)|work\/(frame\/(?!terms-page)|[a-z-]+\/kind\.))|components\/(dialog|key-hint|mark|notes|page)\.)/;
+  /src\/(app\/|lib\/(?!differences|choice|metrics|use-suggestions|drafts\/form-fields)|features\/(accounts\/(?!account-page|comfort)|work\/(frame\/(?!terms-page|practice)|[a-z-]+\/kind\.))|components\/(dialog|key-hint|mark|notes|page)\.)/;
 
 // Django serves dist/ under /static/ and its index.html for every address that is not the API's.
 export default defineConfig({

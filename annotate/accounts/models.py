@@ -27,7 +27,9 @@ class User(AbstractUser):
     is_trainer = models.BooleanField(_("trainer"), default=False)
     language = models.CharField(_("interface language"), max_length=16, default="", blank=True)
     preferences = models.JSONField(
-        default=dict, blank=True, help_text="text_size, and keys: {the key as we set it: the person's own}"
+        default=dict,
+        blank=True,
+        help_text="text_size; keys: {the key as we set it: the person's own}; practised: kinds of work",
     )
     signed_out_at = models.DateTimeField(
         null=True, editable=False, help_text="when every session and token of this login was ended last"

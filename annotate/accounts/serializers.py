@@ -23,6 +23,12 @@ class PreferencesSerializer(serializers.Serializer):
         default=dict,
         help_text="{a key as the pages set it: the person's own in its place}",
     )
+    practised = serializers.ListField(
+        child=serializers.CharField(max_length=32),
+        max_length=MAX_KEYS,
+        default=list,
+        help_text="the kinds of work whose practice was done or skipped: it is offered before the first unit",
+    )
 
     def validate_keys(self, keys: dict[str, str]) -> dict[str, str]:
         if len(keys) > MAX_KEYS or any(len(key) > 32 for key in keys):

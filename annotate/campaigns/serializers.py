@@ -150,7 +150,8 @@ class CampaignChangesSerializer(serializers.Serializer):
 
 
 class NewCampaignSerializer(CampaignChangesSerializer):
-    status = None  # type: ignore[assignment]
+    """A new campaign is open unless it says otherwise; the pages make it paused, until it has what it needs."""
+
     name = serializers.CharField(max_length=200, validators=[one_line])
     kind = serializers.ChoiceField(Campaign.Kind.choices)
     reviewed_campaign = serializers.PrimaryKeyRelatedField(

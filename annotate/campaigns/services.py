@@ -24,7 +24,7 @@ Versioned = TypeVar("Versioned", Guidelines, Terms)
 def create_campaign(
     *, name: str, kind: str, created_by: User | None = None, guidelines_text: str = "", **options: Any
 ) -> Campaign:
-    """A campaign, open, with the first version of its guidelines when there is a text."""
+    """A campaign, open unless `status` says otherwise, with the first version of its guidelines when there is a text."""
     if kind == Campaign.Kind.REVIEW:
         options.setdefault("correction_hours", 0)
     campaign = Campaign(name=name, kind=kind, created_by=created_by, **options)

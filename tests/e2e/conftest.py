@@ -21,7 +21,8 @@ SEED = """
 import json, os
 from django.db import connection
 from annotate.accounts.services import create_token, create_user
-from annotate.campaigns.models import Completion
+from annotate.accounts.models import User
+from annotate.campaigns.models import Campaign, Completion
 from annotate.campaigns.services import NewPrompt, add_member, add_prompts, create_campaign
 from annotate.feedback.queue.units import queue_prompts, queue_ranking_units
 from annotate.runs.policies.registry import register_policy
@@ -53,6 +54,7 @@ for prompt in add_prompts(ranking, judged).created:
 queue_ranking_units(ranking, candidates)
 base = register_policy(name="tiny base", path=os.environ["E2E_MODEL"])
 promote_policy(policy=base, campaigns=[writing])
+User.objects.update(preferences={"practised": list(Campaign.Kind.values)})  # at the work, not at its practice
 print(json.dumps({
     "writing": writing.id, "ranking": ranking.id, "base": base.id,
     "database": connection.get_connection_params() | {"cursor_factory": None, "context": None},

@@ -16,7 +16,8 @@ SEED = """
 import json, os
 from django.db import connection
 from annotate.accounts.services import create_token, create_user
-from annotate.campaigns.models import Completion
+from annotate.accounts.models import User
+from annotate.campaigns.models import Campaign, Completion
 from annotate.campaigns.services import NewPrompt, add_member, add_prompts, create_campaign
 from annotate.feedback.queue.units import queue_prompts, queue_ranking_units
 
@@ -37,6 +38,7 @@ for prompt in add_prompts(ranking, asked).created:
     rows = Completion.objects.bulk_create(Completion(prompt=prompt, text=text, model_name="by hand") for text in texts)
     candidates.append((prompt.id, [row.id for row in rows]))
 queue_ranking_units(ranking, candidates)
+User.objects.update(preferences={"practised": list(Campaign.Kind.values)})  # at the work, not at its practice
 print(json.dumps({
     "writing": writing.id, "ranking": ranking.id, "database": connection.get_connection_params() | {"cursor_factory": None, "context": None},
     "tokens": {name: create_token(user)[1] for name, user in people.items()},

@@ -17,8 +17,9 @@ from tests.site import ROOT, Site
 
 SEED = """
 import json, os, uuid
+from annotate.accounts.models import User
 from annotate.accounts.services import annotator_of, create_user
-from annotate.campaigns.models import Completion
+from annotate.campaigns.models import Campaign, Completion
 from annotate.campaigns.services import NewPrompt, add_member, add_prompts, create_campaign, write_terms
 from annotate.feedback.models import Draft, Suggestion
 from annotate.feedback.queue.leases import lease_next_assignment
@@ -156,6 +157,7 @@ last = letters.demonstrations.filter(annotator__user=cleo).latest("id")
 submit_demonstration(last.assignment_id, last.annotator, HandedIn(uuid.uuid4(), revises=1), messages=[
     *last.prompt.messages, {"role": "assistant", "content": "Of course. Ask for Ma Reed, at the quay of Tansyquay, before noon."}])
 count_agreement()
+User.objects.update(preferences={"practised": list(Campaign.Kind.values)})
 print(json.dumps({name: campaign.id for name, campaign in made.items()} | {"letters": letters.id, "corrected": last.assignment_id}))
 """
 VARIANTS = {

@@ -42,6 +42,8 @@ PAGES: dict[str | None, dict[str, list[str]]] = {
         "/annotate/{instructions}": [],
         "/annotate/{handed in}?unit={given}": ["button versions.title dialog"],
         "/annotate/{handed in}": [],
+        "/practice/{kind ranking}": ["key Control+Enter [role=alert]"],
+        "/practice/{kind comparison}": ["key 7 [data-chosen]; key Control+Enter dialog"],
     },
     "carol": {
         "/campaigns": [],
@@ -169,7 +171,7 @@ def site(browser_path, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def places(site) -> dict[str, int]:
+def places(site) -> dict[str, int | str]:
     """What stands for the names in the addresses: a campaign of each kind, and of those that ask for more."""
     asked = {"prompts": [question(), question("What is it called?")], "members": ["alice", "bob"]}
     ranking = {"kind": "ranking", **asked, "completions": ["One small boat.", "One large boat."]}
@@ -194,7 +196,8 @@ def places(site) -> dict[str, int]:
         {"name": "handed in", **writing, "prompts": [question()], "members": ["bob"]},
     ]
     made = make_campaigns(site, *wanted)
-    return json.loads(site.python(f"MADE = {json.dumps(made)!r}\n{MORE}"))
+    kinds = {f"kind {kind}": kind for kind in ("ranking", "comparison")}
+    return json.loads(site.python(f"MADE = {json.dumps(made)!r}\n{MORE}")) | kinds
 
 
 def in_source(path: str, pattern: str) -> list[str]:

@@ -40,6 +40,7 @@ from annotate.runs.models import PolicyVersion
 
 alice, bob = (User.objects.get(username=name) for name in ("alice", "bob"))
 dora = create_user(username="dora", password=PASSWORD, roles=["annotator"])
+User.objects.filter(id=dora.id).update(preferences=alice.preferences)
 policy = PolicyVersion.objects.create(name="a policy", path="varies")
 asked, made = [NewPrompt(messages=[{"role": "user", "content": "What is it?"}])], {}
 

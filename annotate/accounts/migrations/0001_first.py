@@ -37,7 +37,7 @@ class Migration(migrations.Migration):
                 ('is_admin', models.BooleanField(default=False, verbose_name='admin')),
                 ('is_trainer', models.BooleanField(default=False, verbose_name='trainer')),
                 ('language', models.CharField(blank=True, default='', max_length=16, verbose_name='interface language')),
-                ('preferences', models.JSONField(blank=True, default=dict, help_text="text_size, and keys: {the key as we set it: the person's own}")),
+                ('preferences', models.JSONField(blank=True, default=dict, help_text="text_size; keys: {the key as we set it: the person's own}; practised: kinds of work")),
                 ('signed_out_at', models.DateTimeField(editable=False, help_text='when every session and token of this login was ended last', null=True)),
                 ('groups', models.ManyToManyField(blank=True, help_text='The groups this user belongs to. A user will get all permissions granted to each of their groups.', related_name='user_set', related_query_name='user', to='auth.group', verbose_name='groups')),
                 ('user_permissions', models.ManyToManyField(blank=True, help_text='Specific permissions for this user.', related_name='user_set', related_query_name='user', to='auth.permission', verbose_name='user permissions')),

@@ -9,6 +9,9 @@ import { ErrorBoundary, NotFound } from "./error-page";
 import { Shell } from "./shell";
 
 const WorkPage = lazy(() => import("@/features/work/frame/work-page").then((m) => ({ default: m.WorkPage })));
+const PracticePage = lazy(() =>
+  import("@/features/work/frame/practice-page").then((m) => ({ default: m.PracticePage })),
+);
 const AccountPage = lazy(() =>
   import("@/features/accounts/account-page").then((m) => ({ default: m.AccountPage })),
 );
@@ -86,6 +89,7 @@ export function Router() {
             <Route path="/account" element={<AccountPage />} />
             <Route element={<OnlyWho may="lease_next_assignment" />}>
               <Route path="/annotate/:campaignId" element={<WorkPage />} />
+              <Route path="/practice/:kind" element={<PracticePage />} />
             </Route>
             <Route element={<OnlyWho may="create_campaign" />}>
               <Route path="/campaigns/new" element={<NewCampaignPage />} />

@@ -1,7 +1,8 @@
-import { useCallback, useEffect, useRef, useState } from "react";
+import { createContext, useCallback, useContext, useEffect, useRef, useState } from "react";
 import { api, bodyOf } from "@/lib/api/client";
 import { readEvents } from "@/lib/api/event-stream";
 import { Problem } from "@/lib/api/problem";
+import type { components } from "@/lib/api/schema";
 import type { Assignment, Message } from "@/lib/api/types";
 
 /** A suggestion on its way or arrived. `id` is 0 until the server has given it one. */
@@ -22,6 +23,20 @@ interface Parts {
 }
 
 type Offers = Record<string, Offer[]>;
+type Asked = components["schemas"]["SuggestionRequestRequest"];
+
+const askServer = (assignment_id: number, body: Asked, signal: AbortSignal) =>
+  bodyOf(
+    api.POST("/api/assignments/{assignment_id}/suggestions", {
+      params: { path: { assignment_id } },
+      body,
+      parseAs: "stream",
+      signal,
+    }),
+  );
+
+/** Who answers: the server; in practice, what was written beforehand. */
+export const Answering = createContext<typeof askServer>(askServer);
 
 /**
  * Suggestions of the current policy, any number for each turn, read token by token. `turnOf` tells to which turn an
@@ -43,6 +58,7 @@ export function useSuggestions(
     }
     return earlier;
   });
+  const answer = useContext(Answering);
   const numAsked = useRef(0);
   const running = useRef(new Map<string, { key: number; controller: AbortController }>());
 
@@ -76,15 +92,7 @@ export function useSuggestions(
         const kept = (before[turn] ?? []).filter((offer) => offer.text);
         return { ...before, [turn]: [...kept, asked] };
       });
-      const request = () =>
-        bodyOf(
-          api.POST("/api/assignments/{assignment_id}/suggestions", {
-            params: { path: { assignment_id: assignment.id } },
-            body: { turn: place, messages, ...beside },
-            parseAs: "stream",
-            signal: controller.signal,
-          }),
-        );
+      const request = () => answer(assignment.id, { turn: place, messages, ...beside }, controller.signal);
       try {
         const body = await request().catch(async (error) => {
           // The server may not have noticed yet that the one before was broken off.
@@ -110,7 +118,7 @@ export function useSuggestions(
         update(turn, key, (offer) => ({ ...offer, state: "failed", detail }));
       }
     },
-    [assignment.id, onOffered, update],
+    [answer, assignment.id, onOffered, update],
   );
 
   const stop = useCallback(

@@ -1,7 +1,7 @@
 import type { ParseKeys, TFunction } from "i18next";
 import type { ComponentType } from "react";
 import type { components } from "./api/schema";
-import type { Assignment } from "./api/types";
+import type { Assignment, CampaignKind, Message } from "./api/types";
 
 export interface WorkProps<Content> {
   assignment: Assignment;
@@ -30,6 +30,17 @@ type WithoutEnvelope<Submission> = Submission extends unknown
 /** A submission of any kind without its key, time and the revision it corrects, which the frame adds. */
 export type Written = WithoutEnvelope<components["schemas"]["SubmissionRequest"]>;
 
+/** A made-up unit on which one can practise; nothing of what is done with it is sent. */
+export interface Example {
+  messages: Message[];
+  completions?: string[];
+  campaign?: Partial<Assignment["campaign"]>;
+  /** What is reviewed; the rest as in any unit. */
+  reviewed?: { example: Example; kind: CampaignKind; content: unknown };
+  /** What is answered in a chat, the first pair first. */
+  answers?: string[];
+}
+
 /** A kind's part in the common frame: how its draft is read, shown, checked and submitted. */
 export interface WorkKind<Content> {
   /** The content to begin with; `stored` is a draft as it was kept, of which nothing is trusted. */
@@ -46,6 +57,8 @@ export interface WorkKind<Content> {
   Page: ComponentType<WorkProps<Content>>;
   /** Stands above the bar at the foot of the page, always in sight. */
   Foot?: ComponentType<WorkProps<Content>>;
+  /** An example to practise on, in the reader's own language. */
+  practice: (t: TFunction) => Example;
   /** To be read and not changed, where the page itself is made for writing. */
   Reading?: ComponentType<Pick<WorkProps<Content>, "assignment" | "content">>;
 }

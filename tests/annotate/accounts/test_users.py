@@ -160,9 +160,13 @@ def test_the_person_behind_a_login_is_made_once_by_many_at_once(alice):
     assert Annotator.objects.count() == 1
 
 
-def test_a_person_keeps_their_text_size_and_keys_with_their_login(alice, alice_client, carol_client):
-    assert alice_client.get("/api/me").json()["preferences"] == {"text_size": "normal", "keys": {}}
-    mine = {"text_size": "larger", "keys": {"s": "x", "x": "s"}}
+def test_a_person_keeps_their_text_size_keys_and_practice_with_their_login(alice, alice_client, carol_client):
+    assert alice_client.get("/api/me").json()["preferences"] == {
+        "text_size": "normal",
+        "keys": {},
+        "practised": [],
+    }
+    mine = {"text_size": "larger", "keys": {"s": "x", "x": "s"}, "practised": ["ranking"]}
     assert alice_client.patch("/api/me", {"preferences": mine}, format="json").json()["preferences"] == mine
     assert alice_client.get("/api/me").json()["preferences"] == mine
     larger = alice_client.patch("/api/me", {"preferences": {"text_size": "larger"}}, format="json").json()
@@ -172,6 +176,7 @@ def test_a_person_keeps_their_text_size_and_keys_with_their_login(alice, alice_c
         {"text_size": "huge"},
         {"keys": {"s": "x" * 40}},
         {"keys": {f"k{i}": "x" for i in range(101)}},
+        {"practised": ["x" * 40]},
     ):
         assert alice_client.patch("/api/me", {"preferences": odd}, format="json").status_code == 400
     answer = carol_client.patch(f"/api/users/{alice.id}", {"preferences": {"keys": {}}}, format="json")

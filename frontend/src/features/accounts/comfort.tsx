@@ -24,7 +24,7 @@ export function Comfort() {
     mutationFn: (preferences: { text_size: Size; keys: Record<string, string> }) => changeMe({ preferences }),
     // Shown at once; what the server holds comes back if it refuses.
     onMutate: (preferences) => {
-      const changed: Me = { ...me, preferences };
+      const changed: Me = { ...me, preferences: { ...me.preferences, ...preferences } };
       queryClient.setQueryData(meQuery.queryKey, changed);
     },
     onSuccess: (changed) => queryClient.setQueryData(meQuery.queryKey, changed),

@@ -1606,9 +1606,10 @@ export interface components {
             id: number;
             name: string;
         };
-        /** @description What an admin may change of a campaign. Its kind stays: its units were made for it. */
+        /** @description A new campaign is open unless it says otherwise; the pages make it paused, until it has what it needs. */
         NewCampaignRequest: {
             name: string;
+            status?: components["schemas"]["CampaignStatus"];
             /** @default en */
             language: string;
             overlap?: number;
@@ -2164,6 +2165,8 @@ export interface components {
             keys?: {
                 [key: string]: string;
             };
+            /** @description the kinds of work whose practice was done or skipped: it is offered before the first unit */
+            practised?: string[];
         };
         /** @description How the pages look and answer to one person, on whatever device. */
         PreferencesRequest: {
@@ -2173,6 +2176,8 @@ export interface components {
             keys?: {
                 [key: string]: string;
             };
+            /** @description the kinds of work whose practice was done or skipped: it is offered before the first unit */
+            practised?: string[];
         };
         Progress: {
             num_units: number;

@@ -1,6 +1,7 @@
 import type { WorkKind } from "@/lib/work";
 import { ChatPage } from "./chat-page";
 import { type ChatContent, inWords, missing, read, restore, submission } from "./content";
+import { practice } from "./practice";
 
 export const work: WorkKind<ChatContent> = {
   read,
@@ -8,5 +9,6 @@ export const work: WorkKind<ChatContent> = {
   missing,
   submission,
   inWords,
+  practice,
   Page: ChatPage,
 };

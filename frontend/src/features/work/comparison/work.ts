@@ -2,6 +2,7 @@ import { type Choice, choiceInWords } from "@/lib/choice";
 import type { WorkKind } from "@/lib/work";
 import { ComparisonPage } from "./comparison-page";
 import { missing, read, submission } from "./content";
+import { practice } from "./practice";
 
 export const work: WorkKind<Choice> = {
   read,
@@ -9,5 +10,6 @@ export const work: WorkKind<Choice> = {
   missing,
   submission,
   inWords: choiceInWords,
+  practice,
   Page: ComparisonPage,
 };

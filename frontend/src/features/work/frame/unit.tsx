@@ -9,13 +9,13 @@ import { isTyping } from "@/lib/keyboard/keys";
 import { useKeys } from "@/lib/keyboard/use-keys";
 import { useMe } from "@/lib/me";
 import { useTopic } from "@/lib/topic";
-import { useNames } from "@/lib/use-names";
 import type { AnyWorkKind, Written } from "@/lib/work";
 import { BottomBar } from "./bottom-bar";
 import { ConflictDialog } from "./conflict-dialog";
 import { GuidelinesPanel, useGuidelinesPanel } from "./guidelines-panel";
 import { RemarkDialog } from "./remark-dialog";
 import { SkipDialog } from "./skip-dialog";
+import { useChecks } from "./use-checks";
 import { useDraft } from "./use-draft";
 import { useLease } from "./use-lease";
 import classes from "./work-page.module.css";
@@ -73,21 +73,8 @@ export function Unit(props: UnitProps) {
   const [hasRemarked, setRemarked] = useState(false);
   const [showsVersions, setShowsVersions] = useState(false);
   const [spoken, setSpoken] = useState("");
-  const [showsMissing, setShowsMissing] = useState(false);
   const heading = useRef<HTMLHeadingElement>(null);
-  const missing = kind.missing(assignment, draft.content);
-  const { criterionNamed } = useNames();
-  const missingInWords = missing
-    ? t(missing.key, { criterion: criterionNamed(missing.criterion ?? "") })
-    : "";
-  const doubt = (kind.doubts?.(assignment, draft.content) ?? [])
-    .map(({ key, count = 0, of = 0, criterion = "" }) =>
-      t(key, { count, of, criterion: criterionNamed(criterion) }),
-    )
-    .join(" ");
-  // What is asked about: with the next submit it is meant so. Any change takes the question away.
-  const [asked, setAsked] = useState<{ content: unknown } | null>(null);
-  const isAsking = doubt !== "" && asked !== null && asked.content === draft.content;
+  const checks = useChecks(kind, assignment, draft.content, setSpoken);
   const { submitted } = assignment;
   const [isOver] = useState(() => submitted !== null && !submitted.can_correct);
   const minutes = Math.floor((draft.earlierSeconds + lease.minutes * 60) / 60);
@@ -96,35 +83,14 @@ export function Unit(props: UnitProps) {
 
   const { onSubmit } = props;
   const submit = useCallback(() => {
-    if (isSent || isOver) return;
-    if (missing) {
-      setShowsMissing(true);
-      setSpoken(missingInWords);
-      return;
-    }
-    if (doubt && !isAsking) {
-      setAsked({ content: draft.content });
-      return;
-    }
+    if (isSent || isOver || !checks.pass()) return;
     draft.close();
     onSubmit({
       ...kind.submission(assignment, draft.content),
       seconds_spent: draft.secondsSpent(),
       revises: submitted?.revision,
     });
-  }, [
-    isSent,
-    isOver,
-    missing,
-    missingInWords,
-    doubt,
-    isAsking,
-    onSubmit,
-    assignment,
-    kind,
-    draft,
-    submitted,
-  ]);
+  }, [isSent, isOver, checks.pass, onSubmit, assignment, kind, draft, submitted]);
 
   function skip(reason: string) {
     setSkipping(false);
@@ -135,7 +101,7 @@ export function Unit(props: UnitProps) {
 
   /** Back from the question, or out of a text so that single keys work. */
   function leave() {
-    if (isAsking) setAsked(null);
+    if (checks.isAsking) checks.goBack();
     else if (isTyping(document.activeElement)) (document.activeElement as HTMLElement).blur();
     else return false;
   }
@@ -222,10 +188,10 @@ export function Unit(props: UnitProps) {
               {t("remark.sent")}
             </Note>
           )}
-          {isAsking && (
+          {checks.isAsking && (
             <Note look="caution">
-              {doubt}{" "}
-              <Button size="compact-sm" variant="default" onClick={() => setAsked(null)}>
+              {checks.doubt}{" "}
+              <Button size="compact-sm" variant="default" onClick={checks.goBack}>
                 {t("work.goBack")}
                 <KeyHint keys="Escape" />
               </Button>
@@ -246,13 +212,13 @@ export function Unit(props: UnitProps) {
           saveState={draft.saveState}
           isSent={isSent}
           numToSend={props.numToSend}
-          missing={showsMissing ? missingInWords : ""}
+          missing={checks.missing}
           isGuidelinesOpen={panel.isOpen}
           onGuidelines={panel.toggle}
           work={submitted ? (isOver ? "over" : "correction") : "unit"}
           onSkip={() => setSkipping(true)}
           onRemark={() => setRemarking(true)}
-          isAsking={isAsking}
+          isAsking={checks.isAsking}
           onSubmit={submit}
         />
       </div>

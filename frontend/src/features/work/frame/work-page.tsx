@@ -6,10 +6,11 @@ import { Link, useParams } from "react-router";
 import { KeyHint } from "@/components/key-hint";
 import { Empty, Note, ProblemNote, useSentence, Waiting } from "@/components/notes";
 import { usePageTitle } from "@/components/page";
-import type { Campaign } from "@/lib/api/types";
+import type { Assignment, Campaign } from "@/lib/api/types";
 import { type Entry, outbox, useOutbox } from "@/lib/drafts/outbox";
 import { type Kinds, useKinds } from "@/lib/kinds";
 import { campaignQuery } from "@/lib/queries";
+import { usePractised } from "@/lib/use-practised";
 import { Unit } from "./unit";
 import { useWork } from "./use-work";
 import classes from "./work-page.module.css";
@@ -17,6 +18,7 @@ import classes from "./work-page.module.css";
 const GuidelinesChanges = lazy(() =>
   import("@/components/guidelines-changes").then((m) => ({ default: m.GuidelinesChanges })),
 );
+const Practice = lazy(() => import("./practice").then((m) => ({ default: m.Practice })));
 const TermsPage = lazy(() => import("./terms-page").then((m) => ({ default: m.TermsPage })));
 
 /** One campaign's work, unit after unit in the same frame. */
@@ -32,6 +34,7 @@ function Desk({ campaignId }: { campaignId: number }) {
   const work = useWork(campaignId, kinds);
   const { shown } = work;
   const outgoing = useOutbox();
+  const [practised, addPractised] = usePractised();
   const name = campaign.data?.name;
   usePageTitle(
     shown.name === "working" && name ? t("work.title", { name, unit: shown.assignment.id }) : name,
@@ -84,6 +87,19 @@ function Desk({ campaignId }: { campaignId: number }) {
       )}
     </>
   );
+  if (shown.name === "working" && isNewTo(practised, shown.assignment)) {
+    const { kind } = shown.assignment.campaign;
+    return (
+      <Suspense fallback={null}>
+        <Practice
+          kind={shown.kind}
+          name={kind}
+          onward={t("practice.begin")}
+          onDone={() => addPractised(kind)}
+        />
+      </Suspense>
+    );
+  }
   return (
     <>
       {showsChanges && (
@@ -140,6 +156,10 @@ function Desk({ campaignId }: { campaignId: number }) {
     </>
   );
 }
+
+/** Whether this is the first unit of its kind: nothing is written yet, and its practice was not offered. */
+const isNewTo = (practised: string[], { campaign, draft, submitted }: Assignment) =>
+  !practised.includes(campaign.kind) && !draft && !submitted;
 
 /** Whether what has just been submitted can be opened again for a correction; a review cannot. */
 const canCorrect = (campaign: Campaign | undefined, kinds: Kinds) =>

@@ -2,6 +2,7 @@ import { createElement, useMemo } from "react";
 import type { AnyWorkKind, WorkKind, WorkProps } from "@/lib/work";
 import { makeReview, type ReviewContent } from "./content";
 import { Decision } from "./decision";
+import { makePractice } from "./practice";
 import { ReviewPage } from "./review-page";
 
 /** Reviews of work of these kinds, each shown in its own page. */
@@ -22,5 +23,5 @@ export function makeWork(kinds: Record<string, AnyWorkKind>): WorkKind<ReviewCon
     return createElement(Decision, { ...props, given: original });
   }
 
-  return { ...review, Page, Foot };
+  return { ...review, practice: makePractice(kinds), Page, Foot };
 }

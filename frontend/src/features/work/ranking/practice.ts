@@ -1,0 +1,8 @@
+import type { TFunction } from "i18next";
+import type { Example } from "@/lib/work";
+
+/** One answer is right and short, one says nothing, one is wrong. */
+export const practice = (t: TFunction): Example => ({
+  messages: [{ role: "user", content: t("practice.ranking.prompt") }],
+  completions: [t("practice.ranking.empty"), t("practice.ranking.wrong"), t("practice.ranking.good")],
+});
