@@ -151,6 +151,12 @@ def test_unranked_completions_wait_to_be_ranked_each_text_once(campaign):
     assert Unit.objects.count() == 1
 
 
+def test_of_two_completions_nobody_is_asked_for_the_best_and_the_worst():
+    campaign = Campaign.objects.create(name="Best", kind="best_worst")
+    import_file(SAMPLES / "sampling_report.json", campaign)
+    assert campaign.prompts.exists() and not Unit.objects.exists()
+
+
 def test_unanswered_prompts_wait_to_be_answered():
     campaign = Campaign.objects.create(name="Write", kind="demonstration")
     import_file(SAMPLES / "oasst_trees.jsonl", campaign)

@@ -76,6 +76,14 @@ def test_the_same_text_twice_is_nothing_to_compare(arena, base):
     assert sampled(arena, make_policy("rival"), "same").metrics["num_queued_units"] == 0
 
 
+def test_the_best_and_the_worst_are_picked_of_three_texts_at_least(picking, base):
+    campaign = picking(0)
+    add_prompts(campaign, prompts(2))
+    assert sampled(campaign, base, "one", "two", "two").metrics["num_queued_units"] == 0
+    assert sampled(campaign, base, "one", "two", "three").metrics["num_queued_units"] == 2
+    assert pairs_of(campaign) == [["base"] * 3] * 2
+
+
 def test_win_shares_of_people_s_choices(arena, base, alice_client, tom_client):
     rival = make_policy("rival")
     sampled(arena, base, "base")

@@ -1,7 +1,6 @@
 import type { WorkKind } from "@/lib/work";
 import { BestWorstPage, BestWorstReading } from "./best-worst-page";
 import { type BestWorst, inWords, missing, read, submission } from "./content";
-import { practice } from "./practice";
 
 export const work: WorkKind<BestWorst> = {
   read,
@@ -9,7 +8,11 @@ export const work: WorkKind<BestWorst> = {
   missing,
   submission,
   inWords,
-  practice,
+  /** The answers that are ranked in the practice of rankings. */
+  practice: (t) => ({
+    messages: [{ role: "user", content: t("practice.ranking.prompt") }],
+    completions: [t("practice.ranking.empty"), t("practice.ranking.wrong"), t("practice.ranking.good")],
+  }),
   Page: BestWorstPage,
   Reading: BestWorstReading,
 };
