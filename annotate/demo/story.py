@@ -186,6 +186,14 @@ def evaluate_base(cast: Cast, learned: Round, config: dict[str, Any], tell: Tell
     return seeing_through.see_run_through(run, tell)
 
 
+def what_waits_first(cast: Cast) -> str:
+    """What a person finds while the loop runs."""
+    num_waiting = cast.writing.units.filter(open_slots__gt=0).count()
+    if not num_waiting:
+        return "All dialogues are written; prompts to rank come with round 1's candidates."
+    return f"{num_waiting} dialogues wait to be written; prompts to rank come with round 1's candidates."
+
+
 def what_waits(ranking: Campaign, learned: Round) -> str:
     """What the next person finds in the ranking campaign: the new policy's candidates, or why there are none."""
     pushed = learned.runs.filter(kind=Run.Kind.SAMPLE, state=Run.State.SUCCEEDED).first()

@@ -20,7 +20,7 @@ from annotate.runs.sentences import told
 
 log = logging.getLogger(__name__)
 LOOK_SECONDS = 0.5
-ASK_SECONDS = 2.0
+ASK_SECONDS = 1.0
 TELL_SECONDS = 5.0
 QUEUE = "train"
 SHOWN_METRICS = 5

@@ -65,3 +65,11 @@ def test_what_waits_is_said_as_it_is_whether_or_not_the_gate_let_the_policy_thro
     )
     Run.objects.filter(pk=run.pk).update(metrics={"num_queued_units": 0})
     assert "promoted" not in story.what_waits(campaign, learned)
+
+
+def test_while_the_loop_runs_a_person_is_told_what_waits(demonstrations):
+    writing = demonstrations(2)
+    cast = story.Cast(trainer=None, scripted=None, writing=writing, ranking=None)
+    assert story.what_waits_first(cast).startswith("2 dialogues wait to be written;")
+    writing.units.update(open_slots=0)
+    assert story.what_waits_first(cast).startswith("All dialogues are written;")

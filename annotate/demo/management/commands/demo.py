@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import time
 from argparse import ArgumentParser
 from collections.abc import Iterator
@@ -48,6 +49,9 @@ class Command(BaseCommand):
         self.kept.setdefault("number", 1)
         self.kept.setdefault("passwords", {})
         self.kept.setdefault("seconds", {})
+        if "table" not in self.kept:
+            # Tiny models gain nothing from threads, which on shared cores wait for each other, many times as long.
+            os.environ.setdefault("OMP_NUM_THREADS", "1")
         try:
             with self.timed("database and migrations"):
                 call_command("migrate", verbosity=0, skip_checks=False)
@@ -57,7 +61,7 @@ class Command(BaseCommand):
             port = options["port"] if options["serve"] else free_port(options["port"])
             with site(port) as processes:
                 if "table" not in self.kept:
-                    self.tell_story(processes)
+                    self.tell_story(processes, is_open=options["serve"])
                 self.show()
                 if options["serve"]:
                     self.show_sign_ins(processes)
@@ -75,7 +79,7 @@ class Command(BaseCommand):
 
     # ------------------------------------------------------------ the story
 
-    def tell_story(self, processes: Processes) -> None:
+    def tell_story(self, processes: Processes, is_open: bool) -> None:
         chosen = json.loads(self.settings_file.read_text(encoding="utf-8"))
         number = self.kept["number"]
         suffix = "" if number == 1 else f" {number}"
@@ -83,6 +87,9 @@ class Command(BaseCommand):
             logins = story.make_logins(self.kept["passwords"])
             self.keep()
             cast = story.make_campaigns(suffix, chosen, logins)
+        if is_open:
+            self.show_sign_ins(processes)
+            self.stdout.write(f"{story.what_waits_first(cast)} Meanwhile the loop goes on here.\n")
         with self.timed("pretrain a tiny base model"):
             base = story.pretrain_base(chosen.get("tiny_base", {}), self.tell)
         with self.timed("round 1: snapshot, SFT, promotion, candidates"):
