@@ -67,9 +67,9 @@ def test_what_waits_is_said_as_it_is_whether_or_not_the_gate_let_the_policy_thro
     assert "promoted" not in story.what_waits(campaign, learned)
 
 
-def test_while_the_loop_runs_a_person_is_told_what_waits(demonstrations):
-    writing = demonstrations(2)
-    cast = story.Cast(trainer=None, scripted=None, writing=writing, ranking=None)
+def test_while_the_loop_runs_a_person_is_told_what_waits(writing):
+    campaign = writing(2)
+    cast = story.Cast(trainer=None, scripted=None, writing=campaign, ranking=None)
     assert story.what_waits_first(cast).startswith("2 dialogues wait to be written;")
-    writing.units.update(open_slots=0)
+    campaign.units.update(open_slots=0)
     assert story.what_waits_first(cast).startswith("All dialogues are written;")
