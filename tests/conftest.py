@@ -31,7 +31,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 # They share one site with a model server (tests/e2e/conftest.py): on one worker, so that there is one.
 ONE_SITE = {
     f"tests/e2e/test_{name}.py"
-    for name in ("chat", "demonstration", "doors", "ranking", "text", "trainer_and_admin")
+    for name in ("chat", "demonstration", "doors", "first_minutes", "ranking", "text", "trainer_and_admin")
 }
 
 

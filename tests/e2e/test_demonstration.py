@@ -64,8 +64,8 @@ def test_a_suggestion_is_taken_and_edited_and_the_trace_is_kept(site, open_page)
     stored = last_demonstration(site, "alice", "And welcome!")
     assert stored["messages"][-1] == {"role": "assistant", "content": field_text(taken)}
     refused, edited = stored["suggestions"][-2:]
-    assert refused[1] == "refused" and refused[5] == "tiny base" and refused[6]
-    assert edited[1] == "edited" and edited[3] == field_text(taken) and edited[4] == len(" And welcome!")
+    assert refused[1] == "refused" and refused[4] == "tiny base" and refused[5]
+    assert edited[1] == "edited" and edited[3] == len(" And welcome!")
 
 
 def test_of_two_suggestions_a_part_of_the_first_is_taken(site, open_page):
@@ -92,7 +92,7 @@ def test_of_two_suggestions_a_part_of_the_first_is_taken(site, open_page):
     stored = last_demonstration(site, "bob", "Well.")
     assert stored["messages"][-1]["content"].split() == f"Well. {part}".split()
     first, second = stored["suggestions"][-2:]
-    assert first[1] == "part" and first[3].split() == f"Well. {part}".split() and second[1] == "refused"
+    assert (first[1], second[1]) == ("part", "refused")
 
 
 def field_text(taken: str) -> str:

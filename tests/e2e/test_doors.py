@@ -29,6 +29,7 @@ def test_a_page_that_is_not_ones_own_is_none(site, open_page):
 def test_an_admin_reads_the_loop_and_starts_nothing(site, open_page):
     page = open_page("carol")
     refused = watched(page)
+    page.goto("/")
     for link in ("Runs", "Policies", "Snapshots"):
         page.get_by_role("navigation", name="Pages").get_by_role("link", name=link).click()
         page.get_by_role("main").get_by_role("heading", level=1).wait_for()

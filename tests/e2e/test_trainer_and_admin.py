@@ -278,6 +278,7 @@ def test_who_is_removed_from_a_campaign_can_be_brought_back_at_once(site, open_p
 def test_the_palette_finds_what_one_may_see_and_nothing_else(site, open_page):
     def found(name: str, words: str):
         page = open_page(name)
+        page.goto("/")
         page.get_by_role("main").wait_for()
         page.keyboard.press("Control+k")
         page.get_by_role("combobox").fill(words)

@@ -566,6 +566,7 @@ count_agreement()
 
 def test_agreement_with_others_is_among_ones_figures_once_there_are_enough_pairs(site, open_page):
     page = open_page("alice")
+    page.goto("/")
     line = page.get_by_role("listitem").filter(has=page.get_by_role("heading", name="Together"))
     line.wait_for()
     expect(line.get_by_text("agree")).to_have_count(0)  # nothing given yet
