@@ -16,6 +16,7 @@ import bar from "./bottom-bar.module.css";
 import classes from "./practice.module.css";
 import { answersOf, practiceUnit } from "./practice-unit";
 import { useChecks } from "./use-checks";
+import { watchFoot } from "./watch-foot";
 import frame from "./work-page.module.css";
 
 const STEPS = ["first", "second", "third"] as const;
@@ -74,7 +75,7 @@ export function Practice({ kind, name, onward, onDone }: PracticeProps) {
             <kind.Page {...part} />
           </fieldset>
         </div>
-        <div className={frame.foot}>
+        <div ref={watchFoot} className={frame.foot}>
           <div className={frame.notes} aria-live="polite">
             {checks.isAsking && (
               <Note look="caution">

@@ -1,26 +1,22 @@
-import { Button } from "@mantine/core";
-import { lazy, type ReactNode, Suspense, useCallback, useLayoutEffect, useRef, useState } from "react";
+import { type ReactNode, useCallback, useLayoutEffect, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
-import { KeyHint } from "@/components/key-hint";
-import { Note } from "@/components/notes";
 import type { Assignment } from "@/lib/api/types";
-import { useFormat } from "@/lib/format";
 import { isTyping } from "@/lib/keyboard/keys";
 import { useKeys } from "@/lib/keyboard/use-keys";
 import { useMe } from "@/lib/me";
 import { useTopic } from "@/lib/topic";
 import type { AnyWorkKind, Written } from "@/lib/work";
 import { BottomBar } from "./bottom-bar";
-import { ConflictDialog } from "./conflict-dialog";
 import { GuidelinesPanel, useGuidelinesPanel } from "./guidelines-panel";
-import { RemarkDialog } from "./remark-dialog";
-import { SkipDialog } from "./skip-dialog";
+import { HandedIn } from "./handed-in";
+import { type UnitDialog, UnitDialogs } from "./unit-dialogs";
+import { UnitNotes } from "./unit-notes";
 import { useChecks } from "./use-checks";
 import { useDraft } from "./use-draft";
 import { useLease } from "./use-lease";
+import { watchFoot } from "./watch-foot";
+import { Where } from "./where";
 import classes from "./work-page.module.css";
-
-const Versions = lazy(() => import("@/components/versions").then((m) => ({ default: m.Versions })));
 
 export type Finished = Written & { seconds_spent: number; revises: number | undefined };
 
@@ -55,7 +51,6 @@ export function Unit(props: UnitProps) {
   const { assignment, kind, isSent } = props;
   useTopic(assignment.campaign.kind);
   const { t } = useTranslation();
-  const format = useFormat();
   const me = useMe();
   const [hasEnded, setEnded] = useState(false);
   const lease = useLease(assignment, {
@@ -68,10 +63,8 @@ export function Unit(props: UnitProps) {
   });
   const draft = useDraft(assignment, kind, me.id, lease.activeSeconds);
   const panel = useGuidelinesPanel();
-  const [isSkipping, setSkipping] = useState(false);
-  const [isRemarking, setRemarking] = useState(false);
+  const [dialog, setDialog] = useState<UnitDialog | null>(null);
   const [hasRemarked, setRemarked] = useState(false);
-  const [showsVersions, setShowsVersions] = useState(false);
   const [spoken, setSpoken] = useState("");
   const heading = useRef<HTMLHeadingElement>(null);
   const checks = useChecks(kind, assignment, draft.content, setSpoken);
@@ -93,7 +86,7 @@ export function Unit(props: UnitProps) {
   }, [isSent, isOver, checks.pass, onSubmit, assignment, kind, draft, submitted]);
 
   function skip(reason: string) {
-    setSkipping(false);
+    setDialog(null);
     draft.flush();
     draft.close();
     props.onSkip(reason);
@@ -116,54 +109,38 @@ export function Unit(props: UnitProps) {
     },
     { keys: "mod+z", label: t("work.undo"), run: () => (props.onUndo ? props.onUndo() : false) },
     { keys: "Escape", label: t("keys.leaveText"), whileTyping: true, run: leave },
-    ...(submitted ? [] : [{ keys: "s", label: t("work.skip"), run: () => setSkipping(true) }]),
-    { keys: "r", label: t("remark.title"), run: () => setRemarking(true) },
+    ...(submitted ? [] : [{ keys: "s", label: t("work.skip"), run: () => setDialog("skip") }]),
+    { keys: "r", label: t("remark.title"), run: () => setDialog("remark") },
     { keys: "q", label: t("guidelines.toggle"), run: panel.toggle },
   ]);
 
+  const work = {
+    assignment,
+    content: draft.content,
+    change: isOver ? noChange : draft.change,
+    announce: isOver ? noChange : setSpoken,
+  };
   return (
     <div className={classes.frame} data-panel={panel.isOpen || undefined} data-assignment={assignment.id}>
       <div className={classes.work}>
-        <header className={classes.where}>
-          <h1 ref={heading} tabIndex={-1}>
-            <bdi>{assignment.campaign.name}</bdi>
-          </h1>
-          <p>{t("work.done", { count: props.numDone })}</p>
-          {props.numLeft !== null && <p>{t("home.left", { count: props.numLeft })}</p>}
-          {minutes > 0 && (
-            <p title={t("work.timeHint")}>{t("work.time", { time: format.lengthOfTime(minutes * 60) })}</p>
-          )}
-        </header>
+        <Where
+          assignment={assignment}
+          heading={heading}
+          numDone={props.numDone}
+          numLeft={props.numLeft}
+          minutes={minutes}
+        />
         {submitted && (
-          <div className={classes.notice}>
-            <Note look={submitted.review?.verdict === "returned" ? "caution" : "note"}>
-              {submitted.review
-                ? t(`review.told.${submitted.review.verdict}`, { comment: submitted.review.comment })
-                : t(isOver ? "correction.over" : "correction.until", {
-                    when: format.date(submitted.given_at),
-                    until: format.date(submitted.correct_until),
-                  })}{" "}
-              {submitted.revision > 1 && (
-                <Button size="compact-sm" variant="default" onClick={() => setShowsVersions(true)}>
-                  {t("versions.title")}
-                </Button>
-              )}{" "}
-              {props.onLeave && (
-                <Button size="compact-sm" variant="default" onClick={props.onLeave}>
-                  {t("correction.leave")}
-                </Button>
-              )}
-            </Note>
-          </div>
+          <HandedIn
+            submitted={submitted}
+            isOver={isOver}
+            onVersions={() => setDialog("versions")}
+            onLeave={props.onLeave}
+          />
         )}
         {/* Disabled, all of it can still be read. */}
         <fieldset className={classes.content} disabled={isOver} inert={isSent} aria-busy={isSent}>
-          <kind.Page
-            assignment={assignment}
-            content={draft.content}
-            change={isOver ? noChange : draft.change}
-            announce={isOver ? noChange : setSpoken}
-          />
+          <kind.Page {...work} />
         </fieldset>
       </div>
       <GuidelinesPanel
@@ -171,41 +148,18 @@ export function Unit(props: UnitProps) {
         reviewed={assignment.reviewed?.campaign}
         panel={panel}
       />
-      <div className={classes.foot}>
-        <div className={classes.notes} aria-live="polite">
-          {props.notes}
-          {hasEnded && <Note look="caution">{t("work.leaseEnded")}</Note>}
-          {draft.hasOther && (
-            <Note>
-              {t("conflict.otherKept")}{" "}
-              <Button size="compact-sm" variant="default" onClick={draft.switchToOther}>
-                {t("conflict.switch")}
-              </Button>
-            </Note>
-          )}
-          {hasRemarked && (
-            <Note look="success" onClose={() => setRemarked(false)}>
-              {t("remark.sent")}
-            </Note>
-          )}
-          {checks.isAsking && (
-            <Note look="caution">
-              {checks.doubt}{" "}
-              <Button size="compact-sm" variant="default" onClick={checks.goBack}>
-                {t("work.goBack")}
-                <KeyHint keys="Escape" />
-              </Button>
-            </Note>
-          )}
-        </div>
+      <div ref={watchFoot} className={classes.foot}>
+        <UnitNotes
+          notes={props.notes}
+          draft={draft}
+          hasEnded={hasEnded}
+          onRemarkSeen={hasRemarked ? () => setRemarked(false) : null}
+          doubt={checks.isAsking ? checks.doubt : ""}
+          onGoBack={checks.goBack}
+        />
         {kind.Foot && (
           <fieldset className={classes.content} disabled={isOver} inert={isSent}>
-            <kind.Foot
-              assignment={assignment}
-              content={draft.content}
-              change={isOver ? noChange : draft.change}
-              announce={isOver ? noChange : setSpoken}
-            />
+            <kind.Foot {...work} />
           </fieldset>
         )}
         <BottomBar
@@ -216,8 +170,8 @@ export function Unit(props: UnitProps) {
           isGuidelinesOpen={panel.isOpen}
           onGuidelines={panel.toggle}
           work={submitted ? (isOver ? "over" : "correction") : "unit"}
-          onSkip={() => setSkipping(true)}
-          onRemark={() => setRemarking(true)}
+          onSkip={() => setDialog("skip")}
+          onRemark={() => setDialog("remark")}
           isAsking={checks.isAsking}
           onSubmit={submit}
         />
@@ -225,37 +179,19 @@ export function Unit(props: UnitProps) {
       <p className="visually-hidden" role="status" aria-live="polite" data-testid="announcement">
         {spoken}
       </p>
-      {isSkipping && <SkipDialog onClose={() => setSkipping(false)} onSkip={skip} />}
-      {showsVersions && (
-        <Suspense fallback={null}>
-          <Versions
-            assignmentId={assignment.id}
-            assignment={assignment}
-            kind={kind}
-            isOwn
-            onClose={() => setShowsVersions(false)}
-          />
-        </Suspense>
-      )}
-      {isRemarking && (
-        <RemarkDialog
-          assignmentId={assignment.id}
-          onClose={() => setRemarking(false)}
-          onSent={() => {
-            setRemarking(false);
-            setRemarked(true);
-            setSpoken(t("remark.sent"));
-          }}
-        />
-      )}
-      {draft.conflict && (
-        <ConflictDialog
-          here={kind.inWords(assignment, kind.read(assignment, draft.conflict.here), t)}
-          there={kind.inWords(assignment, kind.read(assignment, draft.conflict.there.content), t)}
-          thereSavedAt={draft.conflict.there.saved_at}
-          onChoose={draft.settle}
-        />
-      )}
+      <UnitDialogs
+        assignment={assignment}
+        kind={kind}
+        draft={draft}
+        open={dialog}
+        onClose={() => setDialog(null)}
+        onSkip={skip}
+        onRemarked={() => {
+          setDialog(null);
+          setRemarked(true);
+          setSpoken(t("remark.sent"));
+        }}
+      />
     </div>
   );
 }

@@ -160,3 +160,5 @@ export function useDraft(
     secondsSpent: () => Math.round(earlierSeconds.current + activeSeconds()),
   };
 }
+
+export type OpenDraft = ReturnType<typeof useDraft>;

@@ -1,5 +1,4 @@
 import { type KeyboardEvent, useMemo, useRef, useState } from "react";
-import { flushSync } from "react-dom";
 import { useTranslation } from "react-i18next";
 import { Completions } from "@/components/completions/completions";
 import shared from "@/components/completions/completions.module.css";
@@ -9,16 +8,7 @@ import { useView } from "@/components/completions/use-view";
 import { Toggle } from "@/components/completions/view-bar";
 import { useKeys } from "@/lib/keyboard/use-keys";
 import type { WorkProps } from "@/lib/work";
-import {
-  idsOf,
-  letterOf as letterIn,
-  OWN,
-  type RankingContent,
-  ratingOf,
-  withOwnAnswer,
-  withOwnAnswerClosed,
-  withOwnAnswerOpened,
-} from "./content";
+import { idsOf, letterOf as letterIn, OWN, type RankingContent, ratingOf, withOwnAnswer } from "./content";
 import { Dragging } from "./dragging";
 import { OwnAnswer } from "./own-answer";
 import { type CardActions, RankedCard } from "./ranked-card";
@@ -26,6 +16,7 @@ import { TierBoard } from "./tier-board";
 import { moveDown, moveUp, place, rowOf, unplace } from "./tiers";
 import { useOrderKeys } from "./use-order-keys";
 import { useOrdering } from "./use-ordering";
+import { useWriting } from "./use-writing";
 
 interface OrderStepProps extends WorkProps<RankingContent> {
   rate: (id: number, value: number | null) => void;
@@ -37,16 +28,15 @@ interface OrderStepProps extends WorkProps<RankingContent> {
 
 /** All completions and the shelf: ordered by mouse, by touch, by keyboard, or by menu. */
 export function OrderStep(props: OrderStepProps) {
-  const { assignment, content, change, announce, rate, flag, isReading = false } = props;
+  const { assignment, content, change, rate, flag, isReading = false } = props;
   const { t } = useTranslation();
   const { campaign, completions, prompt } = assignment;
   const [criterion, setCriterion] = useState("");
-  const [isWriting, setWriting] = useState(false);
   const page = useRef<HTMLDivElement>(null);
-  const field = useRef<HTMLTextAreaElement>(null);
   const view = useView();
   const ordering = useOrdering({ ...props, criterion, isReading });
-  const { rows, order, remember } = ordering;
+  const { rows, order } = ordering;
+  const writing = useWriting(props, ordering.remember);
   // To be read, an own answer is one completion more.
   const texts =
     isReading && content.own_answer ? [...completions, { id: OWN, text: content.own_answer }] : completions;
@@ -79,21 +69,8 @@ export function OrderStep(props: OrderStepProps) {
     if (id === OWN) page.current?.querySelector<HTMLElement>(`[data-chip="${letterOf(OWN)}"]`)?.focus();
   }
 
-  function write() {
-    flushSync(() => {
-      setWriting(true);
-      change(withOwnAnswerOpened);
-    });
-    field.current?.focus();
-  }
-
   function closeOwn() {
-    setWriting(false);
-    if (content.own_answer.trim()) {
-      remember();
-      announce(t("ranking.own.closed"));
-    }
-    change(withOwnAnswerClosed);
+    writing.close();
     goTo(offered.includes(current) ? current : (offered[0] ?? OWN));
   }
 
@@ -108,7 +85,14 @@ export function OrderStep(props: OrderStepProps) {
   }
 
   const goingKeys = useGoingKeys(ids, goTo, inHand.step);
-  const orderKeys = useOrderKeys(assignment, { ordering, current, count: ids.length, rate, toFlags, write });
+  const orderKeys = useOrderKeys(assignment, {
+    ordering,
+    current,
+    count: ids.length,
+    rate,
+    toFlags,
+    write: writing.write,
+  });
   const viewKeys = useViewKeys(view, current);
   const criterionKeys =
     campaign.criteria.length > 0
@@ -154,11 +138,11 @@ export function OrderStep(props: OrderStepProps) {
               letter={letterOf(OWN)}
               text={content.own_answer}
               language={language}
-              isOpen={isWriting || content.own_answer !== ""}
+              isOpen={writing.isOpen}
               isDemonstration={campaign.own_answer === "demonstration"}
-              field={field}
+              field={writing.field}
               isPutAway={content.put_away !== ""}
-              onOpen={write}
+              onOpen={writing.write}
               onClose={closeOwn}
               onLeave={() => goTo(OWN)}
               onWrite={(text) => change((before) => withOwnAnswer(before, text))}
