@@ -49,6 +49,7 @@ PAGES: dict[str | None, dict[str, list[str]]] = {
         "/campaigns": [],
         "/campaigns/new": [],
         "/campaigns/{ranking}/progress": [],
+        "/campaigns/{new}": ["button checklist.openAnyway dialog"],
         "/campaigns/{ranking}/members": [],
         "/campaigns/{ranking}/guidelines": [],
         "/campaigns/{ranking}/terms": [],
@@ -193,6 +194,7 @@ def places(site) -> dict[str, int | str]:
         {"name": "instructions", **writing, "has_system_message": True, "min_words": 5},
         {"name": "letters", **writing, "members": ["alice"]},
         {"name": "orders", **ranking, "members": ["alice"]},
+        {"name": "new", "kind": "chat", "prompts": [question()], "members": [], "status": "paused"},
         {"name": "handed in", **writing, "prompts": [question()], "members": ["bob"]},
     ]
     made = make_campaigns(site, *wanted)

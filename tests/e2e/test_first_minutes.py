@@ -1,6 +1,7 @@
-"""The first minutes of a person: the practice before an annotator's first unit, and help for the page one is on."""
+"""The first minutes of a person: an annotator's practice, help for the page one is on, a new campaign's checklist."""
 
 import json
+import uuid
 
 import httpx
 import pytest
@@ -122,3 +123,44 @@ def test_help_is_for_the_page_one_is_on(site, open_page):
         page.get_by_role("heading", level=1).wait_for()
         page.keyboard.press("?")
         page.get_by_role("dialog").get_by_text(say[name]).wait_for()
+
+
+@pytest.mark.parametrize("language, screen", [("en", {}), ("fr", PHONE)], ids=["desktop-en", "phone-fr"])
+def test_a_new_campaign_is_opened_when_it_has_what_it_needs(open_page, speak, language, screen):
+    say = sentences(language)
+    speak("carol", language)
+    page = open_page("carol", **screen)
+    page.goto("/campaigns/new")
+    page.get_by_label(say["campaigns"]["name"]).first.fill(f"Owls {uuid.uuid4().hex[:6]}")
+    page.get_by_label(say["campaigns"]["kind"]).select_option("demonstration")
+    page.get_by_role("button", name=say["campaigns"]["create"]).click()
+
+    checklist = page.get_by_role("region", name=say["checklist"]["title"])
+    state, next_one = say["checklist"]["state"], checklist.locator("li[data-next]")
+    next_one.get_by_text(say["checklist"]["prompts"]["name"]).wait_for()
+    assert fits(page)
+    checklist.get_by_role("button", name=say["checklist"]["openAnyway"]).click()
+    page.get_by_role("dialog").get_by_text(say["checklist"]["guidelines"]["name"]).wait_for()
+    page.keyboard.press("Escape")
+
+    next_one.get_by_role("link").click()
+    page.get_by_role("textbox", name=say["prompts"]["text"]).fill("Why do owls turn their heads?")
+    page.get_by_role("button", name=say["prompts"]["add_one"].replace("{{count, number}}", "1")).click()
+    back = page.get_by_role("link", name=say["checklist"]["see"])
+    added = say["prompts"]["added_one"].replace("{{count, number}}", "1").replace("{{repeated, number}}", "0")
+    page.get_by_text(added).wait_for()
+    back.click()
+    next_one.get_by_role("link", name=say["checklist"]["guidelines"]["name"]).click()
+    page.get_by_label(say["guidelines"]["text"]).fill("Be kind.")
+    page.get_by_role("button", name=say["guidelines"]["save"]).click()
+    page.get_by_text(say["guidelines"]["version"].replace("{{version}}", "1")).wait_for()
+    back.click()
+    next_one.get_by_role("link", name=say["checklist"]["members"]["name"]).click()
+    page.get_by_label(say["members"]["add"]).fill("alice")
+    page.get_by_role("button", name=say["members"]["addSubmit"]).click()
+    page.get_by_text("Alice").first.wait_for()
+    back.click()
+    assert checklist.get_by_text(f"({state['done']})").count() == 3
+    checklist.get_by_role("button", name=say["checklist"]["open"], exact=True).click()
+    page.get_by_text(say["checklist"]["opened"]).wait_for()
+    page.get_by_text(say["state"]["open"], exact=True).first.wait_for()

@@ -34,6 +34,13 @@ def test_an_admin_makes_a_campaign_and_defaults_are_filled_in(carol, carol_clien
     assert Campaign.objects.get().created_by == carol
 
 
+def test_a_new_campaign_may_wait_until_it_is_opened(carol_client):
+    made = carol_client.post("/api/campaigns", NEW | {"status": "paused"}, format="json").json()
+    assert made["status"] == "paused"
+    opened = carol_client.patch(f"/api/campaigns/{made['id']}", {"status": "open"}, format="json").json()
+    assert opened["status"] == "open"
+
+
 @pytest.mark.parametrize(
     ("change", "field"),
     [

@@ -111,9 +111,10 @@ export function changesOf(fields: CampaignFields, kind: Kind): CampaignChanges {
 }
 
 export function newCampaignOf(fields: CampaignFields, kind: Kind): NewCampaign {
-  const { status: _status, ...changes } = changesOf(fields, kind);
   return {
-    ...changes,
+    ...changesOf(fields, kind),
+    // Until it has what it needs: its page says what that is, and opens it.
+    status: "paused",
     name: fields.name.trim(),
     language: fields.language.trim(),
     kind: fields.kind,

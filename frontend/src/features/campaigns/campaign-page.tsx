@@ -15,6 +15,7 @@ import { changeCampaign } from "./api";
 import { type CampaignFields, changesOf, fieldsOf } from "./campaign-fields";
 import { CampaignForm } from "./campaign-form";
 import classes from "./campaigns.module.css";
+import { isNew } from "./checklist-entries";
 import { ExportSection } from "./export-section";
 import { GuidelinesTab } from "./guidelines-tab";
 import { ImportTab } from "./import-tab";
@@ -67,6 +68,12 @@ export function CampaignPage() {
       note={
         <>
           {t(`kind.${data.kind}`)} · <StateBadge state={data.status} />
+          {isNew(data) && chosen !== "progress" && may(me, "update_campaign") && (
+            <>
+              {" "}
+              · <Link to={`/campaigns/${id}`}>{t("checklist.see")}</Link>
+            </>
+          )}
         </>
       }
       actions={
@@ -92,7 +99,7 @@ export function CampaignPage() {
           ))}
         </Tabs.List>
         <Tabs.Panel value="progress">
-          <ProgressTab campaign={data} />
+          <ProgressTab campaign={data} mayOpen={may(me, "update_campaign")} />
         </Tabs.Panel>
         <Tabs.Panel value="members">
           <MembersTab campaign={data} />

@@ -20,7 +20,7 @@ export function NewCampaignPage() {
     onSuccess: (campaign) => {
       form.discard();
       void queryClient.invalidateQueries({ queryKey: keys.campaigns });
-      void navigate(`/campaigns/${campaign.id}/members`);
+      void navigate(`/campaigns/${campaign.id}`);
     },
   });
   return (

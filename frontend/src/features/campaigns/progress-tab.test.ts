@@ -1,6 +1,6 @@
 import { createElement } from "react";
 import { expect, test } from "vitest";
-import type { Campaign, Progress } from "@/lib/api/types";
+import type { CampaignDetail, Progress } from "@/lib/api/types";
 import { keys } from "@/lib/keys";
 import { type Kinds, KindsContext } from "@/lib/kinds";
 import { wordsOf } from "@/lib/words-of";
@@ -10,10 +10,10 @@ const kinds = { demonstration: { does: "writes", counts: ["num_prompts"] } } as 
 const COUNTS = ["units", "done", "open", "leased", "prompts", "demonstrations", "rankings", "comparisons"];
 
 function progressOf(counts: Partial<Progress>): string {
-  const campaign = { id: 1, kind: "demonstration", policies: [] } as unknown as Campaign;
+  const campaign = { id: 1, kind: "demonstration", policies: [] } as unknown as CampaignDetail;
   const none = Object.fromEntries(COUNTS.map((name) => [`num_${name}`, 0]));
   const answer = { ...none, num_imported: 0, by_day: [], ...counts };
-  const tab = createElement(ProgressTab, { campaign });
+  const tab = createElement(ProgressTab, { campaign, mayOpen: false });
   return wordsOf(createElement(KindsContext, { value: kinds }, tab), [[keys.progress(1), answer]]);
 }
 

@@ -4,15 +4,16 @@ import { useTranslation } from "react-i18next";
 import { Link } from "react-router";
 import { Figures, ShareBar } from "@/components/figures/figures";
 import { Empty, ProblemNote, Waiting } from "@/components/notes";
-import type { Campaign, Progress } from "@/lib/api/types";
+import type { Campaign, CampaignDetail, Progress } from "@/lib/api/types";
 import { useFormat } from "@/lib/format";
 import { keys } from "@/lib/keys";
 import { type Kind, useKinds } from "@/lib/kinds";
 import { readProgress } from "./api";
 import classes from "./campaigns.module.css";
+import { Checklist } from "./checklist";
 import { DayBars } from "./day-bars";
 
-export function ProgressTab({ campaign }: { campaign: Campaign }) {
+export function ProgressTab({ campaign, mayOpen }: { campaign: CampaignDetail; mayOpen: boolean }) {
   const { t } = useTranslation();
   const kind = useKinds()[campaign.kind];
   const format = useFormat();
@@ -20,6 +21,8 @@ export function ProgressTab({ campaign }: { campaign: Campaign }) {
     queryKey: keys.progress(campaign.id),
     queryFn: () => readProgress(campaign.id),
     refetchInterval: 15_000,
+    // What was done a moment ago on another tab is ticked.
+    staleTime: 0,
   });
   if (progress.isPending) return <Waiting lines={4} />;
   if (!progress.data) return <ProblemNote error={progress.error} retry={() => void progress.refetch()} />;
@@ -27,6 +30,7 @@ export function ProgressTab({ campaign }: { campaign: Campaign }) {
   const words = t("home.doneOf", { done: format.number(data.num_done), count: data.num_units });
   return (
     <Stack gap={48}>
+      {mayOpen && <Checklist campaign={campaign} progress={data} />}
       <section>
         <ShareBar share={data.num_units ? data.num_done / data.num_units : 0} label={words} />
         <p>{words}</p>
