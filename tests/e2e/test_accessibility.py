@@ -30,10 +30,7 @@ PAGES: dict[str | None, dict[str, list[str]]] = {
         "/annotate/{chat}": ["key e textarea[data-field=edited]"],
         "/annotate/{ranking}": ["key Control+k dialog", "Escape; key ? dialog", "Escape; key r dialog"],
         "/annotate/{comparison}": ["key 2 [data-chosen]"],
-        "/annotate/{best_worst}": [
-            "key b; key 1; key c; key 3 [aria-pressed=true]",
-            "key l [data-layout=columns]",
-        ],
+        "/annotate/{best_worst}": ["key b; key 1; key c; key 3 [aria-pressed=true]"],
         "/annotate/{review}": ["key m textarea:enabled"],
         "/annotate/{review of rankings}": ["key m [data-letter]:enabled"],
         "/annotate/{terms}": [],
