@@ -170,7 +170,7 @@ def test_on_a_phone_in_french_question_undo_shelf_and_help_are_tapped(site, open
     dialog.get_by_text("Une unité est un travail").wait_for()
     expect(dialog.locator("kbd")).to_have_count(0)  # there is no keyboard
     with page.expect_popup() as opened:
-        dialog.get_by_role("link").tap()
+        dialog.get_by_role("link", name="Le guide complet").tap()
     opened.value.get_by_role("heading", name="Writing, talking, ranking").wait_for()
 
 
