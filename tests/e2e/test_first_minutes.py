@@ -5,6 +5,7 @@ import uuid
 
 import httpx
 import pytest
+from playwright.sync_api import expect
 
 from tests.e2e.phone import PHONE, fits
 from tests.site import ROOT
@@ -160,7 +161,7 @@ def test_a_new_campaign_is_opened_when_it_has_what_it_needs(open_page, speak, la
     page.get_by_role("button", name=say["members"]["addSubmit"]).click()
     page.get_by_text("Alice").first.wait_for()
     back.click()
-    assert checklist.get_by_text(f"({state['done']})").count() == 3
+    expect(checklist.get_by_text(f"({state['done']})")).to_have_count(3)
     checklist.get_by_role("button", name=say["checklist"]["open"], exact=True).click()
     page.get_by_text(say["checklist"]["opened"]).wait_for()
     page.get_by_text(say["state"]["open"], exact=True).first.wait_for()
