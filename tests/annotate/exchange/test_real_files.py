@@ -76,7 +76,7 @@ def facts(real_data):
 def contents():
     """Every row of the tables that an import writes, as a hash each."""
     tables = [
-        *("accounts_annotator", "campaigns_tree", "campaigns_message", "campaigns_prompt"),
+        *("accounts_annotator", "exchange_tree", "exchange_message", "campaigns_prompt"),
         *("campaigns_completion", "feedback_unit", "feedback_demonstration", "feedback_ranking"),
         *("feedback_rating", "feedback_comparison"),
     ]
