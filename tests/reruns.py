@@ -20,7 +20,7 @@ def pytest_terminal_summary(terminalreporter, config):
     if not (names := reruns_of(config)):
         return
     terminalreporter.section("asked once more")
-    for name in names:
-        terminalreporter.line(name)
+    for report in terminalreporter.stats["rerun"]:
+        terminalreporter.line(f"{report.nodeid}\n{report.longreprtext}")
     if len(names) > MAX_RERUNS:
         terminalreporter.line(f"More than {MAX_RERUNS} in one run: it fails. Look for what hangs.", red=True)
