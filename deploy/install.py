@@ -98,10 +98,11 @@ def uv_environment() -> dict[str, str]:
 
 
 def run_uv(*arguments: str, **of_process: int) -> bool:
-    """Without bytecode: Python makes that of what is imported, a small part, when it is."""
+    """Without bytecode: Python makes that of what is imported, a small part, when it is; unless it is told not to."""
     if not uv():
         return False
-    line = [str(uv()), "pip", "install", "--quiet", "--python", str(PYTHON), *arguments]
+    bytecode = ["--compile-bytecode"] if os.environ.get("PYTHONDONTWRITEBYTECODE") else []
+    line = [str(uv()), "pip", "install", "--quiet", "--python", str(PYTHON), *bytecode, *arguments]
     return subprocess.run(line, cwd=ROOT, env=uv_environment(), **of_process).returncode == 0
 
 
