@@ -8,7 +8,8 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 # SERVE=0 ends `make demo` after its table.
 SERVE ?= 1
 PORT ?= 8000
-JOBS ?= 2
+# Tests wait for browsers and servers half of their time: on two cores three at once are quicker than two.
+JOBS ?= 3
 
 .DEFAULT_GOAL := help
 .PHONY: help install build demo serve stop test test-fast lint format schema messages bench clean
